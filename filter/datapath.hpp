@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the agent tells a datapath, and what it may ask of one.
+//
+// A datapath is a pure function, packet + tables -> verdict with a reason, installed in front of the host's
+// network stack. It knows no peers: the agent turns a view into sets of buckets and hands those over. XDP is
+// one implementation; everything said here holds for any other.
+#pragma once
+
+#include "filter/address.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace filter {
+
+inline constexpr unsigned kBuckets = 65536;
+inline constexpr unsigned kBucketsPerGroup = 128;
+inline constexpr unsigned kGroups = kBuckets / kBucketsPerGroup; // 512
+inline constexpr unsigned kMaxRules = 32;
+inline constexpr unsigned kMaxVirtualIps = 32;
+
+using BucketSet = std::array<std::uint64_t, kBuckets / 64>; // bit b % 64 of word b / 64
+using GroupSet = std::array<std::uint64_t, kGroups / 64>;
+
+enum class Affinity : std::uint8_t { none, single, network };
+
+// One port rule as the filter needs it. Rules must not overlap (the configuration has checked that).
+struct Rule {
+    bool tcp = false, udp = false;
+    std::uint16_t first_port = 0, last_port = 65535; // inclusive
+    std::uint32_t virtual_ips = ~0u;                 // bit i: Settings::virtual_ips[i]
+    Affinity affinity = Affinity::single;
+    bool disabled = false; // every packet is dropped, with a reason of its own
+};
+
+// All that stays the same between two changes of the configuration.
+struct Settings {
+    std::vector<IpAddress> virtual_ips;
+    std::vector<Rule> rules;
+    MacAddress cluster_mac{};
+    std::array<std::uint8_t, 16> hash_key{}; // SipHash key, the same on every node
+};
+
+// The buckets that this node serves: table r for rule r, and as the last one (rules.size()) the traffic that no
+// rule covers, echo requests included.
+struct Table {
+    BucketSet mine{};
+    bool has_owner = false; // some member of the cluster is eligible; else dropped packets are `no_owner`
+};
+using Tables = std::vector<Table>;
+
+enum class Mode { none, native, generic, tap };
+std::string_view to_string(Mode mode);
+
+struct Counter {
+    std::string_view reason; // as in `status`: "accepted", "foreign", ...
+    bool drop;               // dropped, else passed to the host
+    std::uint64_t packets;
+};
+
+struct Verdict {
+    std::string_view reason;
+    bool drop;
+    int rule;             // -1: uncovered traffic, or no rule was looked up
+    std::int32_t bucket;  // -1: none
+};
+
+class Datapath {
+  public:
+    virtual ~Datapath() = default; // detaches and removes everything unless keep() was called
+
+    // Switches to these tables at once: no packet sees half of the change. tables.size() == rules.size() + 1.
+    virtual void install(const Tables &tables) = 0;
+    // Boot-clock nanoseconds (CLOCK_BOOTTIME) after which no bucket is served any more.
+    virtual void set_lease(std::uint64_t deadline_ns) = 0;
+    // Groups in which live peers, or this node itself, may still hold connections of buckets that have moved.
+    virtual void set_guarded(const GroupSet &groups) = 0;
+    virtual void set_lingering(const GroupSet &groups) = 0;
+
+    virtual std::vector<Counter> counters() const = 0; // every reason, in a stable order
+    virtual Mode mode() const = 0;                     // as the kernel reports it now, not as it was asked for
+    // Runs the loaded program on one Ethernet frame without sending it anywhere.
+    virtual Verdict judge(const std::vector<std::uint8_t> &frame) = 0;
+};
+
+enum class XdpMode { best, native, generic }; // best: generic on veth, else native where the driver has it
+
+// Loads and attaches the XDP and tc programs to the interface (in the calling process's network namespace).
+// pin_dir: a bpffs directory for links and maps, so that they outlive the process.
+// Throws std::runtime_error, "verb object: cause", with the way out; nothing is left behind then.
+std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode, const std::string &pin_dir,
+                                     const Settings &settings);
+
+} // namespace filter

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A beat: everything that one node says, once per interval and at once when something changed. Each is complete,
+// so any number may be lost. The wire format is codec.hpp's business.
+#pragma once
+
+#include "heartbeat/types.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace heartbeat {
+
+inline constexpr std::uint8_t kProtocolVersion = 1;
+
+enum class Role : std::uint8_t { joining, following, supporting, standing, leading };
+
+struct Vote {
+    Term term = 0;
+    NodeId candidate = kNoNode;
+    auto operator<=>(const Vote &) const = default;
+};
+
+struct Leadership { // a higher term wins, in the same term the lower id
+    Term term = 0;
+    NodeId leader = kNoNode;
+    bool operator==(const Leadership &) const = default;
+    bool above(const Leadership &other) const;
+};
+
+struct Quote { // "I heard you": the newest beat of this peer that the sender has taken in
+    NodeId peer = kNoNode;
+    Life life = 0;
+    Sequence sequence = 0;
+    std::uint16_t active_ago_ms = 0xffff; // since it was last known active; 0xffff: never or too long ago
+    bool operator==(const Quote &) const = default;
+};
+
+struct Beat {
+    NodeId sender = kNoNode;
+    Life life = 0;
+    Sequence sequence = 0;
+    NodeState state = NodeState::joining;
+    std::uint8_t weight = 0;   // wished for; the view says what counts
+    RuleBits eligible = 0;     // likewise
+    Role role = Role::joining;
+    NodeId choice = kNoNode;   // who is followed, supported or voted for
+    Term term = 0;             // of the leader followed, or one's own when standing or leading
+    bool may_lead = false;
+    Vote vote;                 // the highest given
+    Leadership highest;        // the highest leader known of
+    ViewNumber applied;        // the newest view that the sender has applied, of this life; {0,0}: none
+    ViewNumber done;           // leader: every member has reported this view
+    std::uint32_t lease_left_ms = 0; // leader: its own right to serve, rounded down
+    std::optional<View> view;  // leader: always
+    Digest config = 0;
+    std::vector<std::uint16_t> sections; // short digests of the configuration's sections, to name a difference
+    Digest ownership = 0;      // of the applied view's tables
+    GroupSet lingering{};      // groups in which the sender may still hold connections
+    std::vector<Quote> quotes;
+    bool operator==(const Beat &) const = default;
+};
+
+} // namespace heartbeat

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who is alive, who leads, and what this node may serve: the membership protocol of one node as a pure state
+// machine. No socket, clock, thread or random number in here: `step` takes the time, a random number and an
+// event, and returns what has to be done. The agent drives one with a real clock, the simulator dozens with a
+// virtual one. The protocol itself is explained in README.md of this folder.
+#pragma once
+
+#include "heartbeat/beat.hpp"
+#include "heartbeat/codec.hpp"
+#include "heartbeat/types.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace heartbeat {
+
+enum class Partition : std::uint8_t { serve, quorum };
+
+struct Settings {
+    NodeId self = kNoNode;
+    std::vector<NodeId> nodes; // all configured ones, ascending
+    Duration interval = std::chrono::milliseconds(50);
+    Duration dead_after = std::chrono::milliseconds(500);
+    Partition partition = Partition::serve;
+    bool witness = false; // a node that hears no peer serves only while the witness answers
+    std::uint8_t weight = 100;
+    RuleBits eligible = ~RuleBits{0};
+    Digest config = 0;
+    std::vector<std::string> section_names;
+    std::vector<std::uint16_t> sections; // short digests, in the order of the names
+};
+
+// What may happen to a node.
+namespace event {
+struct Tick {};                        // the time has come; every received datagram has been delivered before
+struct Received { Beat beat; };        // an authentic beat of this cluster
+struct SetWeight { std::uint8_t weight = 0; };
+struct SetEligible { RuleBits rules = 0; };
+struct Start {};                       // take part (again): cancels stop, drain, suspend
+struct Stop {};                        // out of the cluster; goes on beating and voting
+struct Drain {};                       // no new connections, stays a member until told to stop
+struct Suspend {};
+struct WitnessAnswered {};
+} // namespace event
+using Event = std::variant<event::Tick, event::Received, event::SetWeight, event::SetEligible, event::Start,
+                           event::Stop, event::Drain, event::Suspend, event::WitnessAnswered>;
+
+// What has to be done, in this order, before the beat is sent.
+namespace action {
+struct Release { View view; };  // stop accepting in every bucket not owned in this view; gain nothing yet
+struct Serve { View view; };    // every member has let go: serve exactly what this view gives
+struct Silence {};              // stop accepting everywhere; what is open lingers
+} // namespace action
+using Action = std::variant<action::Release, action::Serve, action::Silence>;
+
+struct Note { // for the log and the list of events
+    enum class Kind { view, leader, life, refused, merge, fenced, state } kind;
+    std::string text; // "subject: what happened (key=value)"
+};
+
+struct Outcome {
+    std::vector<Action> actions;
+    bool send = false; // then send beat(), with the lingering groups of this moment
+    std::optional<Refusal> refusal;
+    std::vector<Note> notes;
+};
+
+struct PeerStatus {
+    NodeId id = kNoNode;
+    NodeState state = NodeState::dead;
+    std::uint8_t weight = 0;      // of the view when in it, else as it last said
+    std::optional<Duration> heard_ago;
+    std::string reason;           // why it is not serving; empty when it is, or when unknown
+};
+
+struct Status {
+    NodeState state = NodeState::joining;
+    std::string reason;           // why this node is not serving; empty when it is
+    Life life = 0;
+    View view;                    // the newest applied
+    bool installed = false;       // its buckets are served: every member has reported it
+    NodeId leader = kNoNode;      // followed, or this node
+    Role role = Role::joining;
+    Time lease_until{};           // boot clock; the filter stops by itself then
+    std::vector<PeerStatus> nodes; // every configured one, this one included
+};
+
+class Membership {
+  public:
+    Membership(Settings settings, Time now, Life life);
+    ~Membership();
+    Membership(Membership &&) noexcept;
+    Membership &operator=(Membership &&) noexcept;
+
+    // now never goes back. random: 64 fresh random bits.
+    Outcome step(Time now, std::uint64_t random, const Event &event);
+
+    // The beat to send after an outcome that says so; every call numbers a new one.
+    Beat beat(Time now, const GroupSet &lingering, Digest ownership);
+
+    Time wake_at() const;         // deliver a Tick then at the latest
+    Time lease_until() const;     // after which nothing may be accepted; Time{0}: nothing now
+    GroupSet guarded() const;     // groups in which a peer holds, or may hold, connections
+    Status status(Time now) const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace heartbeat
