@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A beat: everything that one node says, once per interval and at once when something changed. Each is complete,
-// so any number may be lost. The wire format is codec.hpp's business.
+// A beat: everything that one node says, once per interval and at once when something changed. Each
+// is complete, so any number may be lost. The wire format is codec.hpp's business.
 #pragma once
 
 #include "heartbeat/types.hpp"
@@ -29,35 +29,43 @@ struct Leadership { // a higher term wins, in the same term the lower id
     bool above(const Leadership &other) const;
 };
 
+inline constexpr std::uint16_t kLongAgo =
+    0xffff; // milliseconds: never, or longer ago than can be said
+
 struct Quote { // "I heard you": the newest beat of this peer that the sender has taken in
     NodeId peer = kNoNode;
     Life life = 0;
     Sequence sequence = 0;
-    std::uint16_t active_ago_ms = 0xffff; // since it was last known active; 0xffff: never or too long ago
+    std::uint16_t active_ago_ms = kLongAgo; // since the sender itself heard it active
     bool operator==(const Quote &) const = default;
 };
 
 struct Beat {
     NodeId sender = kNoNode;
     Life life = 0;
+    Life previous = 0; // of this process, ended before this one began; 0: none
     Sequence sequence = 0;
     NodeState state = NodeState::joining;
-    std::uint8_t weight = 0;   // wished for; the view says what counts
-    RuleBits eligible = 0;     // likewise
+    std::uint8_t weight = 0; // wished for; the view says what counts
+    RuleBits eligible = 0;   // likewise
     Role role = Role::joining;
-    NodeId choice = kNoNode;   // who is followed, supported or voted for
-    Term term = 0;             // of the leader followed, or one's own when standing or leading
+    NodeId choice = kNoNode; // who is followed, supported or voted for
+    Term term = 0;           // of the leader followed, or one's own when standing or leading
     bool may_lead = false;
-    Vote vote;                 // the highest given
-    Leadership highest;        // the highest leader known of
-    ViewNumber applied;        // the newest view that the sender has applied, of this life; {0,0}: none
-    ViewNumber done;           // leader: every member has reported this view
+    Vote vote;          // the highest given
+    Leadership highest; // the highest leader that the sender hears itself, or is
+    std::uint16_t other_leader_ago_ms =
+        kLongAgo; // since it heard another leader or candidate that it had chosen
+    ViewNumber
+        applied; // the newest view that the sender has applied and that holds its life; {0,0}: none
+    ViewNumber done;                 // leader: every member has reported this view
     std::uint32_t lease_left_ms = 0; // leader: its own right to serve, rounded down
-    std::optional<View> view;  // leader: always
+    std::optional<View> view; // leader: its own; a member without a leader: the one it has applied
     Digest config = 0;
-    std::vector<std::uint16_t> sections; // short digests of the configuration's sections, to name a difference
-    Digest ownership = 0;      // of the applied view's tables
-    GroupSet lingering{};      // groups in which the sender may still hold connections
+    std::vector<std::uint16_t>
+        sections;         // short digests of the configuration's sections, to name a difference
+    Digest ownership = 0; // of the applied view's tables
+    GroupSet lingering{}; // groups in which the sender may still hold connections
     std::vector<Quote> quotes;
     bool operator==(const Beat &) const = default;
 };

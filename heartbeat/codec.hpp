@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Beats as datagrams: a fixed layout in network byte order, sealed with a keyed BLAKE2b over all of it.
-// Bytes from the network never throw and never log: opening one gives a beat or the reason why not.
+// Beats as datagrams: a fixed layout in network byte order, sealed with a keyed BLAKE2b over all of
+// it. Bytes from the network never throw and never log: opening one gives a beat or the reason why
+// not.
 #pragma once
 
 #include "heartbeat/beat.hpp"
@@ -18,17 +19,27 @@ namespace heartbeat {
 inline constexpr std::size_t kMaxDatagram = 1400; // bytes, tag included
 
 struct Envelope {
-    std::uint64_t cluster = 0;            // digest of the cluster's name
-    std::array<std::uint8_t, 32> key{};   // beats only, derived from the cluster key
+    std::uint64_t cluster = 0;          // digest of the cluster's name
+    std::array<std::uint8_t, 32> key{}; // beats only, derived from the cluster key
 };
 Envelope make_envelope(std::string_view cluster_name, const std::array<std::uint8_t, 32> &beat_key);
 
 // In the order in which a datagram is judged.
 enum class Refusal : std::uint8_t {
-    too_short, too_long, foreign_protocol, other_version, foreign_cluster, bad_tag, malformed, // by open()
-    own_echo, replayed, superseded, unknown_node, // by the membership
+    too_short,
+    too_long,
+    foreign_protocol,
+    other_version,
+    foreign_cluster,
+    bad_tag,
+    malformed, // by open()
+    own_echo,
+    id_taken,
+    replayed,
+    superseded,
+    unknown_node, // by the membership
 };
-inline constexpr std::size_t kRefusals = 11;
+inline constexpr std::size_t kRefusals = 12;
 std::string_view to_string(Refusal refusal);
 
 // Precondition: the beat holds at most kMaxNodes members and quotes and 80 sections.

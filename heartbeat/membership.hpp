@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who is alive, who leads, and what this node may serve: the membership protocol of one node as a pure state
-// machine. No socket, clock, thread or random number in here: `step` takes the time, a random number and an
-// event, and returns what has to be done. The agent drives one with a real clock, the simulator dozens with a
-// virtual one. The protocol itself is explained in README.md of this folder.
+// Who is alive, who leads, and what this node may serve: the membership protocol of one node as a
+// pure state machine. No socket, clock, thread or random number in here: `step` takes the time, a
+// random number and an event, and returns what has to be done. The agent drives one with a real
+// clock, the simulator dozens with a virtual one. The protocol itself is explained in README.md of
+// this folder.
 #pragma once
 
 #include "heartbeat/beat.hpp"
@@ -36,24 +37,36 @@ struct Settings {
 
 // What may happen to a node.
 namespace event {
-struct Tick {};                        // the time has come; every received datagram has been delivered before
-struct Received { Beat beat; };        // an authentic beat of this cluster
-struct SetWeight { std::uint8_t weight = 0; };
-struct SetEligible { RuleBits rules = 0; };
-struct Start {};                       // take part (again): cancels stop, drain, suspend
-struct Stop {};                        // out of the cluster; goes on beating and voting
-struct Drain {};                       // no new connections, stays a member until told to stop
+struct Tick {}; // the time has come; every received datagram has been delivered before
+struct Received {
+    Beat beat;
+}; // an authentic beat of this cluster
+struct SetWeight {
+    std::uint8_t weight = 0;
+};
+struct SetEligible {
+    RuleBits rules = 0;
+};
+struct Start {}; // take part (again): cancels stop, drain, suspend
+struct Stop {};  // out of the cluster; goes on beating and voting
+struct Leave {}; // out of the cluster for good; state dead when nothing is left to wait for
+struct Drain {}; // no new connections, stays a member until told to stop
 struct Suspend {};
 struct WitnessAnswered {};
 } // namespace event
-using Event = std::variant<event::Tick, event::Received, event::SetWeight, event::SetEligible, event::Start,
-                           event::Stop, event::Drain, event::Suspend, event::WitnessAnswered>;
+using Event =
+    std::variant<event::Tick, event::Received, event::SetWeight, event::SetEligible, event::Start,
+                 event::Stop, event::Drain, event::Suspend, event::WitnessAnswered>;
 
 // What has to be done, in this order, before the beat is sent.
 namespace action {
-struct Release { View view; };  // stop accepting in every bucket not owned in this view; gain nothing yet
-struct Serve { View view; };    // every member has let go: serve exactly what this view gives
-struct Silence {};              // stop accepting everywhere; what is open lingers
+struct Release {
+    View view;
+}; // stop accepting in every bucket not owned in this view; gain nothing yet
+struct Serve {
+    View view;
+};                 // every member has let go: serve exactly what this view gives
+struct Silence {}; // stop accepting everywhere; what is open lingers
 } // namespace action
 using Action = std::variant<action::Release, action::Serve, action::Silence>;
 
@@ -72,20 +85,20 @@ struct Outcome {
 struct PeerStatus {
     NodeId id = kNoNode;
     NodeState state = NodeState::dead;
-    std::uint8_t weight = 0;      // of the view when in it, else as it last said
+    std::uint8_t weight = 0; // of the view when in it, else as it last said
     std::optional<Duration> heard_ago;
-    std::string reason;           // why it is not serving; empty when it is, or when unknown
+    std::string reason; // why it is not serving; empty when it is, or when unknown
 };
 
 struct Status {
     NodeState state = NodeState::joining;
-    std::string reason;           // why this node is not serving; empty when it is
+    std::string reason; // why this node is not serving; empty when it is
     Life life = 0;
-    View view;                    // the newest applied
-    bool installed = false;       // its buckets are served: every member has reported it
-    NodeId leader = kNoNode;      // followed, or this node
+    View view;               // the newest applied
+    bool installed = false;  // its buckets are served: every member has reported it
+    NodeId leader = kNoNode; // followed, or this node
     Role role = Role::joining;
-    Time lease_until{};           // boot clock; the filter stops by itself then
+    Time lease_until{};            // boot clock; the filter stops by itself then
     std::vector<PeerStatus> nodes; // every configured one, this one included
 };
 
@@ -102,9 +115,9 @@ class Membership {
     // The beat to send after an outcome that says so; every call numbers a new one.
     Beat beat(Time now, const GroupSet &lingering, Digest ownership);
 
-    Time wake_at() const;         // deliver a Tick then at the latest
-    Time lease_until() const;     // after which nothing may be accepted; Time{0}: nothing now
-    GroupSet guarded() const;     // groups in which a peer holds, or may hold, connections
+    Time wake_at() const;     // deliver a Tick then at the latest
+    Time lease_until() const; // after which nothing may be accepted; Time{0}: nothing now
+    GroupSet guarded() const; // groups in which a peer holds, or may hold, connections
     Status status(Time now) const;
 
   private:

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A node's score for a bucket is weight / -ln(u), with u a uniform number in (0, 1) hashed from node and bucket:
-// the largest of such scores falls on each node with probability weight / sum of weights (Schindelhauer and
-// Schomaker, "Weighted distributed hash tables", 2005). Equivalently the smallest cost -log2(u) / weight wins,
-// and that can be had in integers: the cost is a fixed-point number, and two of them are compared by
-// multiplying crosswise instead of dividing. Floating point was rejected: two compilers may round differently,
-// and two nodes that round differently both serve a bucket.
+// A node's score for a bucket is weight / -ln(u), with u a uniform number in (0, 1) hashed from
+// node and bucket: the largest of such scores falls on each node with probability weight / sum of
+// weights (Schindelhauer and Schomaker, "Weighted distributed hash tables", 2005). Equivalently the
+// smallest cost -log2(u) / weight wins, and that can be had in integers: the cost is a fixed-point
+// number, and two of them are compared by multiplying crosswise instead of dividing. Floating point
+// was rejected: two compilers may round differently, and two nodes that round differently both
+// serve a bucket.
 //
-// The score depends on node and bucket alone, not on the rule, so that one client's bucket has the same owner
-// under every rule with the same weights: a session over http and https stays on one node.
+// The score depends on node and bucket alone, not on the rule, so that one client's bucket has the
+// same owner under every rule with the same weights: a session over http and https stays on one
+// node.
 #include "heartbeat/ownership.hpp"
 
 #include <algorithm>
@@ -20,7 +22,8 @@ namespace {
 constexpr unsigned kTableBits = 12; // entries of the logarithm's table, interpolated between
 constexpr unsigned kFractionBits = 24;
 
-// The 64-bit finaliser of MurmurHash3 (Appleby, public domain): every input bit changes half of the output's.
+// The 64-bit finaliser of MurmurHash3 (Appleby, public domain): every input bit changes half of the
+// output's.
 std::uint64_t mix(std::uint64_t x) {
     x ^= x >> 33;
     x *= 0xff51afd7ed558ccdULL;
@@ -29,8 +32,9 @@ std::uint64_t mix(std::uint64_t x) {
     return x ^ (x >> 33);
 }
 
-// log2(1 + i / 4096) for i = 0 to 4096, in units of 2^-24, by repeated squaring: each squaring of a number in
-// [1, 2) yields the next binary digit of its logarithm (Knuth, TAOCP volume 1, 1.2.2, exercise 25's relative).
+// log2(1 + i / 4096) for i = 0 to 4096, in units of 2^-24, by repeated squaring: each squaring of a
+// number in [1, 2) yields the next binary digit of its logarithm (Knuth, TAOCP volume 1, 1.2.2,
+// exercise 25's relative).
 std::vector<std::uint32_t> logarithms() {
     std::vector<std::uint32_t> table((1u << kTableBits) + 1);
     for (std::uint64_t i = 0; i < table.size(); ++i) {
@@ -119,13 +123,14 @@ std::vector<std::shared_ptr<const OwnerTable>> Ownership::tables(const View &vie
         OwnerTable owners(buckets_, kNoNode);
         std::vector<std::uint32_t> best(buckets_);
         std::vector<std::uint8_t> weight_of(kMaxNodes + 1, 1);
-        for (const Candidate &candidate : candidates) { // by ascending id: the lower one keeps a tie
+        for (const Candidate &candidate :
+             candidates) { // by ascending id: the lower one keeps a tie
             const auto &costs = scores_->of(candidate.id, buckets_);
             weight_of[index(candidate.id)] = static_cast<std::uint8_t>(candidate.weight);
             for (unsigned bucket = 0; bucket < buckets_; ++bucket) {
                 const std::uint64_t other = weight_of[index(owners[bucket])];
-                if (owners[bucket] == kNoNode || costs[bucket] * other <
-                                                     std::uint64_t{best[bucket]} * candidate.weight) {
+                if (owners[bucket] == kNoNode ||
+                    costs[bucket] * other < std::uint64_t{best[bucket]} * candidate.weight) {
                     owners[bucket] = candidate.id;
                     best[bucket] = costs[bucket];
                 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// View -> owner of every bucket. Weighted rendezvous hashing: a bucket belongs to the member with the highest
-// score, so that a leaver's buckets spread over all survivors and a joiner takes its share from everybody, and
-// nothing else moves. Integer arithmetic only: all nodes agree to the last bit.
+// View -> owner of every bucket. Weighted rendezvous hashing: a bucket belongs to the member with
+// the highest score, so that a leaver's buckets spread over all survivors and a joiner takes its
+// share from everybody, and nothing else moves. Integer arithmetic only: all nodes agree to the
+// last bit.
 #pragma once
 
 #include "heartbeat/types.hpp"
@@ -18,8 +19,9 @@ enum class RuleMode : std::uint8_t { multiple, single, disabled };
 // What ownership needs to know of a port rule.
 struct RuleOwnership {
     RuleMode mode = RuleMode::multiple;
-    std::map<NodeId, std::uint8_t> weights; // over the members' own (a member of weight 0 stays at 0)
-    std::vector<NodeId> priority;           // single: the first of these that is eligible, else the lowest id
+    std::map<NodeId, std::uint8_t>
+        weights;                  // over the members' own (a member of weight 0 stays at 0)
+    std::vector<NodeId> priority; // single: the first of these that is eligible, else the lowest id
 };
 
 using OwnerTable = std::vector<NodeId>; // by bucket; kNoNode: nobody is eligible
@@ -30,12 +32,12 @@ class Ownership {
     explicit Ownership(std::vector<RuleOwnership> rules, unsigned buckets = 65536);
     ~Ownership();
 
-    // One table for each rule and, last, the one of uncovered traffic: the lowest id with weight above 0.
-    // Tables that are equal are shared.
+    // One table for each rule and, last, the one of uncovered traffic: the lowest id with weight
+    // above 0. Tables that are equal are shared.
     std::vector<std::shared_ptr<const OwnerTable>> tables(const View &view);
 
-    // The weight that a member has for a rule in this view, 0 when it is not eligible. rule == number of rules:
-    // uncovered traffic.
+    // The weight that a member has for a rule in this view, 0 when it is not eligible. rule ==
+    // number of rules: uncovered traffic.
     unsigned weight(const View &view, std::size_t rule, NodeId id) const;
 
   private:

@@ -5,6 +5,7 @@
 #include "heartbeat/types.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,15 +16,19 @@ class Transport {
   public:
     // group: dotted IPv4 multicast address. Throws std::runtime_error naming the interface.
     // An interface that is missing later is not an error: sends on it fail and are counted.
-    Transport(const std::vector<std::string> &interfaces, const std::string &group, std::uint16_t port);
+    Transport(const std::vector<std::string> &interfaces, const std::string &group,
+              std::uint16_t port);
     ~Transport();
     Transport(const Transport &) = delete;
     Transport &operator=(const Transport &) = delete;
 
-    const std::vector<int> &descriptors() const { return sockets_; } // for poll; owned by this object
+    const std::vector<int> &descriptors() const {
+        return sockets_;
+    }                                                  // for poll; owned by this object
     void send(std::span<const std::uint8_t> datagram); // to every interface; never blocks
-    // One waiting datagram into buffer: its size, or 0 when there is none. Larger ones come back cut to the buffer.
-    std::size_t receive(int descriptor, std::span<std::uint8_t> buffer);
+    // One waiting datagram into buffer: its size (0 is one without content), or nothing when none
+    // waits. Larger ones come back cut to the buffer.
+    std::optional<std::size_t> receive(int descriptor, std::span<std::uint8_t> buffer);
     std::uint64_t send_errors() const { return send_errors_; }
 
   private:

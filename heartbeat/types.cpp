@@ -18,13 +18,20 @@ bool View::holds(NodeId id, Life life) const {
 
 std::string_view to_string(NodeState state) {
     switch (state) {
-    case NodeState::joining: return "joining";
-    case NodeState::active: return "active";
-    case NodeState::draining: return "draining";
-    case NodeState::stopped: return "stopped";
-    case NodeState::suspended: return "suspended";
-    case NodeState::fenced: return "fenced";
-    case NodeState::dead: return "dead";
+    case NodeState::joining:
+        return "joining";
+    case NodeState::active:
+        return "active";
+    case NodeState::draining:
+        return "draining";
+    case NodeState::stopped:
+        return "stopped";
+    case NodeState::suspended:
+        return "suspended";
+    case NodeState::fenced:
+        return "fenced";
+    case NodeState::dead:
+        return "dead";
     }
     return "unknown";
 }

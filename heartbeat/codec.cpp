@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The layout, written once as a template over "put" and "take", so that the two directions cannot
+// differ. Everything is in network byte order; lengths are checked before, ranges after each field
+// is read. README.md has the table.
+#include "heartbeat/codec.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <concepts>
+#include <type_traits>
+
+namespace heartbeat {
+namespace {
+
+constexpr std::array<std::uint8_t, 4> kMagic = {'n', 'l', 'b', 'd'};
+constexpr std::size_t kTagSize = 16;
+constexpr std::size_t kHeaderSize = 4 + 1 + 8; // magic, version, cluster
+constexpr std::size_t kMaxSections = 80;
+
+template <class T>
+concept Scalar = std::unsigned_integral<T> || std::is_enum_v<T>;
+
+class Writer {
+  public:
+    std::vector<std::uint8_t> bytes;
+    bool ok() const { return true; }
+
+    void number(std::uint64_t value, unsigned size) {
+        for (unsigned i = size; i-- > 0;)
+            bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+    }
+    template <Scalar T>
+    void field(const T &value, T) {
+        number(static_cast<std::uint64_t>(value), sizeof(T));
+    }
+    template <class T>
+    void list(const std::vector<T> &items, std::size_t) {
+        number(items.size(), 1);
+    }
+    void sequence(const Sequence &value) { number(value, 6); }
+    void optional(const std::optional<View> &view) { number(view.has_value(), 1); }
+};
+
+class Reader {
+  public:
+    explicit Reader(std::span<const std::uint8_t> bytes) : rest_(bytes) {}
+    bool ok() const { return ok_; }
+    bool finished() const { return ok_ && rest_.empty(); }
+
+    std::uint64_t number(unsigned size) {
+        if (rest_.size() < size) {
+            ok_ = false;
+            return 0;
+        }
+        std::uint64_t value = 0;
+        for (unsigned i = 0; i < size; ++i)
+            value = value << 8 | rest_[i];
+        rest_ = rest_.subspan(size);
+        return value;
+    }
+    template <Scalar T>
+    void field(T &value, T most) {
+        const std::uint64_t read = number(sizeof(T));
+        ok_ = ok_ && read <= static_cast<std::uint64_t>(most);
+        value = ok_ ? static_cast<T>(read) : T{};
+    }
+    template <class T>
+    void list(std::vector<T> &items, std::size_t most) {
+        const std::uint64_t count = number(1);
+        ok_ = ok_ && count <= most;
+        items.assign(ok_ ? count : 0, T{});
+    }
+    void sequence(Sequence &value) { value = number(6); }
+    void optional(std::optional<View> &view) {
+        const std::uint64_t present = number(1);
+        ok_ = ok_ && present <= 1;
+        if (ok_ && present) view.emplace();
+    }
+
+  private:
+    std::span<const std::uint8_t> rest_;
+    bool ok_ = true;
+};
+
+constexpr NodeId kLastNode{kMaxNodes};
+template <class T>
+constexpr T any = static_cast<T>(~T{});
+
+template <class Io, class T>
+void integer(Io &io, T &value) {
+    io.field(value, any<std::remove_const_t<T>>);
+}
+template <class Io, class T>
+void flag(Io &io, T &value) {
+    std::uint8_t byte = value;
+    io.field(byte, std::uint8_t{1});
+    if constexpr (!std::is_const_v<T>) value = byte;
+}
+
+template <class Io, class ViewLike>
+void view_fields(Io &io, ViewLike &view) {
+    integer(io, view.number.term);
+    integer(io, view.number.number);
+    io.field(view.leader, kLastNode);
+    integer(io, view.config);
+    io.list(view.members, kMaxNodes);
+    for (auto &member : view.members) {
+        io.field(member.id, kLastNode);
+        integer(io, member.life);
+        io.field(member.weight, std::uint8_t{100});
+        integer(io, member.eligible);
+    }
+}
+
+template <class Io, class BeatLike>
+void beat_fields(Io &io, BeatLike &beat) {
+    io.field(beat.sender, kLastNode);
+    integer(io, beat.life);
+    integer(io, beat.previous);
+    io.sequence(beat.sequence);
+    io.field(beat.state, NodeState::dead);
+    io.field(beat.weight, std::uint8_t{100});
+    integer(io, beat.eligible);
+    io.field(beat.role, Role::leading);
+    io.field(beat.choice, kLastNode);
+    integer(io, beat.term);
+    flag(io, beat.may_lead);
+    integer(io, beat.vote.term);
+    io.field(beat.vote.candidate, kLastNode);
+    integer(io, beat.highest.term);
+    io.field(beat.highest.leader, kLastNode);
+    integer(io, beat.other_leader_ago_ms);
+    integer(io, beat.applied.term);
+    integer(io, beat.applied.number);
+    integer(io, beat.done.term);
+    integer(io, beat.done.number);
+    integer(io, beat.lease_left_ms);
+    integer(io, beat.config);
+    io.list(beat.sections, kMaxSections);
+    for (auto &section : beat.sections)
+        integer(io, section);
+    integer(io, beat.ownership);
+    for (auto &word : beat.lingering)
+        integer(io, word);
+    io.list(beat.quotes, kMaxNodes);
+    for (auto &quote : beat.quotes) {
+        io.field(quote.peer, kLastNode);
+        integer(io, quote.life);
+        io.sequence(quote.sequence);
+        integer(io, quote.active_ago_ms);
+    }
+    io.optional(beat.view);
+    if (beat.view) view_fields(io, *beat.view);
+}
+
+// Identifiers that have to be there, ascending so that none is there twice, and life 0, which
+// nobody has.
+template <class T, class Id>
+bool ascending(const std::vector<T> &items, Id id) {
+    NodeId last = kNoNode;
+    for (const T &item : items) {
+        if (item.*id <= last || item.life == 0) return false;
+        last = item.*id;
+    }
+    return true;
+}
+
+bool consistent(const Beat &beat) {
+    if (beat.sender == kNoNode || beat.life == 0 || !ascending(beat.quotes, &Quote::peer))
+        return false;
+    if (!beat.view) return beat.role != Role::leading;
+    return beat.view->leader != kNoNode && ascending(beat.view->members, &Member::id);
+}
+
+std::array<std::uint8_t, kTagSize> tag(std::span<const std::uint8_t> bytes,
+                                       const Envelope &envelope) {
+    std::array<std::uint8_t, kTagSize> result{};
+    crypto_generichash(result.data(), result.size(), bytes.data(), bytes.size(),
+                       envelope.key.data(), envelope.key.size());
+    return result;
+}
+
+} // namespace
+
+Envelope make_envelope(std::string_view cluster_name,
+                       const std::array<std::uint8_t, 32> &beat_key) {
+    Envelope envelope{.cluster = 0, .key = beat_key};
+    std::array<std::uint8_t, 16> digest{};
+    crypto_generichash(digest.data(), digest.size(),
+                       reinterpret_cast<const unsigned char *>(cluster_name.data()),
+                       cluster_name.size(), nullptr, 0);
+    for (unsigned i = 0; i < 8; ++i)
+        envelope.cluster = envelope.cluster << 8 | digest[i];
+    return envelope;
+}
+
+std::string_view to_string(Refusal refusal) {
+    static constexpr std::array<std::string_view, kRefusals> kNames = {
+        "too_short",       "too_long", "foreign_protocol", "other_version",
+        "foreign_cluster", "bad_tag",  "malformed",        "own_echo",
+        "id_taken",        "replayed", "superseded",       "unknown_node"};
+    return kNames[static_cast<std::size_t>(refusal)];
+}
+
+std::vector<std::uint8_t> seal(const Beat &beat, const Envelope &envelope) {
+    Writer writer;
+    writer.bytes.reserve(kMaxDatagram);
+    writer.bytes.insert(writer.bytes.end(), kMagic.begin(), kMagic.end());
+    writer.number(kProtocolVersion, 1);
+    writer.number(envelope.cluster, 8);
+    beat_fields(writer, beat);
+    const auto sum = tag(writer.bytes, envelope);
+    writer.bytes.insert(writer.bytes.end(), sum.begin(), sum.end());
+    return std::move(writer.bytes);
+}
+
+std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const Envelope &envelope) {
+    if (datagram.size() < kHeaderSize + kTagSize) return Refusal::too_short;
+    if (datagram.size() > kMaxDatagram) return Refusal::too_long;
+    if (!std::equal(kMagic.begin(), kMagic.end(), datagram.begin()))
+        return Refusal::foreign_protocol;
+    if (datagram[4] != kProtocolVersion) return Refusal::other_version;
+    Reader reader(datagram.first(datagram.size() - kTagSize).subspan(5));
+    if (reader.number(8) != envelope.cluster) return Refusal::foreign_cluster;
+    const auto sum = tag(datagram.first(datagram.size() - kTagSize), envelope);
+    if (sodium_memcmp(sum.data(), datagram.last(kTagSize).data(), kTagSize) != 0)
+        return Refusal::bad_tag;
+    Beat beat;
+    beat_fields(reader, beat);
+    if (!reader.finished() || !consistent(beat)) return Refusal::malformed;
+    return beat;
+}
+
+} // namespace heartbeat
