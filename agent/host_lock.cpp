@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/host_lock.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <utility>
+
+namespace agent {
+namespace {
+
+struct AbstractName {
+    sockaddr_un address{};
+    socklen_t size = 0;
+    const sockaddr *get() const { return reinterpret_cast<const sockaddr *>(&address); }
+};
+
+AbstractName abstract_name(const std::string &interface) {
+    AbstractName name;
+    name.address.sun_family = AF_UNIX;
+    const std::string text = "nlbd/" + interface;
+    const auto length = text.copy(name.address.sun_path + 1, sizeof name.address.sun_path - 1);
+    name.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + length);
+    return name;
+}
+
+// " (pid 17: nlbd --config ...)", or less where less is known. A process in another PID namespace
+// has pid 0 here.
+std::string describe_process(pid_t pid) {
+    if (pid <= 0) return "";
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
+    std::string command{std::istreambuf_iterator<char>(file), {}};
+    while (!command.empty() && command.back() == '\0')
+        command.pop_back();
+    std::replace_if(
+        command.begin(), command.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; },
+        ' ');
+    return " (pid " + std::to_string(pid) + (command.empty() ? "" : ": " + command) + ")";
+}
+
+pid_t listener_of(const AbstractName &name) {
+    const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ucred holder{};
+    socklen_t size = sizeof holder;
+    if (probe < 0 || connect(probe, name.get(), name.size) != 0 ||
+        getsockopt(probe, SOL_SOCKET, SO_PEERCRED, &holder, &size) != 0)
+        holder.pid = 0;
+    if (probe >= 0) close(probe);
+    return holder.pid;
+}
+
+[[noreturn]] void fail(int descriptor, const std::string &what, const std::string &cause) {
+    if (descriptor >= 0) close(descriptor);
+    throw std::runtime_error(what + ": " + cause);
+}
+
+} // namespace
+
+HostLock HostLock::on_interface(const std::string &interface) {
+    const auto name = abstract_name(interface);
+    const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) fail(descriptor, "lock interface " + interface, std::strerror(errno));
+    if (bind(descriptor, name.get(), name.size) != 0) {
+        if (errno != EADDRINUSE)
+            fail(descriptor, "lock interface " + interface, std::strerror(errno));
+        fail(descriptor, "interface " + interface,
+             "is already served by another nlbd" + describe_process(listener_of(name)));
+    }
+    if (listen(descriptor, SOMAXCONN) != 0) // so that a second one can ask whose it is
+        fail(descriptor, "lock interface " + interface, std::strerror(errno));
+    return HostLock(descriptor);
+}
+
+HostLock HostLock::on_directory(const std::string &run_dir) {
+    const std::string file = run_dir + "/lock";
+    const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (descriptor < 0) fail(descriptor, "open " + file, std::strerror(errno));
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) fail(descriptor, "lock " + file, std::strerror(errno));
+        pid_t holder = 0;
+        std::ifstream(file) >> holder;
+        fail(descriptor, "run directory " + run_dir,
+             "is already used by another nlbd" + describe_process(holder));
+    }
+    const std::string text = std::to_string(getpid()) + "\n";
+    if (ftruncate(descriptor, 0) != 0 ||
+        write(descriptor, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        fail(descriptor, "write " + file, std::strerror(errno));
+    return HostLock(descriptor);
+}
+
+HostLock::~HostLock() {
+    if (descriptor_ >= 0) close(descriptor_);
+}
+
+HostLock::HostLock(HostLock &&other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+} // namespace agent

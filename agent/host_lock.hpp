@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// At most one agent for each interface and for each run directory. Two agents on one interface
+// would fight over its filter and its neighbours; two in one run directory over the record of what
+// was changed on the host.
+//
+// Both locks end with the process, however it ends. The interface's is the name of an abstract unix
+// socket: such names live in the network namespace, exactly as interfaces do. The run directory's
+// is a lock on the file RUN_DIR/lock, which stays there, unlocked, afterwards.
+#pragma once
+
+#include <string>
+
+namespace agent {
+
+class HostLock {
+  public:
+    // Both throw std::runtime_error when another process has it, naming that process as far as can
+    // be known: `interface eth0: is already served by another nlbd (pid 17: nlbd --config
+    // /etc/nlb/cluster.toml)`.
+    static HostLock on_interface(const std::string &interface);
+    static HostLock on_directory(const std::string &run_dir);
+
+    ~HostLock();
+    HostLock(HostLock &&other) noexcept;
+    HostLock &operator=(HostLock &&) = delete;
+
+  private:
+    explicit HostLock(int descriptor) : descriptor_(descriptor) {}
+    int descriptor_;
+};
+
+} // namespace agent

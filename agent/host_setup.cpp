@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/host_setup.hpp"
+
+#include "agent/host_interface.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <unistd.h>
+
+namespace agent {
+namespace {
+
+using Kind = HostChange::Kind;
+
+// In the order in which they are made: silent first, then able to hear, then able to accept.
+std::vector<HostChange> wished_changes(const HostWish &wish) {
+    std::vector<HostChange> changes;
+    const auto silence = [&](const std::string &device) {
+        if (const auto found = find_interface(device)) {
+            changes.push_back({Kind::sysctl, found->index, device, "arp_ignore", 0, 1});
+            changes.push_back({Kind::sysctl, found->index, device, "arp_announce", 0, 2});
+        }
+    };
+    silence(wish.interface);
+    for (const auto &other : wish.silent_interfaces)
+        if (other != wish.interface) silence(other);
+    if (const auto found = find_interface(wish.interface))
+        changes.push_back(
+            {Kind::group, found->index, wish.interface, filter::to_string(wish.cluster_mac), 0, 0});
+    if (const auto lo = find_interface("lo"))
+        for (const auto &address : wish.virtual_ips)
+            changes.push_back({Kind::address, lo->index, "lo", filter::to_string(address), 0, 0});
+    return changes;
+}
+
+std::vector<HostChange>::iterator find_thing(std::vector<HostChange> &changes,
+                                             const HostChange &change) {
+    return std::find_if(changes.begin(), changes.end(),
+                        [&](const HostChange &other) { return other.same_thing(change); });
+}
+
+void refuse_impossible(const HostWish &wish, const HostState &state) {
+    require_interface(wish.interface);
+    const auto lo = find_interface("lo");
+    if (!lo || !lo->up)
+        throw std::runtime_error(
+            "interface lo: is down, so it cannot hold virtual IPs: ip link set lo up");
+    if ((wish.cluster_mac[0] & 1) == 0)
+        throw std::runtime_error("cluster MAC " + filter::to_string(wish.cluster_mac) +
+                                 ": is not a group address");
+    for (const auto &address : wish.virtual_ips)
+        for (const auto &holder : state.holders(address))
+            if (holder != "lo")
+                throw std::runtime_error("virtual IP " + filter::to_string(address) +
+                                         ": is an address of " + holder +
+                                         " already; remove it there, nlbd puts it on lo");
+}
+
+} // namespace
+
+HostSetup::HostSetup(const HostWish &wish, const std::string &record_file)
+    : wish_(wish), record_file_(record_file), record_(load_record(record_file)) {
+    try {
+        state_.refresh();
+        refuse_impossible(wish_, state_);
+        undo_unwanted();
+        settle();
+    } catch (const std::exception &cause) {
+        try {
+            restore();
+        } catch (const std::exception &also) {
+            throw std::runtime_error(std::string(cause.what()) + " (then also: " + also.what() +
+                                     ")");
+        }
+        throw;
+    }
+}
+
+HostSetup::~HostSetup() {
+    try {
+        if (active_) restore();
+    } catch (const std::exception &) {
+        // The record has stayed, so the next start tries again. Who wants to know calls restore().
+    }
+}
+
+std::vector<std::string> HostSetup::heal() {
+    state_.refresh();
+    return settle();
+}
+
+void HostSetup::restore() {
+    active_ = false;
+    std::exception_ptr first;
+    for (auto change = record_.changes.rbegin(); change != record_.changes.rend(); ++change) {
+        try {
+            state_.undo(*change);
+        } catch (const std::exception &) {
+            if (!first) first = std::current_exception();
+        }
+    }
+    if (first) std::rethrow_exception(first);
+    record_.changes.clear();
+    unlink(record_file_.c_str());
+}
+
+// What an earlier agent changed for another configuration.
+void HostSetup::undo_unwanted() {
+    auto wished = wished_changes(wish_);
+    for (std::size_t i = record_.changes.size(); i-- > 0;) {
+        const auto change = record_.changes[i];
+        if (find_thing(wished, change) != wished.end()) continue;
+        state_.undo(change);
+        record_.changes.erase(record_.changes.begin() + static_cast<std::ptrdiff_t>(i));
+        save_record(record_, record_file_);
+    }
+}
+
+void HostSetup::forget_vanished() {
+    std::erase_if(record_.changes, [](const HostChange &change) {
+        const auto device = find_interface(change.device);
+        return !device || device->index != change.index;
+    });
+}
+
+std::vector<std::string> HostSetup::settle() {
+    std::vector<HostChange> missing;
+    bool unrecorded = false;
+    for (auto change : wished_changes(wish_)) {
+        if (state_.stands(change)) continue;
+        if (missing.empty()) forget_vanished();
+        if (find_thing(record_.changes, change) == record_.changes.end()) {
+            if (change.kind == Kind::sysctl)
+                change.before = HostState::read_sysctl(change.device, change.what);
+            record_.changes.push_back(change);
+            unrecorded = true;
+        }
+        missing.push_back(change);
+    }
+    if (unrecorded) save_record(record_, record_file_);
+    std::vector<std::string> made;
+    for (const auto &change : missing) {
+        state_.make(change);
+        made.push_back(change.what + " on " + change.device);
+    }
+    return made;
+}
+
+} // namespace agent
