@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration file of a test cluster."""
+
+VIP4, VIP6 = "192.0.2.100", "2001:db8::100"
+GROUP, PORT = "239.255.77.77", 7777
+
+# One port for each affinity, TCP and UDP.
+RULES = """
+[[rule]]
+name = "none"
+protocol = "both"
+ports = "7001"
+affinity = "none"
+
+[[rule]]
+name = "single"
+protocol = "both"
+ports = "7002"
+affinity = "single"
+
+[[rule]]
+name = "network"
+protocol = "both"
+ports = "7003"
+affinity = "network"
+"""
+
+
+def configuration(nodes=3, key_file="", name="web", interface="eth0", virtual_ips=(VIP4, VIP6), rules=RULES,
+                  cluster="", heartbeat="", weights=None, extra=""):
+    """TOML text. cluster and heartbeat: more lines of those tables; weights: id -> weight; extra: more tables."""
+    text = f"""
+[cluster]
+name = "{name}"
+interface = "{interface}"
+key_file = "{key_file}"
+{cluster}
+
+[heartbeat]
+group = "{GROUP}"
+port = {PORT}
+{heartbeat}
+"""
+    for node in range(1, nodes + 1):
+        text += f'\n[[node]]\nid = {node}\nname = "web{node}"\n'
+        if weights and node in weights:
+            text += f"weight = {weights[node]}\n"
+    for address in virtual_ips:
+        text += f'\n[[virtual_ip]]\naddress = "{address}"\n'
+    return text + rules + extra

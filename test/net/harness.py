@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster in network namespaces: the real agent and the real command, on a bridge that is this machine's own.
+
+           client  198.18.0.0/15, 2001:db8:77::/48 (all local to it)
+             | eth0 192.0.2.254, 2001:db8::fe
+    +--------+----------- bridge0 (namespace "switch") -------------+
+    | eth0 192.0.2.1, 2001:db8::1  | eth0 .2, ::2     | eth0 .3, ::3
+   web1                           web2               web3
+    | eth1 198.51.100.1            | eth1 .2          | eth1 .3
+    +--------+----------- bridge1 (only with heartbeat_network) ----+
+
+    with Cluster(nodes=3) as cluster:
+        cluster.start_all()
+        cluster.wait_active([1, 2, 3])
+
+Everything is removed on the way out, also after a failure or a signal; what a killed run left is swept by the next.
+"""
+
+import atexit
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import netns
+from configuration import GROUP, PORT, VIP4, VIP6, configuration  # noqa: F401 (offered to the tests)
+
+SOURCE = os.environ.get("NLBD_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+BUILD = os.environ.get("NLBD_BUILD_DIR", os.path.join(SOURCE, "build/release"))
+NLBD, NLBCTL = os.path.join(BUILD, "nlbd"), os.path.join(BUILD, "nlbctl")
+SERVICE_PORTS = (7001, 7002, 7003)
+SKIPPED = 77
+_PREFIX = "nlb"
+
+
+class Failed(AssertionError):
+    """A condition did not come true, or something is not as promised."""
+
+
+def check(condition, message):
+    if not condition:
+        raise Failed(message)
+
+
+def _sweep():
+    """Removes what runs that were killed have left: namespaces and mounts of processes that are gone."""
+    for name in netns.with_prefix(_PREFIX):
+        owner = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", name)
+        if owner and not os.path.exists(f"/proc/{owner[1]}"):
+            netns.delete(name)
+    for entry in os.listdir("/tmp"):
+        owner = re.fullmatch(rf"{_PREFIX}(\d+)", entry)
+        if owner and not os.path.exists(f"/proc/{owner[1]}"):
+            _unmount_below(f"/tmp/{entry}")
+            shutil.rmtree(f"/tmp/{entry}", ignore_errors=True)
+
+
+def _unmount_below(directory):
+    with open("/proc/self/mounts") as mounts:
+        points = [line.split()[1] for line in mounts]
+    for point in reversed(points):
+        if point.startswith(directory + "/"):
+            subprocess.run(["umount", "-l", point], capture_output=True, timeout=30)
+
+
+class Cluster:
+    """nodes: how many. rules, extra: see configuration(). heartbeat_network: beats go over eth1 and bridge1 alone."""
+
+    def __init__(self, nodes=3, heartbeat_network=False, servers=True, **options):
+        self.ids = list(range(1, nodes + 1))
+        self.heartbeat_network = heartbeat_network
+        self.directory = f"/tmp/{_PREFIX}{os.getpid()}"
+        self.client, self.switch = self.namespace("client"), self.namespace("switch")
+        self.key_file = f"{self.directory}/cluster.key"
+        self.options = dict(options, nodes=nodes, key_file=self.key_file)
+        if heartbeat_network:
+            self.options.setdefault("heartbeat", 'interfaces = ["eth1"]')
+        self.agents = {}   # id -> Popen, as long as it has not been waited for
+        self.servers = {}
+        self._with_servers = servers
+
+    # Names
+
+    def namespace(self, who):
+        """The namespace of a node (by id) or of anybody else (by name)."""
+        return f"{_PREFIX}{os.getpid()}-{f'web{who}' if isinstance(who, int) else who}"
+
+    def run_dir(self, node):
+        return f"{self.directory}/web{node}"
+
+    def log_file(self, node):
+        return f"{self.directory}/web{node}.log"
+
+    @property
+    def config_file(self):
+        return f"{self.directory}/cluster.toml"
+
+    # Building and removing
+
+    def __enter__(self):
+        _raise_on_signals()
+        atexit.register(self.remove)
+        try:
+            self._build()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(self, kind, error, _):
+        if kind is not None:
+            print(f"\nFAILED: {error}\n{self.diagnosis()}", file=sys.stderr, flush=True)
+        self.remove()
+
+    def _build(self):
+        for program in (NLBD, NLBCTL):
+            if not os.access(program, os.X_OK):
+                raise Failed(f"{program} is not built; NLBD_BUILD_DIR names the build directory")
+        _sweep()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        os.makedirs(self.directory, mode=0o700)
+        self.nlbctl("keygen", self.key_file)
+        self.write_config(self.config_file)
+        netns.create(self.switch)
+        for bridge in ("bridge0", "bridge1")[:1 + self.heartbeat_network]:
+            self.add_bridge(bridge)
+        for who in ["client"] + self.ids:
+            self.add_host(who)
+        netns.ip(self.client, """
+            route add local 198.18.0.0/15 dev lo
+            route add local 2001:db8:77::/48 dev lo""")
+        netns.sysctl(self.client, "net.ipv6.ip_nonlocal_bind", 1)
+        if self._with_servers:
+            for node in self.ids:
+                self.start_server(node)
+
+    def add_bridge(self, name):
+        netns.ip(self.switch, f"""
+            link add {name} type bridge mcast_snooping 0 forward_delay 0
+            link set {name} up""")
+
+    def add_host(self, who):
+        """A namespace on the bridge: a node (by id), the client, or one more host (by name)."""
+        host = self.namespace(who)
+        number = 254 if who == "client" else who if isinstance(who, int) else 200 + len(netns.with_prefix(host[:-1]))
+        low = "fe" if who == "client" else f"{number:x}"
+        netns.create(host)
+        self._plug(host, "eth0", who, "bridge0")
+        netns.ip(host, f"""
+            address add 192.0.2.{number}/24 dev eth0
+            address add 2001:db8::{low}/64 dev eth0 nodad
+            link set eth0 up""")
+        if who != "client":
+            netns.ip(host, """
+                route add 198.18.0.0/15 via 192.0.2.254
+                route add 2001:db8:77::/48 via 2001:db8::fe""")
+        if isinstance(who, int) and self.heartbeat_network:
+            self._plug(host, "eth1", f"hb{who}", "bridge1")
+            netns.ip(host, f"""
+                address add 198.51.100.{number}/24 dev eth1
+                link set eth1 up""")
+        return host
+
+    def _plug(self, host, interface, port, bridge):
+        port = self.port(port)
+        netns.ip(self.switch, f"""
+            link add {port} type veth peer name {interface} netns {host}
+            link set {port} master {bridge}
+            link set {port} up""")
+
+    def port(self, who):
+        """The bridge port of a host."""
+        return f"web{who}" if isinstance(who, int) else who
+
+    def remove(self):
+        """Takes everything down. Called more than once without harm."""
+        atexit.unregister(self.remove)
+        for process in list(self.agents.values()) + list(self.servers.values()):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self.agents, self.servers = {}, {}
+        _unmount_below(self.directory)
+        for name in netns.with_prefix(f"{_PREFIX}{os.getpid()}-"):
+            netns.delete(name)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Programs
+
+    def write_config(self, path, **changes):
+        """A configuration file, with some of the options of configuration() changed."""
+        with open(path, "w") as file:
+            file.write(configuration(**{**self.options, **changes}))
+        return path
+
+    def start(self, node, config=None, name=None):
+        """Starts the agent of a node; does not wait for anything."""
+        with open(self.log_file(node), "a") as log:
+            self.agents[node] = subprocess.Popen(
+                netns.command(self.namespace(node), [NLBD, "--config", config or self.config_file,
+                                                     "--node", name or f"web{node}",
+                                                     "--run-dir", self.run_dir(node)]),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=netns.die_with_parent)
+
+    def start_all(self):
+        for node in self.ids:
+            self.start(node)
+
+    def run_agent(self, node, *arguments, prefix=(), seconds=20):
+        """Runs the agent of a node that is expected to end by itself; the finished process."""
+        words = list(prefix) + [NLBD, "--run-dir", self.run_dir(node)] + list(arguments)
+        return subprocess.run(netns.command(self.namespace(node), words), capture_output=True, text=True,
+                              timeout=seconds, preexec_fn=netns.die_with_parent)
+
+    def terminate(self, node, seconds=30):
+        """SIGTERM, and its exit code."""
+        agent = self.agents.pop(node)
+        agent.terminate()
+        try:
+            return agent.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.agents[node] = agent
+            raise Failed(f"web{node} did not end within {seconds} s of SIGTERM") from None
+
+    def kill(self, node):
+        """SIGKILL to the agent; everything else of the node stays."""
+        agent = self.agents.pop(node)
+        agent.kill()
+        agent.wait()
+
+    def crash(self, node):
+        """The whole node at once: link down, agent and server killed."""
+        netns.ip(self.switch, f"link set {self.port(node)} down")
+        self.kill(node)
+        if node in self.servers:
+            server = self.servers.pop(node)
+            server.kill()
+            server.wait()
+
+    def revive(self, node):
+        """After crash(): the link and the server are back, the agent is started."""
+        netns.ip(self.switch, f"link set {self.port(node)} up")
+        self.start_server(node)
+        self.start(node)
+
+    def start_server(self, node):
+        server = subprocess.Popen(
+            netns.command(self.namespace(node),
+                          [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "echo_server.py"),
+                           f"web{node}", ",".join(self.options.get("virtual_ips", (VIP4, VIP6))),
+                           ",".join(map(str, SERVICE_PORTS))]),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=netns.die_with_parent)
+        self.servers[node] = server
+        check(server.stdout.readline() == "ready\n", f"the server of web{node} does not start")
+
+    def nlbctl(self, *arguments, node=None, check_exit=True):
+        """Runs nlbctl to its end; with a node, against that node's agent."""
+        words = [NLBCTL] + (["--run-dir", self.run_dir(node)] if node else []) + list(map(str, arguments))
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        if check_exit and done.returncode != 0:
+            raise Failed(f"nlbctl {' '.join(map(str, arguments))} (web{node}): exit {done.returncode}: "
+                         f"{done.stderr.strip()}")
+        return done
+
+    def status(self, node):
+        """The agent's `status --json`, or None when no agent answers."""
+        done = self.nlbctl("--json", "status", node=node, check_exit=False)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def log(self, node):
+        with open(self.log_file(node)) as file:
+            return file.read()
+
+    # Waiting
+
+    def wait_until(self, condition, what, seconds=30, every=0.05):
+        """Returns the first true value of condition(); fails, with everybody's status and log, after the deadline."""
+        end = time.monotonic() + seconds
+        while True:
+            if value := condition():
+                return value
+            if time.monotonic() > end:
+                raise Failed(f"not within {seconds} s: {what}")
+            time.sleep(every)
+
+    def wait_active(self, nodes, seconds=30):
+        """Until the agents of all these nodes serve one and the same view that holds exactly them."""
+        self.wait_until(lambda: self.agree(nodes), f"web{nodes} form one cluster", seconds)
+
+    def agree(self, nodes):
+        views = set()
+        for node in nodes:
+            status = self.status(node)
+            if status is None or status["state"] != "active" or not status["view"]["installed"]:
+                return False
+            if self.members(status) != list(nodes):
+                return False
+            views.add((status["view"]["term"], status["view"]["number"]))
+        return len(views) == 1
+
+    @staticmethod
+    def members(status):
+        """The ids that a status calls active."""
+        return sorted(member["id"] for member in status["members"] if member["state"] == "active")
+
+    def diagnosis(self):
+        """What every agent says of itself, and the end of its log."""
+        parts = []
+        for node in self.ids:
+            parts.append(f"--- web{node}: ")
+            agent = self.agents.get(node)
+            if agent is not None and agent.poll() is not None:
+                parts[-1] += f"the agent has ended with exit code {agent.returncode}"
+            try:
+                parts.append(self.nlbctl("status", node=node, check_exit=False).stdout)
+            except (OSError, subprocess.SubprocessError) as error:
+                parts.append(f"nlbctl status: {error}")
+            if os.path.exists(self.log_file(node)):
+                parts.append("log: " + "\n     ".join(self.log(node).splitlines()[-25:]))
+        return "\n".join(parts)
+
+
+def _raise_on_signals():
+    def leave(number, _):
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, leave)
+
+
+def main(test):
+    """Runs a test function: exit 0, or 1 with what went wrong (Cluster has printed it when one was up)."""
+    started = time.monotonic()
+    try:
+        test()
+    except Failed as failure:
+        print(f"FAILED: {failure}", file=sys.stderr)
+        sys.exit(1)
+    print(f"passed in {time.monotonic() - started:.1f} s")
+
+
+def skip(why):
+    print(f"skipped: {why}")
+    sys.exit(SKIPPED)
