@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares who answered with who has to: the product's own ownership code says (test/tools/owner.cpp)."""
+
+import json
+import os
+import subprocess
+
+import flows
+import harness
+from harness import check
+from witness import ACK, SYN, Witness
+
+OWNER = os.path.join(harness.BUILD, "test/nlb_owner")
+
+
+def expected(cluster, protocol, asked, status=None):
+    """flow -> the name of its owner (None: nobody) in the view that a status shows, by default the first node's."""
+    if status is None:
+        status = next(filter(None, map(cluster.status, cluster.ids)))
+    status_file = f"{cluster.directory}/status.json"
+    with open(status_file, "w") as file:
+        json.dump(status, file)
+    lines = "".join(f"{protocol} {' '.join(map(str, flow))}\n" for flow in asked)
+    done = subprocess.run([OWNER, cluster.config_file, status_file], input=lines, capture_output=True, text=True,
+                          timeout=60)
+    check(done.returncode == 0, done.stderr)
+    owners = done.stdout.split()
+    check(len(owners) == len(asked), "nlb_owner answered another number of flows than it was asked")
+    return {flow: f"web{owner}" if owner != "0" else None for flow, owner in zip(asked, owners)}
+
+
+def check_tcp(cluster, asked):
+    """Every flow is answered by its owner, and on the wire nobody else says a word. Returns flow -> name."""
+    wanted = expected(cluster, "tcp", asked)
+    with Witness(cluster.switch) as seen:
+        got = flows.ask_tcp(cluster.client, asked)
+    _compare("TCP", wanted, got)
+    answers = seen.tcp_answers(SYN | ACK, SYN | ACK)
+    for flow in asked:
+        ports = answers.get((flow.destination, flow.dport, flow.source, flow.sport), set())
+        check(ports == {wanted[flow]}, f"{flow}: SYN-ACKs from {sorted(ports)}, the owner is {wanted[flow]}")
+    return got
+
+
+def check_udp(cluster, asked):
+    """Every flow is answered exactly once, by its owner. Returns flow -> name."""
+    wanted = expected(cluster, "udp", asked)
+    got = flows.ask_udp(cluster.client, asked)
+    doubles = {flow: names for flow, names in got.items() if len(names) > 1}
+    check(not doubles, f"{len(doubles)} of {len(asked)} datagrams had several answers, {next(iter(doubles.items()), '')}")
+    got = {flow: names[0] if names else None for flow, names in got.items()}
+    _compare("UDP", wanted, got)
+    return got
+
+
+def _compare(protocol, wanted, got):
+    wrong = {flow: (got[flow], wanted[flow]) for flow in wanted if got[flow] != wanted[flow]}
+    if wrong:
+        flow, (answer, owner) = next(iter(wrong.items()))
+        raise harness.Failed(f"{protocol}: {len(wrong)} of {len(wanted)} flows not answered by their owner; "
+                             f"{flow} by {answer}, its owner is {owner}")
+
+
+def spread(answers):
+    """name -> how many flows it answered."""
+    names = list(answers.values())
+    return {name: names.count(name) for name in sorted(set(names), key=str)}
+
+
+def check_shares(answers, nodes):
+    """Each of these many nodes answered its share, give or take six standard deviations."""
+    counts = spread(answers)
+    share = len(answers) / nodes
+    slack = 6 * (share * (1 - 1 / nodes)) ** 0.5
+    check(len(counts) == nodes and all(abs(count - share) <= slack for count in counts.values()),
+          f"uneven spread: {counts}, expected {share:.0f} each, give or take {slack:.0f}")
