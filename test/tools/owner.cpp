@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who has to answer? The net tests' arbiter: reads a configuration, what `nlbctl --json status` says of the members,
-// and flows, one a line; prints each flow's owner (0: nobody). Buckets and owners come from the product's own
-// hashing and ownership code, run here apart from any agent: what a node's filter does must agree with it.
+// Who has to answer? The net tests' arbiter: reads a configuration, what `nlbctl --json status`
+// says of the members, and flows, one a line; prints each flow's owner (0: nobody). Buckets and
+// owners come from the product's own hashing and ownership code, run here apart from any agent:
+// what a node's filter does must agree with it.
 //
-//     nlb_owner CONFIG STATUS.json        with lines "PROTOCOL SOURCE SPORT DESTINATION DPORT" on standard input
+//     nlb_owner CONFIG STATUS.json        with lines "PROTOCOL SOURCE SPORT DESTINATION DPORT" on
+//     standard input
 #include "agent/config.hpp"
 #include "agent/settings.hpp"
 #include "filter/siphash.h"
@@ -55,7 +57,8 @@ heartbeat::View view_of(const std::string &status_file) {
         heartbeat::Member member;
         member.id = heartbeat::NodeId{entry.at("id").get<std::uint8_t>()};
         member.life = 1;
-        member.weight = state == "active" ? entry.at("weight").get<std::uint8_t>() : std::uint8_t{0};
+        member.weight =
+            state == "active" ? entry.at("weight").get<std::uint8_t>() : std::uint8_t{0};
         member.eligible = ~heartbeat::RuleBits{0};
         view.members.push_back(member);
     }
@@ -67,8 +70,10 @@ std::size_t rule_of(const agent::Config &config, const Flow &flow) {
         const agent::RuleConfig &rule = config.rules[i];
         const bool protocol = rule.protocol == agent::Protocol::both ||
                               (rule.protocol == agent::Protocol::tcp) == (flow.protocol == "tcp");
-        const bool here = rule.virtual_ips.empty() || std::ranges::count(rule.virtual_ips, flow.destination);
-        if (protocol && here && flow.dport >= rule.first_port && flow.dport <= rule.last_port) return i;
+        const bool here =
+            rule.virtual_ips.empty() || std::ranges::count(rule.virtual_ips, flow.destination);
+        if (protocol && here && flow.dport >= rule.first_port && flow.dport <= rule.last_port)
+            return i;
     }
     return config.rules.size();
 }
@@ -78,12 +83,14 @@ unsigned bucket_of(const filter::Settings &settings, std::size_t rule, const Flo
     std::memcpy(key, settings.hash_key.data(), sizeof key);
     std::memcpy(source, flow.source.bytes.data(), sizeof source);
     const auto affinity = static_cast<__u8>(settings.rules.at(rule).affinity);
-    return nlb_bucket(key, affinity, static_cast<__u8>(flow.source.family), source, htons(flow.sport));
+    return nlb_bucket(key, affinity, static_cast<__u8>(flow.source.family), source,
+                      htons(flow.sport));
 }
 
 void answer(const std::string &config_file, const std::string &status_file) {
     const agent::Config config = agent::load_config(config_file);
-    const filter::Settings settings = agent::filter_settings(config, agent::load_key(config.key_file));
+    const filter::Settings settings =
+        agent::filter_settings(config, agent::load_key(config.key_file));
     heartbeat::Ownership ownership(agent::ownership_rules(config));
     const Tables tables = ownership.tables(view_of(status_file));
     for (Flow flow; read_flow(std::cin, flow);) {
