@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The configuration: one TOML file, byte-identical on every node, parsed wholly and checked wholly before
-// anything is touched. What is not built yet is refused by name, never ignored.
+// The configuration: one TOML file, byte-identical on every node, parsed wholly and checked wholly
+// before anything is touched. What is not built yet is refused by name, never ignored.
 #pragma once
 
+#include "agent/key.hpp"
 #include "filter/address.hpp"
 #include "filter/datapath.hpp"
 
@@ -12,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace agent {
@@ -21,6 +23,12 @@ enum class DatapathKind { automatic, xdp, xdp_native, xdp_generic, pcap };
 enum class Partition { serve, quorum };
 enum class Protocol { tcp, udp, both };
 enum class RuleMode { multiple, single, disabled };
+enum class HealthType { none, listener, tcp, http, exec };
+
+// The words of the configuration, for `status`.
+std::string_view to_string(Protocol protocol);
+std::string_view to_string(RuleMode mode);
+std::string_view to_string(filter::Affinity affinity);
 
 struct NodeConfig {
     std::uint8_t id = 0; // 1 to 32
@@ -33,12 +41,13 @@ struct NodeConfig {
 
 struct RuleConfig {
     std::string name;
-    std::vector<filter::IpAddress> virtual_ips; // empty: all
+    std::vector<filter::IpAddress> virtual_ips; // empty: all; else in Config's order
     Protocol protocol = Protocol::tcp;
     std::uint16_t first_port = 0, last_port = 65535;
+    HealthType health = HealthType::none;
     RuleMode mode = RuleMode::multiple;
     filter::Affinity affinity = filter::Affinity::single;
-    std::map<std::uint8_t, std::uint8_t> weights; // node id -> weight, over the nodes' own; may be empty
+    std::map<std::uint8_t, std::uint8_t> weights; // by node id, over the nodes' own; may be empty
     std::vector<std::uint8_t> priority;           // node ids, for mode single; may be empty
 };
 
@@ -47,11 +56,11 @@ struct Config {
     std::string cluster_name;
     std::string interface;
     MacMode mac_mode = MacMode::multicast;
-    std::string key_file;
+    std::string key_file = "/etc/nlb/cluster.key";
     DatapathKind datapath = DatapathKind::automatic;
 
     std::vector<std::string> heartbeat_interfaces; // effective: the cluster's when none is named
-    filter::IpAddress group;
+    filter::IpAddress group{filter::IpAddress::Family::v4, {239, 255, 77, 77}};
     std::uint16_t port = 7777;
     std::chrono::milliseconds interval{50};
     std::chrono::milliseconds dead_after{500};
@@ -63,7 +72,10 @@ struct Config {
     std::vector<RuleConfig> rules; // in the order of the file
 };
 
-// Throws std::runtime_error with `FILE:LINE:COLUMN: KEY: what is wrong, what is allowed`.
+std::string ports_text(const RuleConfig &rule); // "80", "8000-8999", "any"
+
+// Throws std::runtime_error with `FILE:LINE:COLUMN: KEY: what is wrong, what is allowed`: one line,
+// whatever the bytes of the text. A file that cannot be read: `read configuration FILE: cause`.
 Config load_config(const std::string &file);
 Config parse_config(const std::string &text, const std::string &file);
 
@@ -73,25 +85,19 @@ std::string to_toml(const Config &config);
 // 03:bf and the first virtual IP's four octets (IPv6: its last four), by mac_mode.
 filter::MacAddress cluster_mac(const Config &config);
 
-// The node that this process is: by --node when given, else by the host name. Throws, naming what exists.
+// The node that this process is: by --node when given, else by the host name, whole or up to its
+// first dot. Throws, naming what exists.
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name);
 
 // One digest for each section, node and rule, so that a difference between two nodes can be named:
-// "cluster", "heartbeat", "node web1", "virtual_ip", "rule http". In a stable order, over the effective values.
-// Per-node overrides belong to the node's digest. key_file's path is left out: only its content matters.
+// "cluster", "heartbeat", "virtual_ip", "node web1", "rule http". Over the effective values, in a
+// stable order: nodes by id, rules as in the file (there their order has a meaning: compare the
+// lists place by place). Per-node overrides belong to the node's digest. key_file's path is left
+// out: only its content matters.
 struct SectionDigest {
     std::string name;
     std::uint64_t digest;
 };
 std::vector<SectionDigest> section_digests(const Config &config);
-
-// 32 bytes from the key file: made by `nlbctl keygen`, mode 0600, one line. Throws, naming file and way out.
-using ClusterKey = std::array<std::uint8_t, 32>;
-ClusterKey load_key(const std::string &file);
-std::string generate_key();                    // one line of text, without the newline
-void write_new_key(const std::string &file);   // mode 0600, never overwrites
-// Independent subkeys of the cluster key, for the packet hash, the beats and the control plane.
-std::array<std::uint8_t, 16> hash_key(const ClusterKey &key);
-std::array<std::uint8_t, 32> beat_key(const ClusterKey &key);
 
 } // namespace agent

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a TOML tree to a checked configuration, in three steps that parse_config takes one after the
+// other. Reading handles the whole schema; what the product does not do yet is refused afterwards,
+// from one list.
+#pragma once
+
+#include "agent/config.hpp"
+#include "agent/config_reader.hpp"
+
+namespace agent {
+
+Config read_config(const TomlValue &tree, const std::string &file);
+RuleConfig read_rule(const Field &table,
+                     const Config &config); // nodes and virtual IPs are known by then
+void refuse_overlap(const Field &table, const RuleConfig &rule, const Config &config);
+void refuse_unbuilt(const TomlValue &tree, const std::string &file); // of a tree that has been read
+
+} // namespace agent

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// toml++ accepts `a.a.a.a...` of any length and takes such a tree apart by recursion, one stack
+// frame or more a level. Limits on the length of a line and on nesting keep the depth far below
+// what a stack holds, so that no file, however strange, can crash the agent.
+#include "agent/config_tree.hpp"
+
+#define TOML_MAX_NESTED_VALUES 8
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <stdexcept>
+
+namespace agent {
+namespace {
+
+constexpr std::size_t kMaxLine =
+    4000; // bytes; the longest line of a full configuration has under 2,500
+constexpr unsigned kMaxDepth =
+    6; // rule, its array, its table, weights, a node's value; and one to spare
+
+Place place_of(const toml::source_position &position) {
+    return {std::max<unsigned>(position.line, 1), std::max<unsigned>(position.column, 1)};
+}
+
+TomlValue::Kind kind_of(const toml::node &node) {
+    switch (node.type()) {
+    case toml::node_type::string:
+        return TomlValue::Kind::string;
+    case toml::node_type::integer:
+        return TomlValue::Kind::integer;
+    case toml::node_type::floating_point:
+        return TomlValue::Kind::floating;
+    case toml::node_type::boolean:
+        return TomlValue::Kind::boolean;
+    case toml::node_type::array:
+        return TomlValue::Kind::array;
+    case toml::node_type::table:
+        return TomlValue::Kind::table;
+    default:
+        return TomlValue::Kind::date; // a date, a time or both
+    }
+}
+
+TomlValue copy(const toml::node &node, unsigned depth) {
+    TomlValue value;
+    value.kind = kind_of(node);
+    value.place = place_of(node.source().begin);
+    if (const auto *text = node.as_string()) value.text = text->get();
+    if (const auto *number = node.as_integer()) value.number = number->get();
+    if (depth == kMaxDepth) return value;
+    if (const toml::array *array = node.as_array())
+        for (const toml::node &item : *array)
+            value.items.push_back(copy(item, depth + 1));
+    if (const toml::table *table = node.as_table())
+        for (const auto &[key, child] : *table)
+            value.members.push_back(
+                {std::string(key.str()), place_of(key.source().begin), copy(child, depth + 1)});
+    std::sort(value.members.begin(), value.members.end(),
+              [](const auto &a, const auto &b) { return a.place < b.place; });
+    return value;
+}
+
+void check_size(const std::string &text, const std::string &file) {
+    if (text.size() > kMaxConfigSize)
+        refuse_config(file, {}, "syntax",
+                      "the file is too large, must be at most " + std::to_string(kMaxConfigSize) +
+                          " bytes");
+    unsigned line = 1;
+    for (std::size_t begin = 0; begin < text.size(); ++line) {
+        const std::size_t end = std::min(text.find('\n', begin), text.size());
+        if (end - begin > kMaxLine)
+            refuse_config(file, {line, 1}, "syntax",
+                          "the line is too long, must be at most " + std::to_string(kMaxLine) +
+                              " bytes");
+        begin = end + 1;
+    }
+}
+
+} // namespace
+
+const TomlValue::Member *TomlValue::find(std::string_view key) const {
+    for (const Member &member : members)
+        if (member.key == key) return &member;
+    return nullptr;
+}
+
+TomlValue parse_toml(const std::string &text, const std::string &file) {
+    check_size(text, file);
+    try {
+        TomlValue root = copy(toml::parse(text), 0);
+        root.place = {};
+        return root;
+    } catch (const toml::parse_error &error) {
+        std::string what(error.description());
+        std::replace_if(
+            what.begin(), what.end(), [](unsigned char c) { return c < ' ' || c == 127; }, '?');
+        refuse_config(file, place_of(error.source().begin), "syntax", what);
+    }
+}
+
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    char escape[8];
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+        if (c == '"' || c == '\\') {
+            out += {'\\', text[i]};
+        } else if (c < ' ' || c == 127) {
+            std::snprintf(escape, sizeof escape, "\\u%04X", c);
+            out += escape;
+        } else if (c == 0xc2 && next >= 0x80 &&
+                   next < 0xa0) { // U+0080 to U+009F: control characters too
+            std::snprintf(escape, sizeof escape, "\\u%04X", next);
+            out += escape;
+            ++i;
+        } else {
+            out += text[i];
+        }
+    }
+    return out + '"';
+}
+
+void refuse_config(const std::string &file, Place place, const std::string &key,
+                   const std::string &what) {
+    throw std::runtime_error(file + ':' + std::to_string(place.line) + ':' +
+                             std::to_string(place.column) + ": " + key + ": " + what);
+}
+
+} // namespace agent
