@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The frames that ask about a virtual IP, captured with libpcap. The kernel's packet filter picks
+// them out, so that nothing else wakes the agent up. What it picks may still be malformed.
+#pragma once
+
+#include "filter/address.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+struct pcap;
+
+namespace agent {
+
+// The capture filter: ARP requests and neighbour solicitations for exactly these addresses,
+// untagged or tagged.
+std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips);
+
+class NeighbourCapture {
+  public:
+    // Throws std::runtime_error, but for an interface that is down or not there: then is_open() is
+    // false.
+    NeighbourCapture(const std::string &interface,
+                     const std::vector<filter::IpAddress> &virtual_ips);
+
+    bool is_open() const { return handle_ != nullptr; }
+    int descriptor() const; // for poll; -1 when not open
+    // The next frame that waits, valid until the next call; empty when there is none. Never blocks.
+    // When the interface goes down or away the capture ends: is_open() is false from then on.
+    std::span<const std::uint8_t> next();
+
+  private:
+    struct Close {
+        void operator()(pcap *handle) const;
+    };
+    std::unique_ptr<pcap, Close> handle_;
+};
+
+} // namespace agent

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The questions "who has this address?": ARP requests and IPv6 neighbour solicitations, out of
+// bytes that anybody may have sent. One struct for both, because the answer differs in its wrapping
+// alone.
+#pragma once
+
+#include "filter/address.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace agent {
+
+struct Solicitation {
+    filter::IpAddress target; // the address asked about
+    filter::IpAddress asker;  // unspecified (0.0.0.0, ::) when it probes for a duplicate
+    filter::MacAddress
+        asker_mac; // where the answer goes, as the message itself says; never a group
+    std::optional<std::uint16_t> vlan_tag; // priority and VLAN, of a frame with one tag
+
+    bool is_probe() const { return asker.bytes == decltype(asker.bytes){}; }
+    bool operator==(const Solicitation &) const = default;
+};
+
+// An Ethernet frame with at most one 802.1Q tag. Nothing when it is not a complete and valid
+// question: for ARP by RFC 826 and 5227, for IPv6 by RFC 4861 section 7.1.1 (hop limit 255,
+// checksum, options and all).
+std::optional<Solicitation> parse_solicitation(std::span<const std::uint8_t> frame);
+
+} // namespace agent

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/neighbour_reply.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <libnet.h>
+#include <linux/filter.h>
+#include <new>
+#include <stdexcept>
+#include <sys/socket.h>
+
+namespace agent {
+namespace {
+
+using filter::IpAddress;
+using filter::MacAddress;
+
+libnet_in6_addr in6(const std::array<std::uint8_t, 16> &bytes) {
+    libnet_in6_addr address;
+    std::memcpy(&address, bytes.data(), bytes.size());
+    return address;
+}
+
+void check(libnet_t *context, libnet_ptag_t tag) {
+    if (tag < 0) throw std::runtime_error(std::string("build reply: ") + libnet_geterror(context));
+}
+
+void put_ethernet(libnet_t *context, const MacAddress &to, const MacAddress &from,
+                  std::uint16_t type, std::optional<std::uint16_t> tag) {
+    if (tag)
+        check(context, libnet_build_802_1q(to.data(), from.data(), ETHERTYPE_VLAN,
+                                           static_cast<std::uint8_t>(*tag >> 13), *tag >> 12 & 1,
+                                           *tag & 0xfff, type, nullptr, 0, context, 0));
+    else
+        check(context, libnet_build_ethernet(to.data(), from.data(), type, nullptr, 0, context, 0));
+}
+
+void put_arp(libnet_t *context, const Solicitation &question, const MacAddress &cluster_mac,
+             const MacAddress &own_mac) {
+    check(context,
+          libnet_build_arp(ARPHRD_ETHER, ETHERTYPE_IP, 6, 4, ARPOP_REPLY, cluster_mac.data(),
+                           question.target.bytes.data(), question.asker_mac.data(),
+                           question.asker.bytes.data(), nullptr, 0, context, 0));
+    put_ethernet(context, question.asker_mac, own_mac, ETHERTYPE_ARP, question.vlan_tag);
+}
+
+void put_advertisement(libnet_t *context, const Solicitation &question,
+                       const MacAddress &cluster_mac, const MacAddress &own_mac) {
+    constexpr std::array<std::uint8_t, 16> all_nodes{0xff, 2, 0, 0, 0, 0, 0, 0,
+                                                     0,    0, 0, 0, 0, 0, 0, 1};
+    constexpr MacAddress all_nodes_mac{0x33, 0x33, 0, 0, 0, 1};
+    constexpr std::uint16_t length = LIBNET_ICMPV6_NDP_NADV_H + 8;
+    const bool probe = question.is_probe();
+    MacAddress option = cluster_mac;
+    check(context,
+          libnet_build_icmpv6_ndp_opt(ND_OPT_TARGET_LINKADDR, option.data(),
+                                      static_cast<std::uint32_t>(option.size()), context, 0));
+    check(context,
+          libnet_build_icmpv6_ndp_nadv(ND_NEIGHBOR_ADVERT, 0, 0,
+                                       ND_NA_FLAG_OVERRIDE | (probe ? 0 : ND_NA_FLAG_SOLICITED),
+                                       in6(question.target.bytes), nullptr, 0, context, 0));
+    check(context,
+          libnet_build_ipv6(0, 0, length, IPPROTO_ICMPV6, 255, in6(question.target.bytes),
+                            in6(probe ? all_nodes : question.asker.bytes), nullptr, 0, context, 0));
+    put_ethernet(context, probe ? all_nodes_mac : question.asker_mac, own_mac, ETHERTYPE_IPV6,
+                 question.vlan_tag);
+}
+
+// libnet's link socket hears every packet of the host, and nobody reads it: let it keep none.
+void deafen(int descriptor) {
+    sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+    const sock_fprog program{1, &none};
+    if (setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+        throw std::runtime_error(std::string("filter libnet's socket: ") + std::strerror(errno));
+    std::array<char, 1> waiting; // what came between its opening and the filter
+    while (recv(descriptor, waiting.data(), waiting.size(), MSG_DONTWAIT) >= 0) {
+    }
+}
+
+} // namespace
+
+std::vector<std::uint8_t> build_reply(const Solicitation &question, const MacAddress &cluster_mac,
+                                      const MacAddress &own_mac) {
+    std::array<char, LIBNET_ERRBUF_SIZE> error{};
+    const std::unique_ptr<libnet_t, decltype(&libnet_destroy)> context(
+        libnet_init(LIBNET_NONE, nullptr, error.data()), &libnet_destroy);
+    if (!context) throw std::bad_alloc();
+    if (question.target.is_v4())
+        put_arp(context.get(), question, cluster_mac, own_mac);
+    else
+        put_advertisement(context.get(), question, cluster_mac, own_mac);
+    std::uint8_t *packet = nullptr;
+    std::uint32_t size = 0;
+    check(context.get(), libnet_pblock_coalesce(context.get(), &packet, &size));
+    const std::unique_ptr<std::uint8_t, decltype(&std::free)> owner(packet, &std::free);
+    return {packet, packet + size};
+}
+
+void ReplySender::Close::operator()(libnet_context *context) const { libnet_destroy(context); }
+
+ReplySender::ReplySender(const std::string &interface) {
+    std::array<char, LIBNET_ERRBUF_SIZE> error{};
+    context_.reset(libnet_init(LIBNET_LINK_ADV, interface.c_str(), error.data()));
+    if (!context_) throw std::runtime_error("open " + interface + " for sending: " + error.data());
+    const int descriptor = libnet_getfd(context_.get());
+    deafen(descriptor);
+    if (fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0 || fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0)
+        throw std::runtime_error("open " + interface + " for sending: " + std::strerror(errno));
+}
+
+bool ReplySender::send(const std::vector<std::uint8_t> &frame) {
+    const auto size = static_cast<std::uint32_t>(frame.size());
+    return libnet_adv_write_link(context_.get(), frame.data(), size) == static_cast<int>(size);
+}
+
+} // namespace agent

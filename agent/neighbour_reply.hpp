@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The answers, built and sent with libnet: "this virtual IP is at the cluster MAC". The cluster MAC
+// stands in the message alone. The frame's source is the interface's own MAC, always: a switch that
+// saw the cluster MAC as a source would learn it, and from then on send all clients' frames to that
+// one port.
+#pragma once
+
+#include "agent/neighbour_message.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct libnet_context;
+
+namespace agent {
+
+// An ARP reply, or a neighbour advertisement by RFC 4861 section 7.2.4: to the asker, solicited; to
+// a probe for duplicates, unsolicited and to all nodes. Both with the override flag: the answer is
+// the same from every node.
+std::vector<std::uint8_t> build_reply(const Solicitation &question,
+                                      const filter::MacAddress &cluster_mac,
+                                      const filter::MacAddress &own_mac);
+
+class ReplySender {
+  public:
+    explicit ReplySender(const std::string &interface); // throws std::runtime_error
+    bool send(const std::vector<std::uint8_t> &frame);  // never blocks
+
+  private:
+    struct Close {
+        void operator()(libnet_context *context) const;
+    };
+    std::unique_ptr<libnet_context, Close> context_;
+};
+
+} // namespace agent
