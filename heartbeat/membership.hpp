@@ -56,7 +56,7 @@ struct WitnessAnswered {};
 } // namespace event
 using Event =
     std::variant<event::Tick, event::Received, event::SetWeight, event::SetEligible, event::Start,
-                 event::Stop, event::Drain, event::Suspend, event::WitnessAnswered>;
+                 event::Stop, event::Leave, event::Drain, event::Suspend, event::WitnessAnswered>;
 
 // What has to be done, in this order, before the beat is sent.
 namespace action {
@@ -120,8 +120,8 @@ class Membership {
     GroupSet guarded() const; // groups in which a peer holds, or may hold, connections
     Status status(Time now) const;
 
+    struct State; // state.hpp, private to this folder
   private:
-    struct State;
     std::unique_ptr<State> state_;
 };
 

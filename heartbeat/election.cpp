@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One leader at a time. A node follows a leader that it counts; without one it supports the lowest
+// id that may lead, and who is supported by all that could object stands in a new term and is voted
+// for, once per term. No bucket moves because the leader changes, so a false election costs
+// nothing.
+#include "heartbeat/state.hpp"
+
+#include <algorithm>
+
+namespace heartbeat {
+namespace {
+
+bool present(const Peer &peer) { return peer.life != 0 && peer.beat.state != NodeState::dead; }
+
+bool can_follow(const State &state, const Peer &peer, Time now) {
+    return present(peer) && state.counts(peer, now, state.leader_timeout) && leads(peer.beat) &&
+           !(state.member() && peer.beat.view->number < state.view.number);
+}
+
+NodeId leader_to_follow(const State &state, Time now) {
+    if (state.role == Role::following && can_follow(state, state.peers[index(state.choice)], now))
+        return state.choice;
+    Leadership best;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        const Leadership seen{peer.beat.term, id};
+        if (can_follow(state, peer, now) && seen.above(best)) best = seen;
+    });
+    return best.leader;
+}
+
+NodeId lowest_candidate(const State &state, Time now) {
+    NodeId lowest = may_lead(state, now) ? state.settings.self : kNoNode;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        if (present(peer) && state.counts(peer, now, state.leader_timeout) && peer.beat.may_lead &&
+            (lowest == kNoNode || id < lowest))
+            lowest = id;
+    });
+    return lowest;
+}
+
+// serve: everybody who may be serving, and everybody who could stand as well. Somebody silent who
+// has a place in the view holds up an election for leader_timeout only: the grace keeps his buckets
+// where they are.
+bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
+    if (peer.life != 0 && !present(peer)) return false;
+    if (state.counts(peer, now, state.leader_timeout)) return true;
+    if (deaf(state, peer, now)) return false;
+    const Duration window = state.view.find(id) ? state.leader_timeout : state.settings.dead_after;
+    return (peer.active && now - *peer.active < window) ||
+           (peer.vouched && now - *peer.vouched < window);
+}
+
+template <class F>
+bool electorate_agrees(const State &state, Time now, F &&agrees) {
+    unsigned votes = 1;
+    bool all = true;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        const bool agreed = present(peer) && state.counts(peer, now, state.leader_timeout) &&
+                            peer.quoted && now - *peer.quoted < state.leader_timeout &&
+                            agrees(peer);
+        votes += agreed;
+        if (!agreed && has_a_say(state, id, peer, now)) all = false;
+    });
+    if (state.settings.partition == Partition::quorum)
+        return 2 * votes > state.settings.nodes.size();
+    return all;
+}
+
+void become(State &state, Role role, NodeId choice) {
+    if (state.role == role && state.choice == choice) return;
+    state.role = role;
+    state.choice = choice;
+    state.out.send = true;
+}
+
+void follow(State &state, NodeId leader) {
+    const Term term = state.peers[index(leader)].beat.term;
+    if (state.role != Role::following || state.choice != leader || state.term != term)
+        state.note(Note::Kind::leader, "leader: following node " + name(leader) +
+                                           " (term=" + std::to_string(term) + ")");
+    become(state, Role::following, leader);
+    state.term = term;
+}
+
+void vote(State &state) {
+    if (state.choice == kNoNode || state.choice == state.settings.self) return;
+    const Beat &beat = state.peers[index(state.choice)].beat;
+    if (beat.role != Role::standing || beat.term <= state.vote.term) return;
+    state.vote = {beat.term, state.choice};
+    state.out.send = true;
+}
+
+void stand(State &state, Time now) {
+    if (state.role == Role::standing && now - state.stood_at >= state.leader_timeout)
+        become(state, Role::supporting,
+               state.settings.self); // nobody may be kept waiting by a lost vote
+    if (state.role != Role::standing) {
+        if (state.late(now) || !electorate_agrees(state, now, [&](const Peer &peer) {
+                return peer.beat.role == Role::supporting &&
+                       peer.beat.choice == state.settings.self;
+            }))
+            return;
+        state.term = ++state.highest_term;
+        state.vote = {state.term, state.settings.self};
+        state.stood_at = now;
+        become(state, Role::standing, state.settings.self);
+    }
+    if (!electorate_agrees(state, now,
+                           [&](const Peer &peer) { return peer.beat.vote == state.vote; }))
+        return;
+    if (!take_office(state, now)) return;
+    become(state, Role::leading, state.settings.self);
+    state.note(Note::Kind::leader,
+               "leader: this node leads (term=" + std::to_string(state.term) + ")");
+}
+
+// A leader that learns of a higher one, from a node that both hear, gives way (merge).
+bool give_way(State &state, Time now) {
+    Leadership highest{state.term, state.settings.self};
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        if (!present(peer) || !state.counts(peer, now, state.leader_timeout)) return;
+        if (peer.beat.highest.above(highest) && peer.beat.highest.leader != state.settings.self)
+            highest = peer.beat.highest;
+        if (leads(peer.beat) && Leadership{peer.beat.term, id}.above(highest))
+            highest = {peer.beat.term, id};
+    });
+    if (highest.leader == state.settings.self) return false;
+    state.note(Note::Kind::merge, "merge: node " + name(highest.leader) + " leads in term " +
+                                      std::to_string(highest.term) +
+                                      ", giving way (own_term=" + std::to_string(state.term) + ")");
+    end_life(state, now, "merged with the cluster of node " + name(highest.leader));
+    return true;
+}
+
+} // namespace
+
+bool Leadership::above(const Leadership &other) const {
+    return term != other.term
+               ? term > other.term
+               : leader != kNoNode && (other.leader == kNoNode || leader < other.leader);
+}
+
+bool may_lead(const State &state, Time now) {
+    return !state.listening(now) && !state.late(now) && wants_in(state) &&
+           state.refused_why.empty();
+}
+
+Leadership highest_leader(const State &state, Time now) {
+    Leadership highest;
+    if (state.role == Role::leading) highest = {state.term, state.settings.self};
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        const Leadership seen{peer.beat.term, id};
+        if (present(peer) && state.counts(peer, now, state.leader_timeout) && leads(peer.beat) &&
+            seen.above(highest))
+            highest = seen;
+    });
+    return highest;
+}
+
+std::optional<Time> other_leader_heard(const State &state) {
+    std::optional<Time> latest;
+    for (NodeId id : state.settings.nodes) {
+        const auto &led = state.peers[index(id)].led;
+        if (id != state.choice && led && (!latest || *led > *latest)) latest = led;
+    }
+    return latest;
+}
+
+void choose(State &state, Time now) {
+    if (state.role == Role::leading && !give_way(state, now)) return;
+    if (NodeId leader = leader_to_follow(state, now); leader != kNoNode)
+        return follow(state, leader);
+    if (state.listening(now)) return become(state, Role::joining, kNoNode);
+    const NodeId candidate = lowest_candidate(state, now);
+    if (candidate != state.settings.self || state.role != Role::standing)
+        become(state, Role::supporting, candidate);
+    if (candidate == state.settings.self)
+        stand(state, now);
+    else
+        vote(state);
+}
+
+} // namespace heartbeat

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "heartbeat/membership.hpp"
+
+#include "heartbeat/state.hpp"
+
+#include <algorithm>
+
+namespace heartbeat {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+void expire(State &state, Time now) {
+    const bool granted = state.member() || state.role == Role::leading;
+    if (!granted || state.lease_until == Time{} || now < state.lease_until) return;
+    state.fenced = true;
+    state.note(Note::Kind::fenced,
+               "node " + name(state.settings.self) + ": fenced, its right to serve ran out");
+    end_life(state, now, "lease expired");
+}
+
+void notice_lateness(State &state, Time now) {
+    if (now - state.next_tick <= state.settings.interval) return;
+    state.late_until = now + 2 * state.settings.interval;
+}
+
+// The next moment at which something may be due without a beat having come.
+Time next_deadline(const State &state, Time now) {
+    Time next = state.next_beat;
+    auto consider = [&](Time deadline) {
+        if (deadline > now) next = std::min(next, deadline);
+    };
+    const Duration dead_after = state.settings.dead_after;
+    consider(state.lease_until);
+    consider(state.late_until);
+    consider(state.started + dead_after);
+    if (state.role == Role::standing) consider(state.stood_at + state.leader_timeout);
+    state.each_peer([&](NodeId, const Peer &peer) {
+        if (peer.counted) consider(*peer.counted + state.leader_timeout);
+        if (state.role == Role::leading && peer.life) consider(peer.heard + dead_after);
+    });
+    if (state.role == Role::leading)
+        if (auto led = other_leader_heard(state)) consider(*led + dead_after);
+    return next;
+}
+
+void decide(State &state, Time now) {
+    notice_lateness(state, now);
+    while (!state.sent.empty() && now - state.sent.front().second >= state.settings.dead_after)
+        state.sent.pop_front();
+    judge_configurations(state, now);
+    choose(state, now);
+    follow_view(state, now);
+    lead(state, now);
+    extend_lease(state, now);
+    leave_when_released(state, now);
+    if (now >= state.next_beat) state.out.send = true;
+    state.next_tick = next_deadline(state, now);
+}
+
+void wish(State &state, Wish wanted) {
+    if (state.wish == Wish::leave || state.wish == wanted) return;
+    state.wish = wanted;
+    state.out.send = true;
+}
+
+struct Handler {
+    State &state;
+    Time now;
+
+    void operator()(const event::Tick &) { decide(state, now); }
+    void operator()(const event::Received &received) {
+        state.out.refusal = record(state, now, received.beat);
+    }
+    void operator()(const event::SetWeight &set) {
+        state.settings.weight = set.weight;
+        state.out.send = true;
+    }
+    void operator()(const event::SetEligible &set) {
+        state.settings.eligible = set.rules;
+        state.out.send = true;
+    }
+    void operator()(const event::Start &) { wish(state, Wish::serve); }
+    void operator()(const event::Stop &) { wish(state, Wish::stop); }
+    void operator()(const event::Leave &) { wish(state, Wish::leave); }
+    void operator()(const event::Drain &) { wish(state, Wish::drain); }
+    void operator()(const event::Suspend &) { wish(state, Wish::suspend); }
+    void operator()(const event::WitnessAnswered &) { state.witness_at = now; }
+};
+
+std::uint16_t ago_ms(Time now, Time then) {
+    const auto ago = duration_cast<milliseconds>(now - then).count();
+    return static_cast<std::uint16_t>(std::clamp<decltype(ago)>(ago, 0, kLongAgo));
+}
+
+std::vector<Quote> quotes(const State &state, Time now) {
+    std::vector<Quote> quotes;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        if (!state.fresh(peer, now, 2 * state.settings.dead_after)) return;
+        const bool vouch = peer.active && !deaf(state, peer, now);
+        quotes.push_back(
+            {id, peer.life, peer.beat.sequence, vouch ? ago_ms(now, *peer.active) : kLongAgo});
+    });
+    return quotes;
+}
+
+} // namespace
+
+Membership::Membership(Settings settings, Time now, Life life) : state_(std::make_unique<State>()) {
+    State &state = *state_;
+    state.settings = std::move(settings);
+    state.leader_timeout = 3 * state.settings.interval;
+    state.lease = state.settings.dead_after - 2 * state.settings.interval;
+    state.life = life != 0 ? life : 1;
+    state.started = state.born = state.last_step = state.next_beat = state.next_tick = now;
+}
+Membership::~Membership() = default;
+Membership::Membership(Membership &&) noexcept = default;
+Membership &Membership::operator=(Membership &&) noexcept = default;
+
+Outcome Membership::step(Time now, std::uint64_t random, const Event &event) {
+    State &state = *state_;
+    now = std::max(now, state.last_step);
+    state.last_step = now;
+    state.random = random;
+    state.out = {};
+    if (state.gone) return {};
+    expire(state, now);
+    std::visit(Handler{state, now}, event);
+    if (!std::holds_alternative<event::Tick>(event))
+        state.next_tick = std::min(state.next_tick, now);
+    return std::move(state.out);
+}
+
+Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
+    State &state = *state_;
+    const Settings &settings = state.settings;
+    Beat beat;
+    beat.sender = settings.self;
+    beat.life = state.life;
+    beat.previous = state.previous;
+    beat.sequence = ++state.sequence;
+    beat.state = state_of(state);
+    beat.weight = wished_weight(state);
+    beat.eligible = settings.eligible;
+    beat.role = state.role;
+    beat.choice = state.choice;
+    beat.term = state.term;
+    beat.may_lead = may_lead(state, now);
+    beat.vote = state.vote;
+    beat.highest = highest_leader(state, now);
+    if (auto heard = other_leader_heard(state)) beat.other_leader_ago_ms = ago_ms(now, *heard);
+    if (state.member()) beat.applied = state.view.number;
+    if (state.role == Role::leading) {
+        beat.done = state.done;
+        const auto left = duration_cast<milliseconds>(state.lease_until - now).count();
+        beat.lease_left_ms = static_cast<std::uint32_t>(std::max<decltype(left)>(0, left));
+        state.peers[index(settings.self)].led = now;
+    }
+    if (state.role == Role::leading || (state.member() && state.role != Role::following))
+        beat.view = state.view;
+    beat.config = settings.config;
+    beat.sections = settings.sections;
+    beat.ownership = ownership;
+    beat.lingering = lingering;
+    beat.quotes = quotes(state, now);
+
+    state.sent.emplace_back(beat.sequence, now);
+    const auto jitter = settings.interval / 4 / 256 * static_cast<std::int64_t>(state.random >> 56);
+    state.next_beat = now + settings.interval * 3 / 4 + jitter;
+    state.next_tick = next_deadline(state, now);
+    return beat;
+}
+
+Time Membership::wake_at() const { return state_->gone ? kNever : state_->next_tick; }
+
+Time Membership::lease_until() const { return state_->member() ? state_->lease_until : Time{}; }
+
+GroupSet Membership::guarded() const {
+    const State &state = *state_;
+    GroupSet groups{};
+    state.each_peer([&](NodeId, const Peer &peer) {
+        if (!state.fresh(peer, state.last_step, state.settings.dead_after)) return;
+        if (peer.beat.state == NodeState::dead) return;
+        for (std::size_t i = 0; i < groups.size(); ++i)
+            groups[i] |= peer.beat.lingering[i];
+    });
+    if (!state.member()) return groups;
+    for (const Member &member : state.view.members) {
+        const Peer &peer = state.peers[index(member.id)];
+        if (member.id != state.settings.self &&
+            (peer.life != member.life || peer.beat.applied < state.view.number))
+            groups.fill(~std::uint64_t{0});
+    }
+    return groups;
+}
+
+} // namespace heartbeat

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is known of the other nodes, beat by beat. A beat *counts* when it quotes one of this node's
+// own, of its present life and young: then its sender is alive in both directions, and the beat is
+// no replay. One that does not count still shows that its sender exists and may be serving: it can
+// delay a decision, never make one.
+#include "heartbeat/state.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace heartbeat {
+namespace {
+
+constexpr std::size_t kRememberedLives =
+    64; // a replay of an older life than these could only delay
+
+bool contains(const std::deque<Life> &lives, Life life) {
+    return std::find(lives.begin(), lives.end(), life) != lives.end();
+}
+
+std::optional<Time> quoted_time(const State &state, const Beat &beat, Time now) {
+    for (const Quote &quote : beat.quotes) {
+        if (quote.peer != state.settings.self || quote.life != state.life) continue;
+        for (const auto &[sequence, sent] : state.sent)
+            if (sequence == quote.sequence && now - sent < state.settings.dead_after) return sent;
+    }
+    return std::nullopt;
+}
+
+// A beat under this node's own id: its own, come back, or of another process that was given the
+// same id.
+Refusal record_twin(State &state, Time now, const Beat &beat) {
+    if (beat.life == state.life || contains(state.ended, beat.life)) return Refusal::own_echo;
+    if (state.twin && state.twin->life == beat.life && beat.sequence <= state.twin->sequence)
+        return Refusal::replayed;
+    if (!state.twin || now - state.twin->heard >= state.settings.dead_after)
+        state.note(Note::Kind::refused,
+                   "node " + name(state.settings.self) +
+                       ": another process uses this id (id=" + name(state.settings.self) + ")");
+    state.twin = Twin{beat.life, beat.sequence, now, beat.applied.term > 0};
+    return Refusal::id_taken;
+}
+
+// Another life than the believed one: the node was restarted or fenced, or two processes share the
+// id.
+bool succeeds(const State &state, const Peer &peer, const Beat &beat, Time now) {
+    if (beat.previous == peer.life) return true; // its own word that the life has ended
+    if (!state.fresh(peer, now, state.settings.dead_after)) return true;
+    return !state.counts(peer, now, state.settings.dead_after) && quoted_time(state, beat, now);
+}
+
+void adopt_life(Peer &peer, const Beat &beat, Time now) {
+    if (peer.life != 0) peer.superseded.push_back(peer.life);
+    if (peer.superseded.size() > kRememberedLives) peer.superseded.pop_front();
+    Peer fresh{.life = beat.life,
+               .superseded = std::move(peer.superseded),
+               .beat = {},
+               .heard = now,
+               .first_heard = now,
+               .counted = {},
+               .quoted = {},
+               .active = {},
+               .vouched = peer.vouched,
+               .led = peer.led,
+               .mismatch = std::move(peer.mismatch)};
+    peer = std::move(fresh);
+}
+
+void hear_quotes(State &state, Time now, const Beat &beat) {
+    for (const Quote &quote : beat.quotes) {
+        if (quote.active_ago_ms == kLongAgo || quote.peer == state.settings.self) continue;
+        const Time then = now - std::chrono::milliseconds(quote.active_ago_ms);
+        auto &vouched = state.peers[index(quote.peer)].vouched;
+        vouched = std::max(vouched.value_or(then), then);
+    }
+}
+
+} // namespace
+
+std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
+    const auto &nodes = state.settings.nodes;
+    if (std::find(nodes.begin(), nodes.end(), beat.sender) == nodes.end())
+        return Refusal::unknown_node;
+    if (beat.sender == state.settings.self) return record_twin(state, now, beat);
+    Peer &peer = state.peers[index(beat.sender)];
+    if (contains(peer.superseded, beat.life)) return Refusal::superseded;
+    if (beat.life == peer.life && beat.sequence <= peer.beat.sequence) return Refusal::replayed;
+    if (peer.life != 0 && beat.life != peer.life && !succeeds(state, peer, beat, now))
+        return Refusal::id_taken;
+    if (beat.life != peer.life) adopt_life(peer, beat, now);
+
+    peer.beat = beat;
+    peer.heard = now;
+    if (auto sent = quoted_time(state, beat, now)) {
+        peer.counted = now;
+        peer.quoted = std::max(peer.quoted.value_or(*sent), *sent);
+    }
+    if (beat.applied.term > 0)
+        peer.active = now;
+    else
+        peer.active.reset();
+    hear_quotes(state, now, beat);
+    if (beat.sender == state.choice && (beat.role == Role::leading || beat.role == Role::standing))
+        peer.led = now;
+    state.highest_term = std::max(
+        {state.highest_term, beat.term, beat.vote.term, beat.highest.term, beat.applied.term});
+    return std::nullopt;
+}
+
+bool deaf(const State &state, const Peer &peer, Time now) {
+    const Time since = std::max(peer.counted.value_or(peer.first_heard), state.born);
+    return peer.life != 0 && now - since >= 2 * state.settings.dead_after;
+}
+
+std::string difference(const State &state, const Beat &beat) {
+    std::string names;
+    for (std::size_t i = 0; i < state.settings.sections.size(); ++i) {
+        const auto digest = state.settings.sections[i];
+        if (std::find(beat.sections.begin(), beat.sections.end(), digest) != beat.sections.end())
+            continue;
+        names += (names.empty() ? "" : ", ") + state.settings.section_names[i];
+    }
+    return names.empty() ? "sections that only the other one has" : names;
+}
+
+namespace {
+
+// Without a view the larger group of equal configurations wins, then the one with the lowest id.
+bool outnumbered(const State &state, Time now, NodeId &by) {
+    std::map<Digest, std::pair<int, NodeId>> groups; // size, lowest id
+    auto add = [&](Digest config, NodeId id) {
+        auto &[size, lowest] = groups.try_emplace(config, 0, id).first->second;
+        ++size;
+        lowest = std::min(lowest, id);
+    };
+    add(state.settings.config, state.settings.self);
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        if (state.counts(peer, now, state.leader_timeout)) add(peer.beat.config, id);
+    });
+    const auto [size, lowest] = groups[state.settings.config];
+    for (const auto &[config, group] : groups)
+        if (group.first > size || (group.first == size && group.second < lowest)) {
+            by = group.second;
+            return true;
+        }
+    return false;
+}
+
+std::string why_refused(const State &state, Time now) {
+    const auto &twin = state.twin;
+    if (twin && now - twin->heard < state.settings.dead_after && !state.member() &&
+        (twin->active || twin->life < state.life))
+        return "id " + name(state.settings.self) + " is in use by another node";
+    if (state.member()) return "";
+    NodeId other = kNoNode;
+    bool led = false;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        if (!state.counts(peer, now, state.leader_timeout) || !leads(peer.beat)) return;
+        led = true;
+        if (peer.beat.view->config != state.settings.config) other = id;
+    });
+    if (other == kNoNode && (led || state.role == Role::leading || !outnumbered(state, now, other)))
+        return "";
+    return "configuration differs from node " + name(other) + "'s in " +
+           difference(state, state.peers[index(other)].beat);
+}
+
+} // namespace
+
+void judge_configurations(State &state, Time now) {
+    state.each_peer([&](NodeId id, Peer &peer) {
+        if (!state.fresh(peer, now, state.settings.dead_after)) return;
+        std::string now_differs = peer.beat.config == state.settings.config
+                                      ? std::string{}
+                                      : "configuration differs in " + difference(state, peer.beat);
+        if (now_differs == peer.mismatch) return;
+        peer.mismatch = std::move(now_differs);
+        state.note(Note::Kind::refused,
+                   "node " + name(id) + ": " +
+                       (peer.mismatch.empty() ? "configuration is the same again" : peer.mismatch));
+    });
+    std::string why = why_refused(state, now);
+    if (why == state.refused_why) return;
+    state.refused_why = std::move(why);
+    state.out.send = true;
+    state.note(
+        Note::Kind::refused,
+        "node " + name(state.settings.self) + ": " +
+            (state.refused_why.empty() ? "no longer refused" : "refused: " + state.refused_why));
+}
+
+} // namespace heartbeat

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What this node may serve: the view that it has applied, the lease that bounds it, and the end of
+// a life.
+#include "heartbeat/state.hpp"
+
+#include <algorithm>
+#include <functional>
+
+namespace heartbeat {
+
+std::uint8_t wished_weight(const State &state) {
+    return state.wish == Wish::serve ? state.settings.weight : std::uint8_t{0};
+}
+
+bool wants_in(const State &state) { return state.wish == Wish::serve || state.wish == Wish::drain; }
+
+// From here on nothing that this life was granted holds. What is remembered across lives: terms,
+// the vote, and when other leaders were followed.
+void end_life(State &state, Time now, const std::string &why) {
+    state.note(Note::Kind::life,
+               "node " + name(state.settings.self) + ": starts a new life (" + why + ")");
+    if (state.role == Role::leading) state.peers[index(state.settings.self)].led = now;
+    state.ended.push_back(state.life);
+    state.previous = state.life;
+    state.life = state.random ^ (state.previous << 1); // random even when two lives end in one step
+    if (state.life == 0 || state.life == state.previous) state.life = state.previous + 1;
+    state.sequence = 0;
+    state.born = now;
+    state.sent.clear();
+    state.each_peer([](NodeId, Peer &peer) {
+        peer.counted.reset();
+        peer.quoted.reset();
+    });
+    state.role = Role::joining;
+    state.choice = kNoNode;
+    state.term = 0;
+    state.view = {};
+    state.done = {};
+    state.installed = state.serving = false;
+    state.lease_until = {};
+    state.out.actions.push_back(action::Silence{});
+    state.out.send = true;
+}
+
+void apply(State &state, const View &view) {
+    state.note(Note::Kind::view, "view " + name(view.number) + ": " +
+                                     change(state.view.members, view.members) +
+                                     " (leader=" + name(view.leader) + ")");
+    state.view = view;
+    state.installed = false;
+    state.out.send = true;
+    if (state.member()) state.out.actions.push_back(action::Release{view});
+}
+
+void serve(State &state) {
+    state.installed = state.serving = true;
+    state.fenced = false;
+    state.out.actions.push_back(action::Serve{state.view});
+}
+
+void follow_view(State &state, Time now) {
+    if (state.role != Role::following) return;
+    const Beat &beat = state.peers[index(state.choice)].beat;
+    const View &view = *beat.view;
+    if (!view.holds(state.settings.self, state.life)) {
+        if (state.member()) return end_life(state, now, "removed from the view");
+        state.view = view; // to be shown, and to know whom an election concerns
+        return;
+    }
+    if (view.number > state.view.number || !state.member()) apply(state, view);
+    if (beat.done != state.view.number || state.installed) return;
+    serve(state);
+    state.out.send = true;
+}
+
+namespace {
+
+bool follows_me(const State &state, const Peer &peer, Time now) {
+    return state.counts(peer, now, state.leader_timeout) && peer.quoted &&
+           peer.beat.role == Role::following && peer.beat.choice == state.settings.self &&
+           peer.beat.term == state.term;
+}
+
+// No node that may be serving has been heard for a while: nobody is left who could take over.
+bool alone(const State &state, Time now) {
+    bool heard = false;
+    state.each_peer([&](NodeId, const Peer &peer) {
+        heard |= state.fresh(peer, now, state.leader_timeout) && peer.active.has_value();
+    });
+    return !heard;
+}
+
+Time granted_by_followers(const State &state, Time now) {
+    std::vector<Time> quotes;
+    state.each_peer([&](NodeId, const Peer &peer) {
+        if (follows_me(state, peer, now)) quotes.push_back(*peer.quoted);
+    });
+    std::sort(quotes.begin(), quotes.end(), std::greater<>());
+    if (state.settings.partition == Partition::quorum) {
+        const std::size_t others = state.settings.nodes.size() / 2; // with itself a majority
+        if (state.listening(now) || quotes.size() < others) return {};
+        return others == 0 ? now + state.lease : quotes[others - 1] + state.lease;
+    }
+    if (!quotes.empty()) return quotes.front() + state.lease;
+    return alone(state, now) && !state.late(now) ? now + state.lease : Time{};
+}
+
+Time granted_by_leader(const State &state) {
+    const Peer &leader = state.peers[index(state.choice)];
+    if (!state.member() || !leader.quoted || leader.beat.lease_left_ms == 0) return {};
+    const Duration left = std::chrono::milliseconds(leader.beat.lease_left_ms);
+    return *leader.quoted + std::min(state.lease, left);
+}
+
+} // namespace
+
+void extend_lease(State &state, Time now) {
+    Time granted{};
+    if (state.role == Role::leading) granted = granted_by_followers(state, now);
+    if (state.role == Role::following) granted = granted_by_leader(state);
+    state.lease_until = std::max(state.lease_until, granted);
+}
+
+void leave_when_released(State &state, Time now) {
+    if (wants_in(state)) return;
+    const Member *self = state.view.find(state.settings.self);
+    const bool held = state.member() && !(self->weight == 0 && state.installed);
+    if (held) return;
+    if (state.member() || state.role == Role::leading) end_life(state, now, "left the cluster");
+    if (state.wish == Wish::leave && !state.gone) {
+        state.gone = true;
+        state.out.send = true;
+    }
+}
+
+} // namespace heartbeat

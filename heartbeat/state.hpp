@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What one node knows and what it has promised: the data behind Membership, private to this folder.
+//
+// Received beats are only recorded (peers.cpp). All decisions are taken on a Tick, which the driver
+// delivers when every waiting datagram has been recorded, in the order of `decide`
+// (membership.cpp): whom to follow or support (election.cpp), what the followed leader's view means
+// for this node (serving.cpp), and for a leader which view to issue (views.cpp). So nothing is ever
+// judged late because its proof of life waits in a queue.
+#pragma once
+
+#include "heartbeat/membership.hpp"
+
+#include <array>
+#include <deque>
+
+namespace heartbeat {
+
+// One configured node as this one hears it.
+struct Peer {
+    Life life = 0;               // the one that is believed; 0: never heard
+    std::deque<Life> superseded; // earlier ones, newest last
+    Beat beat;                   // its last
+    Time heard{};                // when that came
+    Time first_heard{};          // of this life
+    std::optional<Time>
+        counted; // when its last beat came that quotes one of mine, of this life, young enough
+    std::optional<Time> quoted;  // when my newest beat that it has quoted was sent
+    std::optional<Time> active;  // when it was last known to hold a place in a view, at first hand
+    std::optional<Time> vouched; // the same by another peer's word
+    std::optional<Time> led; // when it was last heard leading or standing while it was my choice
+    std::string mismatch;    // why its configuration keeps it out, as last noted
+};
+
+// A process that uses this node's id, seen by its beats.
+struct Twin {
+    Life life = 0;
+    Sequence sequence = 0;
+    Time heard{};
+    bool active = false;
+};
+
+enum class Wish : std::uint8_t { serve, drain, stop, suspend, leave };
+
+struct Membership::State {
+    Settings settings;
+    Duration leader_timeout, lease;
+
+    // Myself.
+    Life life = 0, previous = 0;
+    std::deque<Life> ended; // earlier lives of this process
+    Sequence sequence = 0;
+    Time started{};   // of the process
+    Time born{};      // of this life
+    Time last_step{}; // time never goes back
+    Time late_until{};
+    Wish wish = Wish::serve;
+    bool gone = false;    // left for good
+    bool fenced = false;  // a lease ran out, not active again yet
+    bool serving = false; // some view of this life has been installed
+    Time witness_at{};
+    std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than dead_after
+    Time next_beat{}, next_tick{};
+    std::optional<Twin> twin;
+    std::string refused_why;
+
+    // The others.
+    std::array<Peer, kMaxNodes + 1> peers;
+    Term highest_term = 0; // seen anywhere
+
+    // Leadership.
+    Role role = Role::joining;
+    NodeId choice = kNoNode; // followed or supported; myself when standing or leading
+    Term term = 0;           // of the leader followed, or my own
+    Vote vote;
+    Time stood_at{};
+
+    // The view and what it lets me do.
+    View view;              // the newest applied; its members may exclude me
+    ViewNumber done;        // leader: reported by all
+    bool installed = false; // its buckets are served
+    Time lease_until{};
+    Time office_since{}; // leader: when this term began
+
+    std::uint64_t random = 0; // of this step
+    Outcome out;
+
+    bool member() const { return view.holds(settings.self, life); }
+    bool fresh(const Peer &peer, Time now, Duration age) const {
+        return peer.life != 0 && now - peer.heard < age;
+    }
+    bool counts(const Peer &peer, Time now, Duration age) const {
+        return peer.counted && now - *peer.counted < age;
+    }
+    bool late(Time now) const { return now < late_until; }
+    bool listening(Time now) const { return now - started < settings.dead_after; }
+    template <class F>
+    void each_peer(F &&visit) {
+        for (NodeId id : settings.nodes)
+            if (id != settings.self) visit(id, peers[index(id)]);
+    }
+    template <class F>
+    void each_peer(F &&visit) const {
+        for (NodeId id : settings.nodes)
+            if (id != settings.self) visit(id, peers[index(id)]);
+    }
+    void note(Note::Kind kind, std::string text) { out.notes.push_back({kind, std::move(text)}); }
+};
+
+using State = Membership::State;
+
+inline bool leads(const Beat &beat) { return beat.role == Role::leading && beat.view; }
+
+// peers.cpp: records a beat, in the order of the reject ladder; no decision is taken.
+std::optional<Refusal> record(State &state, Time now, const Beat &beat);
+// Heard, but for so long without an answer to this node's own beats that it no longer delays
+// anything.
+bool deaf(const State &state, const Peer &peer, Time now);
+std::string difference(const State &state,
+                       const Beat &beat);          // sections in which the configurations differ
+void judge_configurations(State &state, Time now); // who has to stay out, and why
+
+// election.cpp
+void choose(State &state, Time now); // follow, support, stand, vote, win
+bool may_lead(const State &state, Time now);
+Leadership highest_leader(const State &state, Time now);
+std::optional<Time> other_leader_heard(const State &state);
+
+// views.cpp, for a leader
+bool take_office(State &state,
+                 Time now);        // inherits the newest view of the electorate; false: out of it
+void lead(State &state, Time now); // issues the view that is due, marks it done
+
+// serving.cpp
+void end_life(State &state, Time now, const std::string &why);
+void follow_view(State &state, Time now); // what the followed leader's last beat means for me
+void apply(State &state, const View &view);
+void serve(State &state);
+void extend_lease(State &state, Time now);
+void leave_when_released(State &state, Time now);
+std::uint8_t wished_weight(const State &state);
+bool wants_in(const State &state);
+
+// status.cpp
+NodeState state_of(const State &state); // as told to others
+std::string name(NodeId id);
+std::string name(const ViewNumber &number);
+std::string change(const std::vector<Member> &before, const std::vector<Member> &after);
+
+} // namespace heartbeat

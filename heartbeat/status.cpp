@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the state machine tells people: node states, reasons, and the texts of its notes.
+#include "heartbeat/state.hpp"
+
+namespace heartbeat {
+
+std::string name(NodeId id) { return std::to_string(index(id)); }
+
+std::string name(const ViewNumber &number) {
+    return std::to_string(number.term) + "." + std::to_string(number.number);
+}
+
+std::string change(const std::vector<Member> &before, const std::vector<Member> &after) {
+    std::string text;
+    auto add = [&](const std::string &what) { text += (text.empty() ? "" : ", ") + what; };
+    auto in = [](const std::vector<Member> &members, const Member &wanted) -> const Member * {
+        for (const Member &member : members)
+            if (member.id == wanted.id && member.life == wanted.life) return &member;
+        return nullptr;
+    };
+    for (const Member &old : before)
+        if (!in(after, old)) add("node " + name(old.id) + " removed");
+    for (const Member &member : after) {
+        const Member *old = in(before, member);
+        if (!old)
+            add("node " + name(member.id) + " added");
+        else if (old->weight != member.weight)
+            add("node " + name(member.id) + " weight " + std::to_string(member.weight));
+        else if (old->eligible != member.eligible)
+            add("node " + name(member.id) + " rules changed");
+    }
+    return text.empty() ? "same members, new leader" : text;
+}
+
+NodeState state_of(const State &state) {
+    if (state.gone) return NodeState::dead;
+    const bool member = state.member();
+    switch (state.wish) {
+    case Wish::stop:
+        return member ? NodeState::draining : NodeState::stopped;
+    case Wish::leave:
+        return member ? NodeState::draining : NodeState::stopped;
+    case Wish::suspend:
+        return member ? NodeState::draining : NodeState::suspended;
+    case Wish::drain:
+        return member ? NodeState::draining : NodeState::joining;
+    case Wish::serve:
+        break;
+    }
+    if (member && state.serving) return NodeState::active;
+    return state.fenced ? NodeState::fenced : NodeState::joining;
+}
+
+namespace {
+
+std::string why_not_serving(const State &state, Time now) {
+    switch (state.wish) {
+    case Wish::drain:
+        return "draining by command";
+    case Wish::stop:
+        return "stopped by command";
+    case Wish::suspend:
+        return "suspended by command";
+    case Wish::leave:
+        return "leaving";
+    case Wish::serve:
+        break;
+    }
+    if (!state.refused_why.empty()) return state.refused_why;
+    const std::string before = state.fenced ? "fenced, its lease ran out; " : "";
+    if (state.member())
+        return state.serving ? "" : before + "waiting until every member has let go of its buckets";
+    if (state.role == Role::following)
+        return before + "waiting to be added by node " + name(state.choice);
+    if (state.listening(now)) return before + "listening for other nodes";
+    return before + "no leader yet";
+}
+
+std::string why_not_serving(const State &state, const Peer &peer, Time now) {
+    if (peer.life == 0) return "never heard";
+    if (peer.beat.state == NodeState::dead) return "left the cluster";
+    if (!state.fresh(peer, now, state.settings.dead_after)) return "not heard";
+    if (!peer.mismatch.empty()) return peer.mismatch;
+    if (!state.counts(peer, now, state.settings.dead_after)) return "does not hear this node";
+    switch (peer.beat.state) {
+    case NodeState::draining:
+        return "draining";
+    case NodeState::stopped:
+        return "stopped by command";
+    case NodeState::suspended:
+        return "suspended by command";
+    case NodeState::fenced:
+        return "fenced, its lease ran out";
+    case NodeState::joining:
+        return "joining";
+    default:
+        return "";
+    }
+}
+
+} // namespace
+
+Status Membership::status(Time now) const {
+    const State &state = *state_;
+    Status status;
+    status.state = state_of(state);
+    status.reason = why_not_serving(state, now);
+    status.life = state.life;
+    status.view = state.view;
+    status.installed = state.installed;
+    status.leader =
+        state.role == Role::following || state.role == Role::leading ? state.choice : kNoNode;
+    status.role = state.role;
+    status.lease_until = lease_until();
+    for (NodeId id : state.settings.nodes) {
+        const Member *member = state.view.find(id);
+        if (id == state.settings.self) {
+            status.nodes.push_back({id, status.state,
+                                    member ? member->weight : wished_weight(state), Duration{0},
+                                    status.reason});
+            continue;
+        }
+        const Peer &peer = state.peers[index(id)];
+        PeerStatus shown{id, NodeState::dead, member ? member->weight : peer.beat.weight,
+                         std::nullopt, why_not_serving(state, peer, now)};
+        if (peer.life != 0) shown.heard_ago = now - peer.heard;
+        if (state.fresh(peer, now, state.settings.dead_after)) shown.state = peer.beat.state;
+        status.nodes.push_back(shown);
+    }
+    return status;
+}
+
+} // namespace heartbeat

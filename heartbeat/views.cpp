@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The leader's part: which view is due, and when everybody has let go of what it takes away. A
+// member is removed only when it can no longer be serving: by its own word, or because no beat of
+// that life came for longer than any lease lasts, counted from the last beat that could have
+// extended one.
+#include "heartbeat/state.hpp"
+
+#include <algorithm>
+
+namespace heartbeat {
+namespace {
+
+// dead_after after the latest moment at which this node or a follower heard another leader whom it
+// had chosen: until then leases that this leader knows nothing of may be running.
+bool grace_over(const State &state, Time now) {
+    std::optional<Time> latest = other_leader_heard(state);
+    state.each_peer([&](NodeId, const Peer &peer) {
+        if (peer.life == 0 || peer.beat.other_leader_ago_ms == kLongAgo) return;
+        const Time then = peer.heard - std::chrono::milliseconds(peer.beat.other_leader_ago_ms);
+        if (!latest || then > *latest) latest = then;
+    });
+    return !latest || now - *latest >= state.settings.dead_after;
+}
+
+bool may_remove(const State &state, const Member &member, Time now) {
+    if (member.id == state.settings.self) return member.life != state.life;
+    const Peer &peer = state.peers[index(member.id)];
+    if (peer.life != member.life && peer.beat.previous == member.life)
+        return true; // by its own word
+    if (state.late(now) || !grace_over(state, now)) return false;
+    const auto &lives = peer.superseded;
+    if (std::find(lives.begin(), lives.end(), member.life) != lives.end()) return true;
+    const Time last = peer.life == member.life ? peer.heard : state.office_since;
+    return now - last >= state.settings.dead_after ||
+           (peer.life == member.life && deaf(state, peer, now));
+}
+
+bool may_add(const State &state, NodeId id, const Peer &peer, Time now) {
+    const Beat &beat = peer.beat;
+    const bool wants = beat.state == NodeState::joining || beat.state == NodeState::fenced ||
+                       beat.state == NodeState::active || beat.state == NodeState::draining;
+    return wants && state.counts(peer, now, state.leader_timeout) && beat.role == Role::following &&
+           beat.choice == state.settings.self && beat.term == state.term &&
+           beat.config == state.settings.config && !state.view.find(id);
+}
+
+void ask_wishes(const State &state, Member &member) {
+    if (member.id == state.settings.self) {
+        member.weight = wished_weight(state);
+        member.eligible = state.settings.eligible;
+        return;
+    }
+    const Peer &peer = state.peers[index(member.id)];
+    if (peer.life != member.life) return;
+    member.weight = peer.beat.config == state.settings.config ? peer.beat.weight : std::uint8_t{0};
+    member.eligible = peer.beat.eligible;
+}
+
+std::vector<Member> members_due(const State &state, Time now) {
+    std::vector<Member> members;
+    for (const Member &member : state.view.members)
+        if (!may_remove(state, member, now)) members.push_back(member);
+    const bool first = state.view.members.empty();
+    if (!first || grace_over(state, now)) {
+        auto absent = [&](NodeId id) { return !state.view.find(id); };
+        if (wants_in(state) && state.refused_why.empty() && !state.late(now) &&
+            absent(state.settings.self))
+            members.push_back({state.settings.self, state.life, 0, 0});
+        state.each_peer([&](NodeId id, const Peer &peer) {
+            if (may_add(state, id, peer, now)) members.push_back({id, peer.life, 0, 0});
+        });
+    }
+    std::sort(members.begin(), members.end());
+    for (Member &member : members)
+        ask_wishes(state, member);
+    return members;
+}
+
+bool reported_by_all(const State &state) {
+    return std::all_of(
+        state.view.members.begin(), state.view.members.end(), [&](const Member &member) {
+            const Peer &peer = state.peers[index(member.id)];
+            return member.id == state.settings.self ||
+                   (peer.life == member.life && peer.beat.applied == state.view.number);
+        });
+}
+
+} // namespace
+
+bool take_office(State &state, Time now) {
+    View newest = state.member() ? state.view : View{};
+    state.each_peer([&](NodeId, const Peer &peer) {
+        const Beat &beat = peer.beat;
+        if (state.counts(peer, now, state.leader_timeout) && beat.view && beat.applied.term > 0 &&
+            beat.view->number == beat.applied && beat.view->number > newest.number)
+            newest = *beat.view;
+    });
+    if (state.member() && !newest.holds(state.settings.self, state.life)) {
+        end_life(state, now, "removed from the view while away");
+        return false;
+    }
+    newest.number = {state.term, 1};
+    newest.leader = state.settings.self;
+    newest.config = state.settings.config;
+    state.office_since = now;
+    state.done = {};
+    apply(state, newest);
+    return true;
+}
+
+void lead(State &state, Time now) {
+    if (state.role != Role::leading) return;
+    if (auto due = members_due(state, now); due != state.view.members) {
+        View next = state.view;
+        ++next.number.number;
+        next.members = std::move(due);
+        apply(state, next);
+    }
+    if (state.done == state.view.number || !reported_by_all(state)) return;
+    state.done = state.view.number;
+    state.out.send = true;
+    if (state.member()) serve(state);
+}
+
+} // namespace heartbeat
