@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The constructor is the table of contents of a start, the destructor its mirror. The filter comes
+// before the addresses: a host that has the virtual IPs and no filter would answer everybody.
+#include "agent/agent.hpp"
+
+#include "agent/clock.hpp"
+#include "agent/log.hpp"
+#include "agent/random.hpp"
+#include "agent/realtime.hpp"
+#include "agent/settings.hpp"
+#include "agent/status.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+namespace agent {
+namespace {
+
+using namespace std::chrono_literals;
+using heartbeat::Time;
+
+constexpr Time kHealEvery = 1s;
+// As many datagrams as a socket's buffer can hold, and more: what came before this turn has been
+// read when so many have been, and a flood cannot keep the agent from judging its time-outs.
+constexpr int kDatagramsATurn = 8192;
+
+HostWish host_wish(const Config &config, const NodeConfig &self) {
+    return {.interface = clients_interface(config, self),
+            .silent_interfaces = heartbeat_interfaces(config, self),
+            .virtual_ips = config.virtual_ips,
+            .cluster_mac = cluster_mac(config)};
+}
+
+Serving make_serving(const heartbeat::Settings &settings, const Config &config) {
+    return Serving(settings.self, settings.nodes, ownership_rules(config));
+}
+
+heartbeat::Membership make_membership(const heartbeat::Settings &settings) {
+    return heartbeat::Membership(settings, boot_now(), std::max<heartbeat::Life>(1, random_bits()));
+}
+
+void log_note(const heartbeat::Note &note) {
+    using Kind = heartbeat::Note::Kind;
+    const bool bad =
+        note.kind == Kind::refused || note.kind == Kind::fenced || note.kind == Kind::merge;
+    bad ? log::warn(note.text) : log::info(note.text);
+}
+
+} // namespace
+
+Agent::Agent(const AgentOptions &options)
+    : config_(load_config(options.config_file)),           // all of it, or one line that says where
+      self_(find_self(config_, options.node)),             // by name, or by the host's
+      key_(load_key(config_.key_file)),                    // root's alone
+      interface_(clients_interface(config_, self_)),       //
+      run_dir_(options.run_dir),                           // with a bpffs, for this agent alone
+      interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
+      datapath_(filter::attach_xdp(interface_, xdp_mode(config_, self_), run_dir_.bpf(),
+                                   filter_settings(config_, key_))), // drops everything as yet
+      host_(host_wish(config_, self_), run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
+      neighbours_(interface_, config_.virtual_ips, cluster_mac(config_)), // silent as yet
+      transport_(heartbeat_interfaces(config_, self_), filter::to_string(config_.group),
+                 config_.port),
+      control_(run_dir_.path()),
+      node_(
+          make_membership(membership_settings(config_, self_)),
+          make_serving(membership_settings(config_, self_), config_),
+          heartbeat::make_envelope(config_.cluster_name, beat_key(key_)), *datapath_,
+          [this](auto datagram) { transport_.send(datagram); }, log_note) {
+    add_commands();
+}
+
+Agent::~Agent() {
+    try {
+        host_.restore();
+    } catch (const std::exception &error) {
+        log::error(std::string("host: not as it was before (") + error.what() + ")");
+    }
+}
+
+void Agent::run() {
+    for (const std::string &line : ask_for_realtime())
+        log::info(line);
+    log::info("agent: started (cluster=" + config_.cluster_name + " node=" + self_.name +
+              " interface=" + interface_ +
+              " xdp=" + std::string(filter::to_string(datapath_->mode())) + ")");
+    while (!has_left()) {
+        wait();
+        drain_beats();
+        node_.tick(boot_now());
+        neighbours_.set_answering(node_.answers(boot_now()));
+        neighbours_.handle();
+        obey_signals();
+        control_waits_ = control_.serve([this](auto request) { return commands_.answer(request); });
+        if (links_.drain() || boot_now() >= heal_at_) look_after_host();
+    }
+    log::info("agent: ended (node=" + self_.name + ")");
+}
+
+// Sleeps until there is something to read or something is due.
+void Agent::wait() {
+    std::vector<pollfd> waiting;
+    for (int fd : transport_.descriptors())
+        waiting.push_back({fd, POLLIN, 0});
+    for (int fd : {control_.descriptor(), neighbours_.descriptor(), links_.descriptor(),
+                   signals_.descriptor()})
+        waiting.push_back({fd, POLLIN, 0});
+    Time until = std::min(node_.wake_at(), heal_at_);
+    if (leave_by_) until = std::min(until, *leave_by_);
+    const Time left = control_waits_ ? Time{0} : std::max(Time{0}, until - boot_now());
+    const timespec timeout{left / 1s, (left % 1s).count()};
+    ppoll(waiting.data(), waiting.size(), &timeout, nullptr);
+}
+
+void Agent::drain_beats() {
+    std::array<std::uint8_t, heartbeat::kMaxDatagram + 1>
+        buffer; // one more, so that too long is seen
+    for (int fd : transport_.descriptors())
+        for (int count = 0; count < kDatagramsATurn; ++count) {
+            const auto size = transport_.receive(fd, buffer);
+            if (!size) break;
+            node_.receive(boot_now(), std::span(buffer).first(*size));
+        }
+}
+
+void Agent::obey_signals() {
+    while (const auto signal = signals_.next()) {
+        if (*signal == Signal::vanish) {
+            log::info("agent: ends and leaves everything in place (node=" + self_.name + ")");
+            std::_Exit(0); // no destructor: links, tables and addresses wait for the successor
+        }
+        leave();
+    }
+}
+
+// The first time in an orderly way; whoever asks twice does not want to wait.
+void Agent::leave() {
+    const Time now = boot_now();
+    const bool again = leave_by_.has_value();
+    leave_by_ = again ? now : now + config_.dead_after + 1s;
+    if (again) return;
+    log::info("agent: leaves (node=" + self_.name + ")");
+    node_.step(now, heartbeat::event::Stop{});
+}
+
+bool Agent::has_left() const {
+    if (!leave_by_) return false;
+    const Time now = boot_now();
+    return now >= *leave_by_ || node_.status(now).state == heartbeat::NodeState::stopped;
+}
+
+void Agent::look_after_host() {
+    heal_at_ = boot_now() + kHealEvery;
+    try {
+        for (const std::string &line : host_.heal())
+            log::warn("host: put back (" + line + ")");
+        if (neighbours_.heal()) log::info("neighbours: listening (interface=" + interface_ + ")");
+    } catch (const std::exception &error) {
+        log::warn(std::string("host: not as it should be (") + error.what() + ")");
+    }
+}
+
+void Agent::add_commands() {
+    commands_.add("status", [this](const auto &) {
+        return status({config_, self_, interface_, node_, *datapath_, neighbours_.counters(),
+                       commands_, transport_.send_errors()},
+                      boot_now());
+    });
+    commands_.add("start",
+                  [this](const auto &args) { return change(args, heartbeat::event::Start{}); });
+    commands_.add("stop",
+                  [this](const auto &args) { return change(args, heartbeat::event::Stop{}); });
+}
+
+Json Agent::change(const std::vector<std::string> &args, const heartbeat::Event &event) {
+    check_node(args);
+    if (leave_by_) throw Refused("the agent is about to end");
+    node_.step(boot_now(), event);
+    return Json::object();
+}
+
+// Commands name this node or none: they do not travel.
+void Agent::check_node(const std::vector<std::string> &args) const {
+    if (args.empty() || args[0] == self_.name || args[0] == std::to_string(self_.id)) return;
+    const bool known =
+        args[0] == "all" || std::ranges::any_of(config_.nodes, [&](const NodeConfig &node) {
+            return args[0] == node.name || args[0] == std::to_string(node.id);
+        });
+    if (known)
+        throw Refused(args[0] + ": not this node (" + self_.name +
+                      "); run nlbctl on the node itself");
+    throw Refused(args[0] + ": no such node in cluster " + config_.cluster_name);
+}
+
+} // namespace agent

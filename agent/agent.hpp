@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The agent: one thread around one poll. It owns everything that a node has on this host, from the
+// lock on its run directory to the last socket, and gives it back in reverse order.
+//
+// Beats come first on every turn, and time-outs are judged only when those that wait have been
+// read: an agent that was stopped for a while would otherwise believe that all others had died.
+#pragma once
+
+#include "agent/commands.hpp"
+#include "agent/config.hpp"
+#include "agent/control.hpp"
+#include "agent/host_interface.hpp"
+#include "agent/host_lock.hpp"
+#include "agent/host_setup.hpp"
+#include "agent/neighbours.hpp"
+#include "agent/node.hpp"
+#include "agent/run_dir.hpp"
+#include "agent/signals.hpp"
+#include "heartbeat/transport.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+struct AgentOptions {
+    std::string config_file = "/etc/nlb/cluster.toml";
+    std::optional<std::string> node;
+    std::string run_dir = "/run/nlb";
+};
+
+class Agent {
+  public:
+    // Takes part in everything but does not serve yet. Throws, "verb object: cause; way out", with
+    // all undone.
+    explicit Agent(const AgentOptions &options);
+    ~Agent();
+    Agent(const Agent &) = delete;
+    Agent &operator=(const Agent &) = delete;
+
+    void run(); // returns when it was told to end and has left the cluster
+
+  private:
+    void wait();
+    void drain_beats();
+    void obey_signals();
+    void leave();
+    void look_after_host();
+    bool has_left() const;
+
+    void add_commands();
+    void check_node(const std::vector<std::string> &args) const;
+    Json change(const std::vector<std::string> &args, const heartbeat::Event &event);
+
+    Signals signals_;
+    Config config_;
+    NodeConfig self_;
+    ClusterKey key_;
+    std::string interface_;
+    RunDir run_dir_;
+    HostLock interface_lock_;
+    std::unique_ptr<filter::Datapath> datapath_;
+    HostSetup host_;
+    Neighbours neighbours_;
+    LinkWatch links_;
+    heartbeat::Transport transport_;
+    Control control_;
+    Node node_;
+    Commands commands_;
+
+    bool control_waits_ = false;              // more requests than one turn answers
+    heartbeat::Time heal_at_{};               // look after the host then
+    std::optional<heartbeat::Time> leave_by_; // told to end: at the latest then
+};
+
+} // namespace agent

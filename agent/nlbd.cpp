@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of the agent, and the one place where a failed start becomes one line.
+#include "agent/nlbd.hpp"
+
+#include "agent/agent.hpp"
+#include "agent/log.hpp"
+#include "agent/nlbctl.hpp"
+#include "agent/version.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace agent {
+namespace {
+
+struct CommandLine {
+    AgentOptions options;
+    std::string state_dir;
+    bool check = false;
+    std::string file; // of --check FILE
+};
+
+void describe(CLI::App &app, CommandLine &line) {
+    app.set_version_flag("--version", "nlbd " + std::string(kVersion));
+    app.add_option("--config", line.options.config_file,
+                   "The configuration, the same on every node")
+        ->capture_default_str();
+    app.add_option("--node", line.options.node, "Which node this is; left out: the host name says");
+    app.add_option("--run-dir", line.options.run_dir, "Control socket and pinned tables")
+        ->capture_default_str();
+    app.add_option("--state-dir", line.state_dir,
+                   "What outlives a reboot; left out: /var/lib/nlb, "
+                   "or RUN_DIR/state with --run-dir");
+    CLI::Option *check =
+        app.add_flag("--check", line.check, "Check the configuration, print it, end");
+    app.add_option("FILE", line.file, "The configuration to check")->needs(check);
+}
+
+} // namespace
+
+int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostream &err) {
+    CommandLine line;
+    CLI::App app{"One node of a load-balancing cluster without a director", "nlbd"};
+    describe(app, line);
+    try {
+        app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
+    } catch (const CLI::ParseError &error) {
+        return app.exit(error, out, err) == 0 ? kDone : kUsage;
+    }
+    try {
+        if (line.check) {
+            out << to_toml(load_config(line.file.empty() ? line.options.config_file : line.file));
+            return kDone;
+        }
+        Agent agent(line.options);
+        log::open();
+        agent.run();
+        return kDone;
+    } catch (const std::exception &error) {
+        err << "nlbd: " << error.what() << "\n";
+        return kFailed;
+    }
+}
+
+} // namespace agent

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order of things: see the header.
+#include "agent/node.hpp"
+
+#include "agent/random.hpp"
+
+namespace agent {
+namespace {
+
+constexpr std::size_t kEventsKept = 256;
+
+} // namespace
+
+Node::Node(heartbeat::Membership membership, Serving serving, heartbeat::Envelope envelope,
+           filter::Datapath &datapath, Send send, Listener listener)
+    : membership_(std::move(membership)), serving_(std::move(serving)), envelope_(envelope),
+      datapath_(datapath), send_(std::move(send)), listener_(std::move(listener)) {
+    datapath_.set_guarded(guarded_);
+    datapath_.set_lingering(lingering_.groups());
+    datapath_.install(serving_.tables());
+    datapath_.set_lease(0);
+}
+
+void Node::receive(heartbeat::Time now, std::span<const std::uint8_t> datagram) {
+    auto opened = heartbeat::open(datagram, envelope_);
+    if (const auto *refusal = std::get_if<heartbeat::Refusal>(&opened)) {
+        ++beats_.refused[static_cast<std::size_t>(*refusal)];
+        return;
+    }
+    step(now, heartbeat::event::Received{std::move(std::get<heartbeat::Beat>(opened))});
+}
+
+void Node::tick(heartbeat::Time now) {
+    if (lingering_.expire(now)) datapath_.set_lingering(lingering_.groups());
+    if (now >= wake_at()) step(now, heartbeat::event::Tick{});
+}
+
+void Node::step(heartbeat::Time now, const heartbeat::Event &event) {
+    const heartbeat::Outcome outcome = membership_.step(now, random_bits(), event);
+    if (outcome.refusal)
+        ++beats_.refused[static_cast<std::size_t>(*outcome.refusal)];
+    else if (std::holds_alternative<heartbeat::event::Received>(event))
+        ++beats_.received;
+    perform(now, outcome);
+}
+
+void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
+    renew_guard();
+    for (const heartbeat::Action &action : outcome.actions) {
+        const Serving::Change change = serving_.apply(action);
+        if (change.lost != filter::GroupSet{}) {
+            lingering_.add(change.lost, now);
+            datapath_.set_lingering(lingering_.groups());
+        }
+        if (change.tables) datapath_.install(serving_.tables());
+    }
+    renew_lease();
+    for (const heartbeat::Note &text : outcome.notes)
+        note(now, text);
+    if (outcome.send) send_beat(now);
+}
+
+void Node::renew_guard() {
+    const filter::GroupSet guarded = membership_.guarded();
+    if (guarded == guarded_) return;
+    guarded_ = guarded;
+    datapath_.set_guarded(guarded_);
+}
+
+void Node::renew_lease() {
+    const heartbeat::Time lease = membership_.lease_until();
+    if (lease == lease_) return;
+    lease_ = lease;
+    datapath_.set_lease(static_cast<std::uint64_t>(lease.count()));
+}
+
+void Node::send_beat(heartbeat::Time now) {
+    const heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
+    send_(heartbeat::seal(beat, envelope_));
+    ++beats_.sent;
+}
+
+void Node::note(heartbeat::Time now, const heartbeat::Note &note) {
+    events_.push_back({now, note});
+    if (events_.size() > kEventsKept) events_.pop_front();
+    listener_(note);
+}
+
+bool Node::answers(heartbeat::Time now) const { return serving_.default_host() && now < lease_; }
+
+} // namespace agent

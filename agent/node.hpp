@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// This node: its membership and its datapath, tied together. Every event goes into the membership,
+// and what comes out is done in the one order that is safe:
+//
+//   1. guard       groups in which others hold connections, before any bucket is gained
+//   2. lingering   before any bucket is let go, or connections in it would be cut
+//   3. tables      Release, Serve and Silence, in the order in which they came
+//   4. lease       the filter's own deadline
+//   5. the beat    only now may others hear that it was done
+//
+// It knows no sockets: what it sends goes to a function, and the time comes with each call.
+#pragma once
+
+#include "agent/lingering.hpp"
+#include "agent/serving.hpp"
+#include "filter/datapath.hpp"
+#include "heartbeat/codec.hpp"
+#include "heartbeat/membership.hpp"
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+// The beats that came in: taken, and refused by reason.
+struct BeatCounters {
+    std::uint64_t received = 0, sent = 0;
+    std::array<std::uint64_t, heartbeat::kRefusals> refused{};
+};
+
+struct NodeEvent { // for the list of events
+    heartbeat::Time at;
+    heartbeat::Note note;
+};
+
+class Node {
+  public:
+    using Send = std::function<void(std::span<const std::uint8_t>)>;
+    using Listener = std::function<void(const heartbeat::Note &)>; // called for every note
+
+    Node(heartbeat::Membership membership, Serving serving, heartbeat::Envelope envelope,
+         filter::Datapath &datapath, Send send, Listener listener);
+
+    // A datagram from the heartbeat network, whatever it holds.
+    void receive(heartbeat::Time now, std::span<const std::uint8_t> datagram);
+    // Call when the waiting datagrams have been received, and only then: judges time-outs that are
+    // due.
+    void tick(heartbeat::Time now);
+    void step(heartbeat::Time now, const heartbeat::Event &event);
+    heartbeat::Time wake_at() const {
+        return membership_.wake_at();
+    } // for the next tick at the latest
+
+    heartbeat::Status status(heartbeat::Time now) const { return membership_.status(now); }
+    const Serving &serving() const { return serving_; }
+    const BeatCounters &beats() const { return beats_; }
+    const std::deque<NodeEvent> &events() const { return events_; } // the newest last
+    // Whether this node answers for the virtual IPs: it serves the uncovered traffic, and its lease
+    // holds.
+    bool answers(heartbeat::Time now) const;
+
+  private:
+    void perform(heartbeat::Time now, const heartbeat::Outcome &outcome);
+    void renew_guard();
+    void renew_lease();
+    void send_beat(heartbeat::Time now);
+    void note(heartbeat::Time now, const heartbeat::Note &note);
+
+    heartbeat::Membership membership_;
+    Serving serving_;
+    heartbeat::Envelope envelope_;
+    filter::Datapath &datapath_;
+    Send send_;
+    Listener listener_;
+    Lingering lingering_;
+    filter::GroupSet guarded_{};
+    heartbeat::Time lease_{};
+    BeatCounters beats_;
+    std::deque<NodeEvent> events_;
+};
+
+} // namespace agent

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stalls cost a lease: the agent asks to be run before others and never to be swapped out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace agent {
+
+// What was not permitted, one line each, for the log. Call after the other threads have been
+// started: they do not need it.
+std::vector<std::string> ask_for_realtime();
+
+} // namespace agent

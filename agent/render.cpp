@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order of a reader's questions: am I well, who is with me, what do we serve, what happens to
+// the packets.
+#include "agent/render.hpp"
+
+#include "agent/table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+
+namespace agent {
+namespace {
+
+std::string text_of(const Json &value, const std::string &unknown) {
+    if (value.is_null()) return unknown;
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+Colour colour_of_state(const std::string &state) {
+    if (state == "active" || state == "enabled") return Colour::green;
+    return state == "dead" || state == "fenced" ? Colour::red : Colour::yellow;
+}
+
+std::string percent(double part) {
+    char text[16];
+    std::snprintf(text, sizeof text, "%.1f %%", part * 100);
+    return text;
+}
+
+// Twenty columns for the whole cluster, in eighths of a column.
+std::string bar(double part) {
+    static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    const auto length = static_cast<unsigned>(std::lround(part * 20 * 8));
+    std::string text;
+    for (unsigned i = 0; i < length / 8; ++i)
+        text += "█";
+    return text + eighths[length % 8];
+}
+
+std::string ago(const Json &milliseconds) {
+    if (milliseconds.is_null()) return "never";
+    const auto count = milliseconds.get<std::int64_t>();
+    if (count < 10'000) return std::to_string(count) + " ms";
+    if (count < 600'000) return std::to_string(count / 1000) + " s";
+    return std::to_string(count / 60'000) + " min";
+}
+
+std::string name_of(const Json &status, const Json &id) {
+    for (const Json &member : status["members"])
+        if (member["id"] == id) return member["name"];
+    return text_of(id, "none");
+}
+
+std::string view_text(const Json &view) {
+    if (view["term"] == 0) return "none";
+    return view["term"].dump() + "." + view["number"].dump() +
+           (view["installed"] ? "" : " (being installed)");
+}
+
+std::string header(const Json &status, bool colour) {
+    const std::string state = status["state"];
+    const Json &datapath = status["datapath"];
+    const auto label = [&](const std::string &text) { return paint(text, Colour::dim, colour); };
+    std::string line = label("cluster ") + paint(status["cluster"], Colour::bold, colour);
+    line += label("   node ") + paint(status["node"]["name"], Colour::bold, colour) + " (" +
+            status["node"]["id"].dump() + ")";
+    line += label("   state ") + paint(state, colour_of_state(state), colour);
+    line += label("   view ") + view_text(status["view"]);
+    line += label("   leader ") + name_of(status, status["view"]["leader"]);
+    line += label("   datapath ") + text_of(datapath["kind"], "") + " " +
+            text_of(datapath["mode"], "") + " on " + text_of(datapath["interface"], "");
+    if (!status["reason"].is_null())
+        line += "\n" + label("not serving: ") + text_of(status["reason"], "");
+    return line + "\n";
+}
+
+// Not drops: `others` is about what went wrong.
+constexpr std::string_view kPassed[] = {
+    "accepted_guarded", "accepted_lingering", "icmp_error",     "later_fragment",
+    "not_ip",           "too_short",          "not_virtual_ip", "neighbour_discovery"};
+
+// Drops that happened, but for those that are shown anyway: "no_owner 3, guarded 1".
+std::string other_drops(const Json &counters) {
+    std::string text;
+    for (const auto &[name, count] : counters.items()) {
+        const bool shown = name == "accepted" || name == "foreign";
+        if (count == 0 || shown || std::ranges::count(kPassed, std::string_view(name))) continue;
+        text += (text.empty() ? "" : ", ") + name + " " + count.dump();
+    }
+    return text.empty() ? "none" : text;
+}
+
+std::string packets(const Json &status, bool colour) {
+    const Json &counters = status["counters"];
+    const auto count = [&](const char *name) { return counters.value(name, std::uint64_t{0}); };
+    const auto accepted =
+        count("accepted") + count("accepted_guarded") + count("accepted_lingering");
+    return paint("packets", Colour::dim, colour) + "  accepted " + std::to_string(accepted) +
+           "   foreign " + std::to_string(count("foreign")) + "   other drops " +
+           other_drops(counters) + "\n";
+}
+
+std::string counted(const std::string &name, const Json &counters, bool colour) {
+    Table table({{name, false}, {"", true}});
+    for (const auto &[reason, count] : counters.items())
+        table.add({{reason, Colour::plain}, {count.dump(), Colour::plain}});
+    return table.text(colour);
+}
+
+} // namespace
+
+std::string render_members(const Json &status, bool colour) {
+    Table table({{"id", true},
+                 {"member", false},
+                 {"state", false},
+                 {"weight", true},
+                 {"share", true},
+                 {"", false},
+                 {"last heard", true},
+                 {"", false}});
+    for (const Json &member : status["members"]) {
+        const std::string state = member["state"];
+        const double share = member["share"];
+        const bool here = member["id"] == status["node"]["id"];
+        table.add({{member["id"].dump()},
+                   {member["name"], Colour::bold},
+                   {state, colour_of_state(state)},
+                   {member["weight"].dump()},
+                   {percent(share)},
+                   {bar(share), Colour::green},
+                   {here ? "this node" : ago(member["last_heard_ms"])},
+                   {text_of(member["reason"], ""), Colour::yellow}});
+    }
+    return table.text(colour);
+}
+
+std::string render_rules(const Json &status, bool colour) {
+    constexpr double kBuckets = 65536;
+    Table table({{"rule", false},
+                 {"protocol", false},
+                 {"ports", false},
+                 {"mode", false},
+                 {"affinity", false},
+                 {"state", false},
+                 {"buckets here", true},
+                 {"", true},
+                 {"", false}});
+    for (const Json &rule : status["rules"]) {
+        const std::string state = rule["state"];
+        table.add({{rule["name"], Colour::bold},
+                   {rule["protocol"]},
+                   {rule["ports"]},
+                   {rule["mode"]},
+                   {rule["affinity"]},
+                   {state, colour_of_state(state)},
+                   {rule["buckets"].dump()},
+                   {percent(rule["buckets"].get<double>() / kBuckets)},
+                   {text_of(rule["reason"], ""), Colour::yellow}});
+    }
+    return table.text(colour);
+}
+
+std::string render_counters(const Json &status, bool colour) {
+    return counted("packets", status["counters"], colour) + "\n" +
+           counted("beats", status["beats"], colour) + "\n" +
+           counted("commands", status["commands"], colour);
+}
+
+std::string render_status(const Json &status, bool colour) {
+    return header(status, colour) + "\n" + render_members(status, colour) + "\n" +
+           render_rules(status, colour) + "\n" + packets(status, colour);
+}
+
+} // namespace agent

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Status for people: pure functions from the JSON of status.hpp to text. The same JSON gives the
+// same text.
+#pragma once
+
+#include "agent/commands.hpp"
+
+#include <string>
+
+namespace agent {
+
+// Each takes the whole status. Colour is an addition: without it not a word is lost.
+std::string render_status(const Json &status, bool colour);
+std::string render_members(const Json &status, bool colour);
+std::string render_rules(const Json &status, bool colour);
+std::string render_counters(const Json &status, bool colour);
+
+} // namespace agent

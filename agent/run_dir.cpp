@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything is done on the one path that was given, and undone by what is found there.
+#include "agent/run_dir.hpp"
+
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <system_error>
+
+namespace agent {
+namespace {
+
+constexpr const char *kMountSource =
+    "nlbd"; // what /proc/self/mountinfo shows as the source of our bpffs
+
+[[noreturn]] void fail(const std::string &what, const std::string &way_out) {
+    throw std::runtime_error(what + ": " + std::generic_category().message(errno) + "; " + way_out);
+}
+
+bool is_bpffs(const std::string &path) {
+    struct statfs about {};
+    return statfs(path.c_str(), &about) == 0 && static_cast<long>(about.f_type) == BPF_FS_MAGIC;
+}
+
+// Whether an agent has mounted the bpffs there. Fields of mountinfo: proc(5).
+bool mounted_by_agent(const std::string &path) {
+    std::ifstream mounts("/proc/self/mountinfo");
+    const std::string point = std::filesystem::weakly_canonical(path);
+    bool ours = false;
+    for (std::string line; std::getline(mounts, line);) {
+        std::istringstream fields(line);
+        std::string skipped, where, word;
+        fields >> skipped >> skipped >> skipped >> skipped >> where;
+        while (fields >> word && word != "-")
+            continue;
+        std::string type, source;
+        fields >> type >> source;
+        if (where == point)
+            ours = type == "bpf" && source == kMountSource; // the last one is on top
+    }
+    return ours;
+}
+
+std::string marker(const std::string &run_dir) { return run_dir + "/made-by-nlbd"; }
+
+} // namespace
+
+RunDir::RunDir(const std::string &path) : path_(path) {
+    make();
+    try {
+        lock_.emplace(HostLock::on_directory(path_));
+    } catch (...) {
+        rmdir(path_.c_str()); // in vain when another agent is in there, which is meant
+        throw;
+    }
+    try {
+        mount_bpf();
+    } catch (...) {
+        remove();
+        throw;
+    }
+}
+
+RunDir::~RunDir() { remove(); }
+
+void RunDir::make() {
+    const std::string way_out = "choose another with --run-dir, or run it as root";
+    if (mkdir(path_.c_str(), 0755) == 0) {
+        if (!std::ofstream(marker(path_))) fail("write " + marker(path_), way_out);
+        return;
+    }
+    if (errno != EEXIST) fail("make run dir " + path_, way_out);
+    if (std::filesystem::is_directory(path_)) return;
+    errno = ENOTDIR;
+    fail("use run dir " + path_, way_out);
+}
+
+void RunDir::mount_bpf() {
+    if (mkdir(bpf().c_str(), 0700) != 0 && errno != EEXIST) fail("make " + bpf(), "run it as root");
+    if (is_bpffs(bpf())) return;
+    if (mount(kMountSource, bpf().c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") !=
+        0)
+        fail("mount a bpffs on " + bpf(),
+             "run it as root, with CAP_SYS_ADMIN, or mount one there before");
+}
+
+// Each step fails harmlessly when there is nothing to remove or somebody else's files are in the
+// way.
+void RunDir::remove() {
+    const bool made_here = std::filesystem::exists(marker(path_));
+    if (mounted_by_agent(bpf())) umount2(bpf().c_str(), 0);
+    if (!is_bpffs(bpf())) rmdir(bpf().c_str());
+    unlink((path_ + "/lock").c_str());
+    if (!made_here) return;
+    unlink(marker(path_).c_str());
+    rmdir(path_.c_str());
+}
+
+} // namespace agent

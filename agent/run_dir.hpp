@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The run directory: the control socket, the record of what was changed on the host, and
+// RUN_DIR/bpf, a bpffs in which links and maps of the filter outlive the process. One agent at a
+// time has it.
+//
+// Directory and mount are made when they are not there and removed at the end by whoever made them;
+// a successor of an agent that was killed recognises both (the mount by its source, the directory
+// by a file in it) and removes them in its place.
+#pragma once
+
+#include "agent/host_lock.hpp"
+
+#include <optional>
+#include <string>
+
+namespace agent {
+
+class RunDir {
+  public:
+    explicit RunDir(const std::string &path); // throws; nothing is left behind then
+    ~RunDir();
+    RunDir(const RunDir &) = delete;
+    RunDir &operator=(const RunDir &) = delete;
+
+    const std::string &path() const { return path_; }
+    std::string bpf() const { return path_ + "/bpf"; }          // a bpffs
+    std::string host_record() const { return path_ + "/host"; } // for HostSetup
+
+  private:
+    void make();
+    void mount_bpf();
+    void remove();
+
+    std::string path_;
+    std::optional<HostLock> lock_;
+};
+
+} // namespace agent

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// View -> owner tables -> this node's buckets, with the difference to what was served before.
+#include "agent/serving.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <numeric>
+
+namespace agent {
+namespace {
+
+unsigned count(const filter::BucketSet &set) {
+    return std::accumulate(set.begin(), set.end(), 0u, [](unsigned sum, std::uint64_t word) {
+        return sum + static_cast<unsigned>(std::popcount(word));
+    });
+}
+
+filter::Table table_of(const heartbeat::OwnerTable &owners, heartbeat::NodeId self) {
+    filter::Table table;
+    for (std::size_t bucket = 0; bucket < owners.size(); ++bucket) {
+        if (owners[bucket] == self) table.mine[bucket / 64] |= std::uint64_t{1} << bucket % 64;
+        table.has_owner |= owners[bucket] != heartbeat::kNoNode;
+    }
+    return table;
+}
+
+// Adds the groups in which `before` has a bucket that `after` has not.
+void add_lost(filter::GroupSet &lost, const filter::BucketSet &before,
+              const filter::BucketSet &after) {
+    constexpr std::size_t kWordsPerGroup = filter::kBucketsPerGroup / 64;
+    for (std::size_t word = 0; word < before.size(); ++word)
+        if (before[word] & ~after[word]) {
+            const std::size_t group = word / kWordsPerGroup;
+            lost[group / 64] |= std::uint64_t{1} << group % 64;
+        }
+}
+
+// A view of all nodes at equal weight: its tables are thrown away, but ownership keeps the scores.
+heartbeat::View everybody(const std::vector<heartbeat::NodeId> &nodes) {
+    heartbeat::View view;
+    for (heartbeat::NodeId id : nodes)
+        view.members.push_back({id, 1, 100, ~heartbeat::RuleBits{0}});
+    return view;
+}
+
+} // namespace
+
+Serving::Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &nodes,
+                 std::vector<heartbeat::RuleOwnership> rules)
+    : self_(self), rules_(rules),
+      ownership_(std::make_unique<heartbeat::Ownership>(std::move(rules))),
+      tables_(rules_.size() + 1) {
+    ownership_->tables(everybody(nodes)); // now, and not in the middle of the first takeover
+}
+
+void Serving::adopt(const heartbeat::View &view) {
+    if (view_ == view) return;
+    owners_ = ownership_->tables(view);
+    digest_ = heartbeat::digest(owners_);
+    view_ = view;
+    count_shares();
+}
+
+// Over the rules that are shared; where there is none, over the uncovered traffic.
+void Serving::count_shares() {
+    const bool shared = std::ranges::any_of(
+        rules_, [](const auto &rule) { return rule.mode == heartbeat::RuleMode::multiple; });
+    shares_ = {};
+    double all = 0;
+    for (std::size_t rule = 0; rule < owners_.size(); ++rule) {
+        const bool uncovered = rule == rules_.size();
+        if (uncovered ? shared : rules_[rule].mode != heartbeat::RuleMode::multiple) continue;
+        for (heartbeat::NodeId id : *owners_[rule])
+            shares_[heartbeat::index(id)] += 1;
+        all += static_cast<double>(owners_[rule]->size());
+    }
+    for (double &share : shares_)
+        share /= all;
+}
+
+filter::Tables Serving::owned() const {
+    filter::Tables tables;
+    for (const auto &owners : owners_)
+        tables.push_back(table_of(*owners, self_));
+    return tables;
+}
+
+Serving::Change Serving::replace(filter::Tables next) {
+    Change change;
+    for (std::size_t i = 0; i < tables_.size(); ++i) {
+        change.tables |=
+            tables_[i].mine != next[i].mine || tables_[i].has_owner != next[i].has_owner;
+        add_lost(change.lost, tables_[i].mine, next[i].mine);
+    }
+    tables_ = std::move(next);
+    return change;
+}
+
+Serving::Change Serving::apply(const heartbeat::Action &action) {
+    if (const auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
+        adopt(serve->view);
+        return replace(owned());
+    }
+    filter::Tables next = tables_;
+    if (const auto *release = std::get_if<heartbeat::action::Release>(&action)) {
+        adopt(release->view);
+        next = owned();
+        for (std::size_t i = 0; i < next.size(); ++i)
+            for (std::size_t word = 0; word < next[i].mine.size(); ++word)
+                next[i].mine[word] &= tables_[i].mine[word];
+    } else {
+        for (filter::Table &table : next)
+            table.mine = {};
+    }
+    return replace(std::move(next));
+}
+
+std::vector<unsigned> Serving::buckets() const {
+    std::vector<unsigned> counts;
+    for (const filter::Table &table : tables_)
+        counts.push_back(count(table.mine));
+    return counts;
+}
+
+bool Serving::default_host() const { return tables_.back().mine[0] & 1; }
+
+heartbeat::NodeId Serving::owner(std::size_t rule, unsigned bucket) const {
+    return rule < owners_.size() ? (*owners_[rule])[bucket] : heartbeat::kNoNode;
+}
+
+} // namespace agent

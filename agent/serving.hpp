@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where membership and filter meet: a view says who is in the cluster, ownership computes who owns
+// each bucket, and out of that come the tables that this node's filter is to hold. No sockets and
+// no kernel in here.
+//
+// Buckets are let go in one step and gained in another: `release` only ever takes away, `serve` may
+// give.
+#pragma once
+
+#include "filter/datapath.hpp"
+#include "heartbeat/membership.hpp"
+#include "heartbeat/ownership.hpp"
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace agent {
+
+class Serving {
+  public:
+    // nodes: all configured ones.
+    Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &nodes,
+            std::vector<heartbeat::RuleOwnership> rules);
+
+    // What a step changed: whether the tables have to be installed, and the groups that lost a
+    // bucket.
+    struct Change {
+        bool tables = false;
+        filter::GroupSet lost{};
+    };
+    Change apply(const heartbeat::Action &action);
+
+    const filter::Tables &tables() const {
+        return tables_;
+    } // one a rule and, last, uncovered traffic
+    heartbeat::Digest digest() const {
+        return digest_;
+    } // of the applied view's owner tables; 0: no view
+
+    std::vector<unsigned> buckets() const; // served by this node, by rule; last: uncovered traffic
+    bool default_host() const;             // this node serves the uncovered traffic
+    // The part of all buckets that a node owns in the applied view, over the rules that are shared
+    // at all.
+    double share(heartbeat::NodeId id) const { return shares_[heartbeat::index(id)]; }
+    // Who owns a bucket in the applied view; kNoNode: nobody. rule == number of rules: uncovered
+    // traffic.
+    heartbeat::NodeId owner(std::size_t rule, unsigned bucket) const;
+    const std::vector<heartbeat::RuleOwnership> &rules() const { return rules_; }
+
+  private:
+    void adopt(const heartbeat::View &view);
+    Change replace(filter::Tables next);
+    filter::Tables owned() const;
+    void count_shares();
+
+    heartbeat::NodeId self_;
+    std::vector<heartbeat::RuleOwnership> rules_;
+    std::unique_ptr<heartbeat::Ownership> ownership_;
+    std::optional<heartbeat::View> view_; // the one that owners_ are of
+    std::vector<std::shared_ptr<const heartbeat::OwnerTable>> owners_;
+    heartbeat::Digest digest_ = 0;
+    std::array<double, heartbeat::kMaxNodes + 1> shares_{};
+    filter::Tables tables_;
+};
+
+} // namespace agent

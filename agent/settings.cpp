@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plain translation, field by field. The configuration has been checked as a whole before it gets
+// here.
+#include "agent/settings.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace agent {
+namespace {
+
+std::uint32_t virtual_ip_bits(const Config &config, const RuleConfig &rule) {
+    if (rule.virtual_ips.empty()) return ~0u;
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < config.virtual_ips.size(); ++i)
+        if (std::ranges::count(rule.virtual_ips, config.virtual_ips[i])) bits |= 1u << i;
+    return bits;
+}
+
+filter::Rule filter_rule(const Config &config, const RuleConfig &rule) {
+    filter::Rule result;
+    result.tcp = rule.protocol != Protocol::udp;
+    result.udp = rule.protocol != Protocol::tcp;
+    result.first_port = rule.first_port;
+    result.last_port = rule.last_port;
+    result.virtual_ips = virtual_ip_bits(config, rule);
+    result.affinity = rule.affinity;
+    result.disabled = rule.mode == RuleMode::disabled;
+    return result;
+}
+
+heartbeat::RuleMode ownership_mode(RuleMode mode) {
+    switch (mode) {
+    case RuleMode::multiple:
+        return heartbeat::RuleMode::multiple;
+    case RuleMode::single:
+        return heartbeat::RuleMode::single;
+    case RuleMode::disabled:
+        return heartbeat::RuleMode::disabled;
+    }
+    return heartbeat::RuleMode::disabled;
+}
+
+// Section digests are evenly spread already: rotating and multiplying keeps their order
+// significant.
+heartbeat::Digest combine(const std::vector<SectionDigest> &sections) {
+    heartbeat::Digest sum = sections.size();
+    for (const SectionDigest &section : sections)
+        sum = std::rotl(sum * 0x9e3779b97f4a7c15ULL, 29) ^ section.digest;
+    return sum;
+}
+
+} // namespace
+
+filter::Settings filter_settings(const Config &config, const ClusterKey &key) {
+    filter::Settings settings;
+    settings.virtual_ips = config.virtual_ips;
+    for (const RuleConfig &rule : config.rules)
+        settings.rules.push_back(filter_rule(config, rule));
+    settings.cluster_mac = cluster_mac(config);
+    settings.hash_key = hash_key(key);
+    return settings;
+}
+
+filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self) {
+    switch (self.datapath.value_or(config.datapath)) {
+    case DatapathKind::xdp_native:
+        return filter::XdpMode::native;
+    case DatapathKind::xdp_generic:
+        return filter::XdpMode::generic;
+    default:
+        return filter::XdpMode::best;
+    }
+}
+
+heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self) {
+    heartbeat::Settings settings;
+    settings.self = heartbeat::NodeId{self.id};
+    for (const NodeConfig &node : config.nodes)
+        settings.nodes.push_back(heartbeat::NodeId{node.id});
+    settings.interval = config.interval;
+    settings.dead_after = config.dead_after;
+    settings.partition = config.partition == Partition::quorum ? heartbeat::Partition::quorum
+                                                               : heartbeat::Partition::serve;
+    settings.witness = config.witness.has_value();
+    settings.weight = self.weight;
+    const std::vector<SectionDigest> sections = section_digests(config);
+    settings.config = combine(sections);
+    for (const SectionDigest &section : sections) {
+        settings.section_names.push_back(section.name);
+        settings.sections.push_back(static_cast<std::uint16_t>(section.digest));
+    }
+    return settings;
+}
+
+std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config) {
+    std::vector<heartbeat::RuleOwnership> rules;
+    for (const RuleConfig &rule : config.rules) {
+        heartbeat::RuleOwnership own;
+        own.mode = ownership_mode(rule.mode);
+        for (const auto &[id, weight] : rule.weights)
+            own.weights[heartbeat::NodeId{id}] = weight;
+        for (std::uint8_t id : rule.priority)
+            own.priority.push_back(heartbeat::NodeId{id});
+        rules.push_back(std::move(own));
+    }
+    return rules;
+}
+
+std::string clients_interface(const Config &config, const NodeConfig &self) {
+    return self.interface.value_or(config.interface);
+}
+
+std::vector<std::string> heartbeat_interfaces(const Config &config, const NodeConfig &self) {
+    if (self.heartbeat_interfaces) return *self.heartbeat_interfaces;
+    if (!self.interface) return config.heartbeat_interfaces;
+    // Beats go by default where clients come in, and this node calls that interface by another
+    // name.
+    std::vector<std::string> names = config.heartbeat_interfaces;
+    std::ranges::replace(names, config.interface, *self.interface);
+    return names;
+}
+
+} // namespace agent

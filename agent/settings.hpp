@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration, translated into what each of the other folders needs to know of it.
+#pragma once
+
+#include "agent/config.hpp"
+#include "filter/datapath.hpp"
+#include "heartbeat/membership.hpp"
+#include "heartbeat/ownership.hpp"
+
+#include <string>
+#include <vector>
+
+namespace agent {
+
+filter::Settings filter_settings(const Config &config, const ClusterKey &key);
+filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self);
+heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self);
+std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config);
+
+// The node's own names for interfaces win over the cluster's.
+std::string clients_interface(const Config &config, const NodeConfig &self);
+std::vector<std::string> heartbeat_interfaces(const Config &config, const NodeConfig &self);
+
+} // namespace agent

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// One function for each part of the contract. Unknown values are null, never left out.
+#include "agent/status.hpp"
+
+#include "agent/config_words.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace agent {
+namespace {
+
+Json text_or_null(const std::string &text) { return text.empty() ? Json() : Json(text); }
+
+std::string name_of(const Config &config, heartbeat::NodeId id) {
+    for (const NodeConfig &node : config.nodes)
+        if (node.id == heartbeat::index(id)) return node.name;
+    return std::to_string(heartbeat::index(id));
+}
+
+double rounded(double share) { return std::round(share * 1000) / 1000; }
+
+Json view_part(const heartbeat::Status &status) {
+    const bool known = status.leader != heartbeat::kNoNode;
+    return {{"term", status.view.number.term},
+            {"number", status.view.number.number},
+            {"leader", known ? Json(heartbeat::index(status.leader)) : Json()},
+            {"installed", status.installed}};
+}
+
+Json member(const StatusSources &sources, const heartbeat::PeerStatus &peer) {
+    Json heard;
+    if (peer.heard_ago)
+        heard = std::chrono::duration_cast<std::chrono::milliseconds>(*peer.heard_ago).count();
+    if (heartbeat::index(peer.id) == sources.self.id) heard = 0;
+    return {{"id", heartbeat::index(peer.id)},
+            {"name", name_of(sources.config, peer.id)},
+            {"state", heartbeat::to_string(peer.state)},
+            {"reason", text_or_null(peer.reason)},
+            {"weight", peer.weight},
+            {"share", rounded(sources.node.serving().share(peer.id))},
+            {"last_heard_ms", heard}};
+}
+
+std::string ports(const RuleConfig &rule) {
+    if (rule.first_port == 0 && rule.last_port == 65535) return "any";
+    std::string text = std::to_string(rule.first_port);
+    if (rule.first_port != rule.last_port) text += "-" + std::to_string(rule.last_port);
+    return text;
+}
+
+// Why this node serves nothing of a rule; null when it does.
+Json rule_reason(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
+                 unsigned buckets) {
+    if (sources.config.rules[index].mode == RuleMode::disabled) return "mode is disabled";
+    if (buckets > 0) return nullptr;
+    if (!status.reason.empty()) return status.reason;
+    const heartbeat::NodeId owner = sources.node.serving().owner(index, 0);
+    if (owner == heartbeat::kNoNode) return "no node is eligible";
+    if (owner == heartbeat::NodeId{sources.self.id})
+        return "view " + std::to_string(status.view.number.term) + "." +
+               std::to_string(status.view.number.number) + " is not installed yet";
+    if (sources.config.rules[index].mode == RuleMode::single)
+        return name_of(sources.config, owner) + " serves it alone";
+    return "the other nodes own all buckets";
+}
+
+Json rule(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
+          unsigned buckets) {
+    const RuleConfig &config = sources.config.rules[index];
+    const auto word = [](const auto &words, auto value) { return words[static_cast<int>(value)]; };
+    return {{"name", config.name},
+            {"protocol", word(kProtocols, config.protocol)},
+            {"ports", ports(config)},
+            {"mode", word(kRuleModes, config.mode)},
+            {"affinity", word(kAffinities, config.affinity)},
+            {"state", config.mode == RuleMode::disabled ? "disabled" : "enabled"},
+            {"healthy", true},
+            {"buckets", buckets},
+            {"reason", rule_reason(sources, status, index, buckets)}};
+}
+
+Json counters(const filter::Datapath &datapath) {
+    Json result = Json::object();
+    for (const filter::Counter &counter : datapath.counters())
+        result[std::string(counter.reason)] = counter.packets;
+    return result;
+}
+
+Json beats(const StatusSources &sources) {
+    const BeatCounters &counters = sources.node.beats();
+    Json result{{"received", counters.received},
+                {"sent", counters.sent},
+                {"send_errors", sources.send_errors}};
+    for (std::size_t i = 0; i < heartbeat::kRefusals; ++i)
+        result[std::string(to_string(static_cast<heartbeat::Refusal>(i)))] = counters.refused[i];
+    return result;
+}
+
+Json neighbours(const NeighbourCounters &counters) {
+    return {{"answered", counters.answered},
+            {"ignored", counters.ignored},
+            {"malformed", counters.malformed},
+            {"send_errors", counters.send_errors}};
+}
+
+} // namespace
+
+Json status(const StatusSources &sources, heartbeat::Time now) {
+    const heartbeat::Status status = sources.node.status(now);
+    const std::vector<unsigned> buckets = sources.node.serving().buckets();
+    Json members = Json::array(), rules = Json::array();
+    for (const heartbeat::PeerStatus &peer : status.nodes)
+        members.push_back(member(sources, peer));
+    for (std::size_t i = 0; i < sources.config.rules.size(); ++i)
+        rules.push_back(rule(sources, status, i, buckets[i]));
+    return {{"cluster", sources.config.cluster_name},
+            {"node", {{"id", sources.self.id}, {"name", sources.self.name}}},
+            {"state", heartbeat::to_string(status.state)},
+            {"reason", text_or_null(status.reason)},
+            {"view", view_part(status)},
+            {"datapath",
+             {{"kind", "xdp"},
+              {"mode", filter::to_string(sources.datapath.mode())},
+              {"interface", sources.interface}}},
+            {"members", members},
+            {"rules", rules},
+            {"counters", counters(sources.datapath)},
+            {"beats", beats(sources)},
+            {"neighbours", neighbours(sources.neighbours)},
+            {"commands", sources.commands.counters()}};
+}
+
+} // namespace agent
