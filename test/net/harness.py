@@ -86,15 +86,19 @@ class Cluster:
 
     # Names
 
+    @staticmethod
+    def label(who):
+        """The name of a node (given by id), or of anybody else (by name)."""
+        return f"web{who}" if isinstance(who, int) else who
+
     def namespace(self, who):
-        """The namespace of a node (by id) or of anybody else (by name)."""
-        return f"{_PREFIX}{os.getpid()}-{f'web{who}' if isinstance(who, int) else who}"
+        return f"{_PREFIX}{os.getpid()}-{self.label(who)}"
 
-    def run_dir(self, node):
-        return f"{self.directory}/web{node}"
+    def run_dir(self, who):
+        return f"{self.directory}/{self.label(who)}"
 
-    def log_file(self, node):
-        return f"{self.directory}/web{node}.log"
+    def log_file(self, who):
+        return f"{self.directory}/{self.label(who)}.log"
 
     @property
     def config_file(self):
@@ -150,12 +154,12 @@ class Cluster:
         number = 254 if who == "client" else who if isinstance(who, int) else 200 + len(netns.with_prefix(host[:-1]))
         low = "fe" if who == "client" else f"{number:x}"
         netns.create(host)
-        self._plug(host, "eth0", who, "bridge0")
+        self._plug(host, "eth0", self.label(who), "bridge0")
         netns.ip(host, f"""
             address add 192.0.2.{number}/24 dev eth0
             address add 2001:db8::{low}/64 dev eth0 nodad
             link set eth0 up""")
-        if who != "client":
+        if who != "client":  # clients are behind it
             netns.ip(host, """
                 route add 198.18.0.0/15 via 192.0.2.254
                 route add 2001:db8:77::/48 via 2001:db8::fe""")
@@ -167,15 +171,21 @@ class Cluster:
         return host
 
     def _plug(self, host, interface, port, bridge):
-        port = self.port(port)
         netns.ip(self.switch, f"""
             link add {port} type veth peer name {interface} netns {host}
             link set {port} master {bridge}
             link set {port} up""")
 
-    def port(self, who):
-        """The bridge port of a host."""
-        return f"web{who}" if isinstance(who, int) else who
+    def split(self, *nodes):
+        """Heartbeats of these nodes reach only each other; they and the others are two halves."""
+        self.add_bridge("bridge2")
+        for node in nodes:
+            netns.ip(self.switch, f"link set hb{node} master bridge2")
+
+    def heal(self):
+        for node in self.ids:
+            netns.ip(self.switch, f"link set hb{node} master bridge1")
+        netns.ip(self.switch, "link delete bridge2")
 
     def remove(self):
         """Takes everything down. Called more than once without harm."""
@@ -199,11 +209,11 @@ class Cluster:
         return path
 
     def start(self, node, config=None, name=None):
-        """Starts the agent of a node; does not wait for anything."""
+        """Starts an agent, by default that of its node; does not wait for anything."""
         with open(self.log_file(node), "a") as log:
             self.agents[node] = subprocess.Popen(
                 netns.command(self.namespace(node), [NLBD, "--config", config or self.config_file,
-                                                     "--node", name or f"web{node}",
+                                                     "--node", name or self.label(node),
                                                      "--run-dir", self.run_dir(node)]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=netns.die_with_parent)
 
@@ -225,7 +235,7 @@ class Cluster:
             return agent.wait(seconds)
         except subprocess.TimeoutExpired:
             self.agents[node] = agent
-            raise Failed(f"web{node} did not end within {seconds} s of SIGTERM") from None
+            raise Failed(f"{self.label(node)} did not end within {seconds} s of SIGTERM") from None
 
     def kill(self, node):
         """SIGKILL to the agent; everything else of the node stays."""
@@ -235,7 +245,7 @@ class Cluster:
 
     def crash(self, node):
         """The whole node at once: link down, agent and server killed."""
-        netns.ip(self.switch, f"link set {self.port(node)} down")
+        netns.ip(self.switch, f"link set {self.label(node)} down")
         self.kill(node)
         if node in self.servers:
             server = self.servers.pop(node)
@@ -244,7 +254,7 @@ class Cluster:
 
     def revive(self, node):
         """After crash(): the link and the server are back, the agent is started."""
-        netns.ip(self.switch, f"link set {self.port(node)} up")
+        netns.ip(self.switch, f"link set {self.label(node)} up")
         self.start_server(node)
         self.start(node)
 
@@ -263,7 +273,7 @@ class Cluster:
         words = [NLBCTL] + (["--run-dir", self.run_dir(node)] if node else []) + list(map(str, arguments))
         done = subprocess.run(words, capture_output=True, text=True, timeout=60)
         if check_exit and done.returncode != 0:
-            raise Failed(f"nlbctl {' '.join(map(str, arguments))} (web{node}): exit {done.returncode}: "
+            raise Failed(f"nlbctl {' '.join(map(str, arguments))} ({self.label(node)}): exit {done.returncode}: "
                          f"{done.stderr.strip()}")
         return done
 
@@ -311,8 +321,8 @@ class Cluster:
     def diagnosis(self):
         """What every agent says of itself, and the end of its log."""
         parts = []
-        for node in self.ids:
-            parts.append(f"--- web{node}: ")
+        for node in dict.fromkeys(self.ids + list(self.agents)):
+            parts.append(f"--- {self.label(node)}: ")
             agent = self.agents.get(node)
             if agent is not None and agent.poll() is not None:
                 parts[-1] += f"the agent has ended with exit code {agent.returncode}"

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reading commands agree with each other, with the ownership code and with themselves a moment later.
+
+    client --- bridge --- web1, web2
+"""
+
+import json
+
+import flows
+from harness import VIP4, VIP6, Cluster, check, main
+from owners import check_tcp, expected
+
+KEYS = {"cluster", "node", "state", "view", "datapath", "members", "rules", "counters"}
+
+
+def shown(flow):
+    """Source and destination as a command line has them."""
+    return [f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+            for address, port in ((flow.source, flow.sport), (flow.destination, flow.dport))]
+
+
+def test():
+    with Cluster(nodes=2) as cluster:
+        cluster.start_all()
+        cluster.wait_active([1, 2])
+        status = cluster.status(1)
+        check(KEYS <= set(status), f"status lacks {KEYS - set(status)}")
+        check(status["cluster"] == "web" and status["node"]["id"] == 1, "status names another cluster or node")
+        check(status["datapath"]["kind"] == "xdp" and status["datapath"]["interface"] == "eth0", "datapath is wrong")
+        check(abs(sum(member["share"] for member in status["members"]) - 1) < 0.01, "shares do not add up to one")
+        both = [{rule["name"]: rule["buckets"] for rule in cluster.status(node)["rules"]} for node in (1, 2)]
+        for rule in both[0]:
+            check(both[0][rule] + both[1][rule] == 65536, f"{rule}: the nodes' buckets do not add up: {both}")
+
+        for noun in ("members", "rules", "counters"):
+            found = json.loads(cluster.nlbctl("--json", noun, node=1).stdout)
+            found = found.get(noun, found) if isinstance(found, dict) else found
+            check(len(found) == len(status[noun]), f"{noun} and status disagree")
+            check(cluster.nlbctl(noun, node=1).stdout.strip(), f"{noun}: nothing to read")
+        check("web2" in cluster.nlbctl("status", node=1).stdout, "status for people does not name the members")
+
+        counted = status["counters"]
+        asked = flows.many(200, VIP4, 7001)
+        check_tcp(cluster, asked)
+        now = cluster.status(1)["counters"]
+        check(now["accepted"] > counted["accepted"], "accepted packets are not counted")
+        check(now["foreign"] > counted["foreign"], "packets of the other node's flows are not counted as foreign")
+
+        for address in (VIP4, VIP6):
+            asked = flows.many(10, address, 7002)
+            for flow, owner in expected(cluster, "tcp", asked).items():
+                done = cluster.nlbctl("--json", "explain", "tcp", *shown(flow), node=1, check_exit=False)
+                if done.returncode != 0:
+                    raise AssertionError(f"explain: exit {done.returncode}: {done.stderr}")
+                said = json.loads(done.stdout)
+                check(said["owner_name"] == owner, f"explain says {said}, the owner is {owner}")
+                check(said["rule"] == "single", f"explain names another rule: {said}")
+                check((said["verdict"] != "drop") == (owner == "web1"), f"explain has another verdict: {said}")
+
+
+main(test)

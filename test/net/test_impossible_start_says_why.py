@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A start that cannot work: one line that names the thing and the way out, exit code 1, nothing left behind.
+
+    client --- bridge --- web1 (serving), web2 (each case is tried here)
+"""
+
+import os
+import subprocess
+
+import netns
+import snapshot
+from harness import NLBD, Cluster, check, main
+
+XDP_SOURCE = """
+__attribute__((section("xdp"), used)) int pass(void *context) { return 2; }
+char license[] __attribute__((section("license"), used)) = "GPL";
+"""
+
+
+def attempt(cluster, node, what, words, prefix=(), **changes):
+    """Starts an agent that must refuse; words: what its one line has to contain."""
+    config = cluster.write_config(f"{cluster.directory}/attempt.toml", **changes)
+    before = snapshot.take(cluster, node)
+    done = subprocess.run(
+        netns.command(cluster.namespace(node),
+                      [*prefix, NLBD, "--config", config, "--node", cluster.label(node),
+                       "--run-dir", f"{cluster.directory}/attempt"]),
+        capture_output=True, text=True, timeout=20, preexec_fn=netns.die_with_parent)
+    said = (done.stdout + done.stderr).strip()
+    print(f"{what}: {said}")
+    check(done.returncode == 1, f"{what}: exit code {done.returncode}, not 1: {said}")
+    check(len(said.splitlines()) == 1, f"{what}: not one line:\n{said}")
+    for word in words:
+        check(word in said, f"{what}: does not say {word!r}: {said}")
+    snapshot.check_same(before, snapshot.take(cluster, node))
+    check(not os.path.exists(f"{cluster.directory}/attempt"), f"{what}: the run directory is left behind")
+
+
+def foreign_xdp(cluster):
+    """A program that is not ours, from C to the loaded object."""
+    made = f"{cluster.directory}/foreign.o"
+    subprocess.run(["clang-14", "-target", "bpf", "-O2", "-x", "c", "-c", "-", "-o", made], input=XDP_SOURCE, text=True,
+                   check=True, timeout=60)
+    return made
+
+
+def test():
+    with Cluster(nodes=2, servers=False) as cluster:
+        cluster.start(1)
+        cluster.wait_active([1])
+        attempt(cluster, 1, "a second agent on the interface", ["eth0"])
+        view = cluster.status(1)["view"]
+
+        attempt(cluster, 2, "no such interface", ["eth7"], interface="eth7")
+        missing = f"{cluster.directory}/missing.key"
+        attempt(cluster, 2, "no key", [missing, "nlbctl keygen"], key_file=missing)
+        os.chmod(cluster.key_file, 0o644)
+        attempt(cluster, 2, "a key that others can read", [cluster.key_file, "chmod 600"])
+        os.chmod(cluster.key_file, 0o600)
+
+        no_bpf = ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin"]
+        attempt(cluster, 2, "no CAP_BPF", ["CAP_BPF"], prefix=no_bpf)
+
+        namespace = cluster.namespace(2)
+        foreign = foreign_xdp(cluster)
+        for mode in ("xdpgeneric", "xdpdrv"):
+            netns.run(namespace, "ip", "link", "set", "dev", "eth0", mode, "obj", foreign, "sec", "xdp")
+            attempt(cluster, 2, f"XDP occupied ({mode})", ["eth0", "ip link set"])
+            netns.run(namespace, "ip", "link", "set", "dev", "eth0", mode, "off")
+
+        check(cluster.status(1)["view"] == view, "attempts on another node have changed the view")
+        cluster.start(2)
+        cluster.wait_active([1, 2])
+        done = cluster.nlbctl("status", node="nobody", check_exit=False)
+        check(done.returncode == 3, f"nlbctl without an agent: exit {done.returncode}, not 3")
+        check(len(done.stderr.strip().splitlines()) == 1, f"nlbctl without an agent: not one line: {done.stderr}")
+
+
+main(test)
