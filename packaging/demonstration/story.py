@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demonstration, told while it happens. Ends with exit code 1 when anything was not as promised."""
+
+import collections
+import signal
+import sys
+import time
+
+from clients import Clients, address, outage, served_at_once
+from cluster import NODES, VIRTUAL_IP, Cluster
+
+GAP = 0.004          # between two requests of the clients that are watched closely
+PROMISED_CRASH = 600  # ms: dead_after (500) + 100
+PROMISED_PLANNED = 20
+# Promises are for a machine that has the time. This one may be busy: only far more than promised is a failure.
+MARGIN = 1000
+
+broken = []
+_COLOUR = sys.stdout.isatty()
+
+
+def say(text=""):
+    print("\n".join("  " + line if line else "" for line in text.splitlines()), flush=True)
+
+
+def title(text):
+    line = f"\n{text}\n{'-' * len(text)}"
+    print(f"\033[1m{line}\033[0m" if _COLOUR else line, flush=True)
+
+
+def expect(condition, complaint):
+    if not condition:
+        broken.append(complaint)
+        print(f"  NOT AS PROMISED: {complaint}", flush=True)
+
+
+def plural(number, word):
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def show_spread(requests):
+    counts = collections.Counter(request.answer for request in requests)
+    for node in NODES:
+        count = counts[f"web{node}"]
+        print(f"      web{node}  {'#' * (count // 4):<40} {count:4}", flush=True)
+    unanswered = counts[None]
+    say(f"{len(requests)} requests, {plural(unanswered, 'of them')} unanswered." if unanswered
+        else f"All {len(requests)} requests were answered.")
+    expect(not unanswered, f"{unanswered} requests had no answer")
+    # A fair share of 300 is 100, with a standard deviation of 8: five of them are wild.
+    low, high = len(requests) / 5, len(requests) * 7 / 15
+    expect(all(low <= counts[f"web{node}"] <= high for node in NODES), f"the spread is far off: {dict(counts)}")
+
+
+def ask_all(cluster, count=300):
+    clients = Clients(cluster.namespace("client"), [address(i) for i in range(count)], gap=0.002, count=count)
+    clients.start()
+    return clients.finish(stop=False)
+
+
+class Watched:
+    """Steady requests from the clients of one server and, apart, from those of the others."""
+
+    def __init__(self, cluster, server, owner_of):
+        mine = [source for source, owner in owner_of.items() if owner == server]
+        others = [source for source, owner in owner_of.items() if owner != server]
+        self._mine = Clients(cluster.namespace("client"), mine, GAP)
+        self._others = Clients(cluster.namespace("client"), others, 2 * GAP)
+
+    def __enter__(self):
+        self._mine.start()
+        self._others.start()
+        time.sleep(0.5)
+        return self
+
+    def __exit__(self, *_):
+        time.sleep(0.5)
+        self.mine, self.others = self._mine.finish(), self._others.finish()
+
+
+def introduce():
+    print(f"""
+Three web servers that are one
+==============================
+
+                 clients
+                    |
+       -------------+------------- switch
+         |          |          |
+        web1       web2       web3        each runs nginx and the agent nlbd;
+                                          all three are {VIRTUAL_IP}
+
+  There is no load balancer in the picture. Every server receives every packet that is sent to {VIRTUAL_IP};
+  for each client exactly one of them keeps the packets, and the others drop them before they cost anything.
+  The agents agree on who that is, and notice within half a second when one of them is gone.
+
+  Everything here happens inside this machine: each box is a network namespace with an interface of its own.""",
+          flush=True)
+
+
+def start(cluster):
+    title("1. The servers start")
+    cluster.make()
+    for node in NODES:
+        cluster.start(node)
+    say(f"web1, web2 and web3 found each other and serve as one cluster after {cluster.wait_for(NODES):.1f} s.")
+
+
+def spread(cluster):
+    title(f"2. 300 clients ask http://{VIRTUAL_IP}/")
+    say("Each client has an address of its own, and each page names the server that sent it.\n\n")
+    requests = ask_all(cluster)
+    show_spread(requests)
+    say(f"To the clients, {VIRTUAL_IP} is at {cluster.client_sees()}. No server's interface has that hardware\n"
+        "address: it is a group address, so the switch hands each frame to all three.")
+    return {request.source: request.answer for request in requests}
+
+
+def status(cluster, number):
+    title(f"{number}. What the cluster says of itself")
+    say("web1# nlbctl status\n\n" + cluster.nlbctl("status", node=1))
+
+
+def planned(cluster, owner_of):
+    title("4. web3 is taken out for maintenance")
+    say("web3# nlbctl stop\n\n")
+    with Watched(cluster, "web3", owner_of) as watched:
+        cluster.nlbctl("stop", node=3)
+        deadline = time.monotonic() + 10
+        while not cluster.one_cluster((1, 2)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    report_change("web3's clients", watched.mine)
+    report_change("the other clients", watched.others, touched=False)
+    cluster.nlbctl("start", node=3)
+    cluster.wait_for(NODES)
+    say("web3# nlbctl start: it is back.")
+
+
+def report_change(who, requests, touched=True):
+    """What a planned change cost: nobody may be refused; new connections may wait a moment."""
+    failed = [request for request in requests if request.answer is None]
+    gap = 1000 * outage(requests, GAP)
+    expect(not failed, f"{plural(len(failed), 'request')} of {who} failed")
+    if gap == 0:
+        say(f"{who}: {len(requests)} requests, all answered at once.")
+        return
+    say(f"{who}: {len(requests)} requests, none failed; for {gap:.0f} ms new connections had to knock twice"
+        + (f" (promised: within {PROMISED_PLANNED} ms)." if touched else "."))
+    expect(touched and gap < PROMISED_PLANNED + MARGIN, f"{who} had to wait for {gap:.0f} ms")
+
+
+def crash(cluster, owner_of):
+    title("5. web2 dies")
+    say("Its cable is pulled, its agent and its web server are killed, all at once. The clients go on asking,\n"
+        f"{1 / GAP:.0f} requests a second from web2's clients and {0.5 / GAP:.0f} from the others'.\n\n")
+    with Watched(cluster, "web2", owner_of) as watched:
+        moment = cluster.crash(2)
+        cluster.wait_for((1, 3))
+    missed = [request.started for request in watched.mine if not served_at_once(request)]
+    without = 1000 * (max(missed) + GAP - moment) if missed else 0
+    taken = collections.Counter(request.answer for request in watched.mine
+                                if missed and request.started > max(missed))
+    say(f"web2's clients were without service for {without:.0f} ms (promised: within {PROMISED_CRASH} ms).\n"
+        f"Since then web1 has answered {taken['web1']} of their requests and web3 {taken['web3']}.")
+    lost = [request for request in watched.others if not served_at_once(request)]
+    say(f"The other servers' clients: {len(watched.others)} requests, "
+        + (f"{len(lost)} not answered at once." if lost else "all answered at once. They saw nothing."))
+    expect(missed, "nobody noticed that web2 died: was it serving?")
+    expect(without < PROMISED_CRASH + MARGIN, f"the takeover took {without:.0f} ms")
+    expect(taken["web1"] and taken["web3"] and len(taken) == 2, f"web2's clients were not shared out: {dict(taken)}")
+    expect(not lost, f"{plural(len(lost), 'request')} to surviving servers not answered at once")
+
+
+def comeback(cluster, owner_of):
+    title("6. web2 comes back")
+    with Watched(cluster, "web2", owner_of) as watched:
+        cluster.revive(2)
+        took = cluster.wait_for(NODES)
+    say(f"It serves again {took:.1f} s after the start. Nobody cleaned up after the crash.")
+    report_change("web2's clients", watched.mine)
+    report_change("the other clients", watched.others, touched=False)
+    say("The same 300 clients as in the beginning:\n\n")
+    requests = ask_all(cluster)
+    show_spread(requests)
+    moved = sum(owner_of[request.source] != request.answer for request in requests)
+    say("Each has the server again that it had before." if not moved
+        else f"{plural(moved, 'client')} changed servers.")
+    expect(not moved, f"{plural(moved, 'client')} did not get its server back")
+
+
+def main():
+    cluster = Cluster(sys.argv[1])
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    started = time.monotonic()
+    try:
+        introduce()
+        start(cluster)
+        owner_of = spread(cluster)
+        status(cluster, 3)
+        planned(cluster, owner_of)
+        crash(cluster, owner_of)
+        comeback(cluster, owner_of)
+        status(cluster, 7)
+    except RuntimeError as error:
+        expect(False, str(error))
+    finally:
+        cluster.remove()
+    title("The end")
+    say(f"Everything is removed again. It took {time.monotonic() - started:.0f} s.")
+    if broken:
+        say("Not as promised:\n" + "\n".join(f"- {complaint}" for complaint in broken))
+        sys.exit(1)
+    say("Everything was as promised.")
+
+
+main()
