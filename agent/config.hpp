@@ -37,6 +37,7 @@ struct NodeConfig {
     std::optional<std::string> interface;
     std::optional<DatapathKind> datapath;
     std::optional<std::vector<std::string>> heartbeat_interfaces;
+    bool operator==(const NodeConfig &) const = default;
 };
 
 struct RuleConfig {
@@ -49,6 +50,7 @@ struct RuleConfig {
     filter::Affinity affinity = filter::Affinity::single;
     std::map<std::uint8_t, std::uint8_t> weights; // by node id, over the nodes' own; may be empty
     std::vector<std::uint8_t> priority;           // node ids, for mode single; may be empty
+    bool operator==(const RuleConfig &) const = default;
 };
 
 struct Config {
@@ -70,6 +72,7 @@ struct Config {
     std::vector<NodeConfig> nodes; // by ascending id
     std::vector<filter::IpAddress> virtual_ips;
     std::vector<RuleConfig> rules; // in the order of the file
+    bool operator==(const Config &) const = default;
 };
 
 std::string ports_text(const RuleConfig &rule); // "80", "8000-8999", "any"

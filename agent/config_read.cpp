@@ -19,7 +19,8 @@ void read_cluster(const Field &table, Config &config) {
     const Section cluster(table);
     cluster.only(keys);
     config.cluster_name = name(cluster.need("name", "a name that no other cluster here has"));
-    config.interface = interface_name(cluster.need("interface", "where clients' frames arrive"));
+    config.interface = interface_name(
+        cluster.need("interface", "the network interface where clients' frames arrive"));
     if (const auto mode = cluster.find("mac_mode"))
         config.mac_mode = static_cast<MacMode>(choice(*mode, kMacModes));
     if (const auto datapath = cluster.find("datapath"))
@@ -59,9 +60,9 @@ void read_times(const Section &heartbeat, Config &config) {
     if (dead_after) config.dead_after = std::chrono::milliseconds(integer(*dead_after, 80, 60000));
     if (config.dead_after < kMinIntervals * config.interval)
         (dead_after ? *dead_after : *interval)
-            .refuse("dead_after_ms = " + std::to_string(config.dead_after.count()) +
-                    " is less than 8 intervals of " + std::to_string(config.interval.count()) +
-                    " ms, dead_after_ms must be at least " +
+            .refuse("8 intervals of " + std::to_string(config.interval.count()) +
+                    " ms are more than dead_after_ms = " +
+                    std::to_string(config.dead_after.count()) + ", which must be at least " +
                     std::to_string((kMinIntervals * config.interval).count()));
 }
 

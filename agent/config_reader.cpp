@@ -161,8 +161,10 @@ void Section::only(std::span<const std::string_view> keys) const {
         if (std::find(keys.begin(), keys.end(), member.key) == keys.end())
             refuse_config(
                 table_.file, member.place, label(member.key),
-                "unknown key, allowed are " +
-                    enumerate(std::vector<std::string>(keys.begin(), keys.end()), " and "));
+                keys.size() == 1
+                    ? "unknown key, the only one is " + std::string(keys[0])
+                    : "unknown key, allowed are " +
+                          enumerate(std::vector<std::string>(keys.begin(), keys.end()), " and "));
 }
 
 std::optional<Field> Section::find(std::string_view key) const {
@@ -180,7 +182,7 @@ Field Section::need(std::string_view key, std::string_view must_be) const {
 void Unique::claim(const Field &field, const std::string &value) {
     const auto [first, fresh] = lines_.emplace(value, field.value->place.line);
     if (!fresh)
-        field.refuse(shown(value) + " is already in line " + std::to_string(first->second) +
+        field.refuse(value + " is already in line " + std::to_string(first->second) +
                      ", must be there only once");
 }
 

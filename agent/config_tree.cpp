@@ -5,6 +5,8 @@
 // what a stack holds, so that no file, however strange, can crash the agent.
 #include "agent/config_tree.hpp"
 
+#undef NDEBUG
+#define TOML_ASSERT(expression) static_assert(true)
 #define TOML_MAX_NESTED_VALUES 8
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>

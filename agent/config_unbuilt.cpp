@@ -25,7 +25,6 @@ const Limit kLimits[] = {
     {"rule", "mode", {"multiple"}},
     {"rule", "health.type", {"none"}},
     {"rule", "weights", {}},
-    {"rule", "priority", {}},
     {"rule", "when_all_down", {}},
     {"control", "port", {}},
     {"agent", "drain_ms", {}},

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// What good configurations come to: values, defaults, the cluster's MAC address, which node this
+// one is.
+#include "agent/config_read.hpp"
+#include "test/unit/config_files.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <climits>
+#include <unistd.h>
+
+namespace {
+
+const std::string kSmallest = R"([cluster]
+name = "web"
+interface = "eth0"
+[[node]]
+id = 2
+name = "web2"
+[[node]]
+id = 1
+name = "web1"
+[[virtual_ip]]
+address = "192.0.2.100"
+)";
+
+const std::string kFullest = R"([cluster]
+name = "web"
+interface = "eth0"
+mac_mode = "unicast"
+key_file = "/k"
+datapath = "pcap"
+[heartbeat]
+interfaces = ["eth1", "eth0"]
+group = "239.1.2.3"
+port = 7000
+interval_ms = 10
+dead_after_ms = 100
+partition = "serve"
+witness = "192.0.2.1"
+[[node]]
+id = 32
+name = "web1"
+weight = 0
+interface = "ens3"
+datapath = "xdp-generic"
+heartbeat_interfaces = ["ens4"]
+[[node]]
+id = 2
+name = "web2"
+[[virtual_ip]]
+address = "192.0.2.100"
+[[virtual_ip]]
+address = "2001:db8::100"
+[[rule]]
+name = "http"
+virtual_ips = ["2001:db8::100", "192.0.2.100"]
+protocol = "both"
+ports = "8000-8999"
+mode = "single"
+affinity = "network"
+health = { type = "http" }
+weights = { web1 = 10 }
+priority = ["web2", "web1"]
+[[rule]]
+name = "rest"
+protocol = "udp"
+ports = "0-79"
+virtual_ips = ["192.0.2.100"]
+mode = "disabled"
+)";
+
+agent::Config smallest() { return agent::parse_config(kSmallest, "f"); }
+
+agent::Config read(const std::string &text) { // what is not built yet included
+    return agent::read_config(agent::parse_toml(text, "f"), "f");
+}
+
+std::string mac(agent::MacMode mode, std::string_view first) {
+    agent::Config config = smallest();
+    config.mac_mode = mode;
+    config.virtual_ips = {*filter::parse_ip(first)};
+    return filter::to_string(agent::cluster_mac(config));
+}
+
+std::string host_name() {
+    char name[HOST_NAME_MAX + 1] = {};
+    gethostname(name, sizeof name - 1);
+    return name;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(config_values)
+
+BOOST_AUTO_TEST_CASE(the_smallest_configuration_gets_the_defaults) {
+    using namespace std::chrono_literals;
+    const agent::Config config = smallest();
+    BOOST_TEST((config.mac_mode == agent::MacMode::multicast));
+    BOOST_TEST((config.datapath == agent::DatapathKind::automatic));
+    BOOST_TEST(config.key_file == "/etc/nlb/cluster.key");
+    BOOST_TEST(config.heartbeat_interfaces == std::vector<std::string>{"eth0"});
+    BOOST_TEST(filter::to_string(config.group) == "239.255.77.77");
+    BOOST_TEST(config.port == 7777);
+    BOOST_TEST((config.interval == 50ms));
+    BOOST_TEST((config.dead_after == 500ms));
+    BOOST_TEST((config.partition == agent::Partition::serve));
+    BOOST_TEST(!config.witness);
+    BOOST_TEST(config.rules.empty());
+}
+
+BOOST_AUTO_TEST_CASE(nodes_are_sorted_by_id) {
+    const agent::Config config = smallest();
+    BOOST_TEST(config.nodes.at(0).name == "web1");
+    BOOST_TEST(config.nodes.at(1).name == "web2");
+    BOOST_TEST(config.nodes.at(0).weight == 100);
+    BOOST_TEST(!config.nodes.at(0).interface);
+    BOOST_TEST(!config.nodes.at(0).datapath);
+    BOOST_TEST(!config.nodes.at(0).heartbeat_interfaces);
+}
+
+BOOST_AUTO_TEST_CASE(cluster_and_heartbeat_take_every_value) {
+    using namespace std::chrono_literals;
+    const agent::Config config = read(kFullest);
+    BOOST_TEST((config.mac_mode == agent::MacMode::unicast));
+    BOOST_TEST(config.key_file == "/k");
+    BOOST_TEST((config.datapath == agent::DatapathKind::pcap));
+    BOOST_TEST(config.heartbeat_interfaces == (std::vector<std::string>{"eth1", "eth0"}));
+    BOOST_TEST(filter::to_string(config.group) == "239.1.2.3");
+    BOOST_TEST(config.port == 7000);
+    BOOST_TEST((config.interval == 10ms));
+    BOOST_TEST((config.dead_after == 100ms));
+    BOOST_TEST(filter::to_string(config.witness.value()) == "192.0.2.1");
+}
+
+BOOST_AUTO_TEST_CASE(a_node_overrides_what_differs_on_it) {
+    const agent::NodeConfig node = read(kFullest).nodes.at(1);
+    BOOST_TEST(node.id == 32);
+    BOOST_TEST(node.weight == 0);
+    BOOST_TEST(node.interface.value() == "ens3");
+    BOOST_TEST((node.datapath == agent::DatapathKind::xdp_generic));
+    BOOST_TEST(node.heartbeat_interfaces.value() == std::vector<std::string>{"ens4"});
+}
+
+BOOST_AUTO_TEST_CASE(a_rule_takes_every_value) {
+    const agent::Config config = read(kFullest);
+    const agent::RuleConfig &rule = config.rules.at(0);
+    BOOST_TEST((rule.virtual_ips == config.virtual_ips)); // in their order
+    BOOST_TEST((rule.protocol == agent::Protocol::both));
+    BOOST_TEST(rule.first_port == 8000);
+    BOOST_TEST(rule.last_port == 8999);
+    BOOST_TEST((rule.mode == agent::RuleMode::single));
+    BOOST_TEST((rule.affinity == filter::Affinity::network));
+    BOOST_TEST((rule.health == agent::HealthType::http));
+    BOOST_TEST((rule.weights == std::map<std::uint8_t, std::uint8_t>{{32, 10}}));
+    BOOST_TEST((rule.priority == std::vector<std::uint8_t>{2, 32}));
+}
+
+BOOST_AUTO_TEST_CASE(rules_that_only_touch_do_not_overlap) {
+    const std::string tcp80 = "[[rule]]\nname = \"a\"\nprotocol = \"tcp\"\nports = \"80\"\n";
+    for (const std::string other :
+         {"protocol = \"udp\"\nports = \"80\"\n", "protocol = \"both\"\nports = \"81-65535\"\n",
+          "protocol = \"tcp\"\nports = \"0-79\"\n"})
+        BOOST_TEST(agent::parse_config(kSmallest + tcp80 + "[[rule]]\nname = \"b\"\n" + other, "f")
+                       .rules.size() == 2u);
+    const std::string second = "[[virtual_ip]]\naddress = \"2001:db8::1\"\n";
+    const std::string each =
+        kSmallest + second + tcp80 + "virtual_ips = [\"192.0.2.100\"]\n[[rule]]\nname = \"b\"\n" +
+        "protocol = \"tcp\"\nports = \"any\"\nvirtual_ips = [\"2001:db8::1\"]\n";
+    BOOST_TEST(agent::parse_config(each, "f").rules.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(the_first_virtual_ip_gives_the_mac_address) {
+    BOOST_TEST(mac(agent::MacMode::multicast, "192.0.2.100") == "03:bf:c0:00:02:64");
+    BOOST_TEST(mac(agent::MacMode::unicast, "192.0.2.100") == "02:bf:c0:00:02:64");
+    BOOST_TEST(mac(agent::MacMode::igmp, "192.0.2.100") == "01:00:5e:7f:02:64");
+    BOOST_TEST(mac(agent::MacMode::multicast, "2001:db8::aabb:ccdd") == "03:bf:aa:bb:cc:dd");
+}
+
+BOOST_AUTO_TEST_CASE(a_node_is_found_by_the_name_given) {
+    const agent::Config config = smallest();
+    BOOST_TEST(agent::find_self(config, "web2").id == 2);
+    BOOST_TEST(message_of([&] { agent::find_self(config, "web"); }) ==
+               "find this node in f: no node is called \"web\"; name one with --node: \"web1\" or "
+               "\"web2\"");
+}
+
+BOOST_AUTO_TEST_CASE(a_node_finds_itself_by_its_host_name) {
+    agent::Config config = smallest();
+    BOOST_TEST(message_of([&] {
+                   agent::find_self(config, std::nullopt);
+               }).ends_with(" (the host name); name one with --node: \"web1\" or \"web2\""));
+    config.nodes[0].name = host_name().substr(0, host_name().find('.'));
+    BOOST_TEST(agent::find_self(config, std::nullopt).id == 1);
+    config.nodes[1].name = host_name(); // the whole name goes first
+    BOOST_TEST(agent::find_self(config, std::nullopt).name == host_name());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
