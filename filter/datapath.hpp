@@ -63,6 +63,10 @@ struct Counter {
     std::uint64_t packets;
 };
 
+struct RuleCounter {
+    std::uint64_t taken, dropped;
+};
+
 struct Verdict {
     std::string_view reason;
     bool drop;
@@ -76,7 +80,8 @@ class Datapath {
 
     // Switches to these tables at once: no packet sees half of the change. tables.size() == rules.size() + 1.
     virtual void install(const Tables &tables) = 0;
-    // Boot-clock nanoseconds (CLOCK_BOOTTIME) after which no bucket is served any more.
+    // Boot-clock nanoseconds (CLOCK_BOOTTIME) after which no bucket is served any more. 0 at first: nothing
+    // is served before the first call.
     virtual void set_lease(std::uint64_t deadline_ns) = 0;
     // Groups in which live peers, or this node itself, may still hold connections of buckets that have moved.
     virtual void set_guarded(const GroupSet &groups) = 0;
@@ -86,6 +91,11 @@ class Datapath {
     virtual Mode mode() const = 0;                     // as the kernel reports it now, not as it was asked for
     // Runs the loaded program on one Ethernet frame without sending it anywhere.
     virtual Verdict judge(const std::vector<std::uint8_t> &frame) = 0;
+
+    // Packets of each table (as in Tables) that were let in and dropped.
+    virtual std::vector<RuleCounter> rule_counters() const { return {}; }
+    // From here on the destructor leaves everything in place for a successor.
+    virtual void keep() {}
 };
 
 enum class XdpMode { best, native, generic }; // best: generic on veth, else native where the driver has it

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+ *
+ * What the BPF programs and the agent share: the reasons of a verdict and the layout of the tables.
+ *
+ * Everything that decides over a packet lies in one global variable, `struct nlb_state`, which the
+ * agent maps into its own memory: a look-up is an array index, not a helper call, and a change is a
+ * memory write. Sizes are fixed at the product's limits (32 rules, 32 virtual IPs), so that no
+ * look-up follows a pointer.
+ *
+ * Who writes: the agent alone, save `judged`. What is too large to change at once exists several
+ * times, and the one word `active` says which copy counts; the programs read that word once a
+ * packet.
+ *
+ * Compiled by clang for BPF and by C++; little-endian machines alone (buckets must agree between
+ * nodes).
+ */
+#ifndef NLB_LAYOUT_H
+#define NLB_LAYOUT_H
+
+#include <linux/types.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "nlbd runs on little-endian machines alone: the nodes' buckets would differ"
+#endif
+
+#define NLB_INLINE static inline __attribute__((always_inline))
+
+#ifdef __cplusplus
+#define NLB_ASSERT(condition) static_assert(condition)
+#else
+#define NLB_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+
+/* Every verdict has one of these reasons, and every reason a counter. Taken: the frame enters the
+ * host with the interface's own MAC address. Passed: left as it is. Dropped: gone. README.md
+ * explains each. */
+#define NLB_TAKEN(X)                                                                               \
+    X(ACCEPTED, "accepted")                 /* this node serves the bucket */                      \
+    X(ACCEPTED_GUARDED, "accepted_guarded") /* likewise; a guarded group, and it has the socket */ \
+    X(ACCEPTED_LINGERING, "accepted_lingering") /* the bucket has moved, its connection has not */ \
+    X(ICMP_ERROR, "icmp_error")                 /* about a packet sent from this virtual IP */     \
+    X(LATER_FRAGMENT, "later_fragment")         /* shows no ports; useless without the first */
+#define NLB_PASSED(X)                                                                              \
+    X(NOT_IP, "not_ip")                                                                            \
+    X(TOO_SHORT, "too_short") /* ends before its destination address */                            \
+    X(NOT_VIRTUAL_IP, "not_virtual_ip")                                                            \
+    X(NEIGHBOUR_DISCOVERY, "neighbour_discovery")
+#define NLB_DROPPED(X)                                                                             \
+    X(FOREIGN, "foreign")             /* another node serves the bucket */                         \
+    X(NO_OWNER, "no_owner")           /* nobody serves it */                                       \
+    X(RULE_DISABLED, "rule_disabled") /* by configuration */                                       \
+    X(GUARDED, "guarded")             /* no socket here: the peer that has it answers */           \
+    X(LINGERING_SYN, "lingering_syn") /* new connections go to the new owner */                    \
+    X(LINGERING_NO_SOCKET, "lingering_no_socket") /* of a connection that is not here */           \
+    X(LEASE_EXPIRED, "lease_expired")             /* the right to serve has run out */             \
+    X(IP_HEADER, "ip_header")                     /* version or header length is wrong */          \
+    X(IP_LENGTH, "ip_length")                     /* claims more bytes than came, or too few */    \
+    X(TOO_MANY_HEADERS, "too_many_headers")       /* over eight IPv6 extension headers */          \
+    X(HEADER_TOO_DEEP, "header_too_deep")         /* outside the part that XDP can read */         \
+    X(TRUNCATED, "truncated")                     /* transport header cut off */                   \
+    X(TCP_HEADER, "tcp_header")                   /* data offset is wrong */                       \
+    X(UDP_LENGTH, "udp_length")                   /* length field is wrong */                      \
+    X(ICMP_QUOTE, "icmp_quote") /* error about something that was not sent here */                 \
+    X(UNFILTERED, "unfiltered") /* tc: the XDP program has not seen this frame */
+
+enum nlb_reason {
+#define X(name, text) NLB_##name,
+    NLB_TAKEN(X) NLB_PASSED(X) NLB_DROPPED(X)
+#undef X
+        NLB_REASONS,
+    NLB_LAST_TAKEN = NLB_LATER_FRAGMENT,
+    NLB_LAST_PASSED = NLB_NEIGHBOUR_DISCOVERY,
+};
+
+/* Changes with every change of anything below, so that a successor knows whether it can adopt the
+ * tables. */
+#define NLB_LAYOUT 1
+
+#define NLB_BUCKETS 65536
+#define NLB_GROUP_SHIFT 7 /* 128 buckets a group */
+#define NLB_GROUPS (NLB_BUCKETS >> NLB_GROUP_SHIFT)
+#define NLB_MAX_RULES 32
+#define NLB_MAX_VIRTUAL_IPS 32
+#define NLB_UNCOVERED NLB_MAX_RULES /* the table of traffic that no rule covers */
+#define NLB_TABLES (NLB_MAX_RULES + 1)
+#define NLB_CLASSES 128 /* of ports; 32 rules cut the range into at most 65 */
+#define NLB_SLOTS 256   /* of the virtual IPs' hash table */
+#define NLB_OWNER_BUFFERS 4
+#define NLB_CONFIG_BUFFERS 2
+#define NLB_RESUME_BYTES 4096
+
+enum nlb_affinity { NLB_AFFINITY_NONE, NLB_AFFINITY_SINGLE, NLB_AFFINITY_NETWORK };
+enum nlb_protocol { NLB_TCP, NLB_UDP, NLB_PROTOCOLS };
+
+/* One virtual IP at the place where its hash points; family 0: nobody lives here. */
+struct nlb_slot {
+    __u64 address[2]; /* network order; IPv4 in the first four bytes */
+    __u8 family;      /* 4 or 6 */
+    __u8 index;       /* of the virtual IP, for rule_of */
+    __u8 zero[6];
+};
+NLB_ASSERT(sizeof(struct nlb_slot) == 24);
+
+/* The slot that an address's hash points to; the agent has chosen multipliers without collisions.
+ */
+NLB_INLINE __u32 nlb_slot_of(const __u64 multiplier[2], const __u64 address[2]) {
+    return (__u32)((address[0] * multiplier[0] + address[1] * multiplier[1]) >> 56);
+}
+
+struct nlb_rule {
+    __u8 affinity;
+    __u8 disabled;
+};
+NLB_ASSERT(sizeof(struct nlb_rule) == 2);
+
+/* All that follows from the configuration file. */
+struct nlb_config {
+    __u64 hash_key[2];
+    __u64 slot_multiplier[2]; /* under which no two virtual IPs share a slot */
+    struct nlb_slot slots[NLB_SLOTS];
+    __u8 port_class[NLB_PROTOCOLS][65536];
+    __u8 rule_of[NLB_MAX_VIRTUAL_IPS][NLB_PROTOCOLS][NLB_CLASSES]; /* or NLB_UNCOVERED */
+    struct nlb_rule rules[NLB_TABLES];
+    __u8 zero[62];
+};
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, slots) == 32);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, port_class) == 6176);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, rule_of) == 137248);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, rules) == 145440);
+NLB_ASSERT(sizeof(struct nlb_config) == 145568);
+
+/* Which buckets this node serves. */
+struct nlb_owners {
+    __u64 mine[NLB_TABLES][NLB_BUCKETS / 64];
+    __u8 has_owner[NLB_TABLES];
+    __u8 zero[31];
+};
+NLB_ASSERT(__builtin_offsetof(struct nlb_owners, has_owner) == 270336);
+NLB_ASSERT(sizeof(struct nlb_owners) == 270400);
+
+struct nlb_verdict {
+    __u32 reason;
+    __s32 table;  /* -1: none was looked up */
+    __s32 bucket; /* -1: likewise */
+};
+NLB_ASSERT(sizeof(struct nlb_verdict) == 12);
+
+struct nlb_state {
+    /* These four never move, whatever the layout: a successor reads them first. */
+    __u32 layout;
+    __u32 size;
+    __u32 interface_index;
+    __u32 made_clsact; /* the tc hook is ours to remove */
+
+    __u32 active_owners;
+    __u32 active_config;
+    __u64 lease_ns; /* CLOCK_BOOTTIME; nothing is served from then on */
+    __u64 own_mac;  /* six bytes in order, then two of zero */
+    __u64 zero[3];
+    __u64 guarded[NLB_GROUPS / 64];
+    __u64 lingering[NLB_GROUPS / 64];
+    struct nlb_verdict judged; /* written by the judge program */
+    __u32 resume_size;
+    __u8 resume[NLB_RESUME_BYTES]; /* the agent's own notes for its successor */
+    struct nlb_config config[NLB_CONFIG_BUFFERS];
+    struct nlb_owners owners[NLB_OWNER_BUFFERS];
+};
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, active_owners) == 16);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, own_mac) == 32);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, guarded) == 64);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, judged) == 192);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, resume) == 208);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, config) == 4304);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 295440);
+NLB_ASSERT(sizeof(struct nlb_state) == 1377040);
+
+/* One a processor; the agent adds them up. */
+struct nlb_counters {
+    __u64 reasons[NLB_REASONS];
+    __u64 taken[NLB_TABLES];
+    __u64 dropped[NLB_TABLES];
+};
+NLB_ASSERT(sizeof(struct nlb_counters) == 8 * (NLB_REASONS + 2 * NLB_TABLES));
+
+#endif

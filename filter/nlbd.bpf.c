@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+ *
+ * The programs that the kernel runs.
+ *
+ *   nlbd_xdp    sees every frame first: decides, counts, drops, or lets it in under the interface's
+ * own MAC. nlbd_tc     sees what XDP let through, and finishes its work: a frame that came in under
+ * the cluster's MAC was marked "not for this host" before XDP saw it (veth), and TCP discards
+ * those. It is also the second lock: a frame to a virtual IP that XDP has not readdressed was not
+ * judged, and goes no further. So a node whose XDP program was removed by hand is silent, not open.
+ *   nlbd_judge  the same verdict as nlbd_xdp, for BPF_PROG_TEST_RUN: reports instead of counting.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "filter/verdict.h"
+
+char nlbd_license[] SEC("license") = "Dual BSD/GPL";
+
+struct nlb_state state;
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct nlb_counters);
+} counters SEC(".maps");
+
+/* The kernel's, as far as we look into it; CO-RE finds the field wherever this kernel keeps it. */
+struct tcp_request_sock {
+    __u32 snt_isn;
+} __attribute__((preserve_access_index));
+
+/* With SYN cookies a listener has no socket for the connection yet: the cookie in the ACK is its
+ * memory. The helper wants headers; these hold the fields that it reads. */
+NLB_INLINE int has_cookie(struct bpf_sock *listener, const struct nlb_packet *packet) {
+    __u32 tcp[5] = {packet->source_port | (__u32)packet->destination_port << 16,
+                    __builtin_bswap32(packet->tcp_sequence),
+                    __builtin_bswap32(packet->tcp_acknowledged),
+                    0x50 | (__u32)packet->tcp_flags << 8};
+    if (packet->family == 4) {
+        __u32 ip[5] = {0x45, 0, 0, (__u32)packet->source[0], (__u32)packet->destination[0]};
+        return bpf_tcp_check_syncookie(listener, ip, sizeof ip, (void *)tcp, sizeof tcp) == 0;
+    }
+    __u64 ip[5] = {0x60, packet->source[0], packet->source[1], packet->destination[0],
+                   packet->destination[1]};
+    return bpf_tcp_check_syncookie(listener, ip, sizeof ip, (void *)tcp, sizeof tcp) == 0;
+}
+
+/* A half-open connection that moved exists on two nodes; the right one has sent what the client
+ * acknowledges. */
+NLB_INLINE int acknowledges(struct bpf_sock *socket, const struct nlb_packet *packet) {
+    struct tcp_request_sock *request = bpf_skc_to_tcp_request_sock(socket);
+    return request && packet->tcp_flags & NLB_TCP_ACK &&
+           packet->tcp_acknowledged == request->snt_isn + 1;
+}
+
+NLB_INLINE int counts(struct bpf_sock *socket, const struct nlb_packet *packet) {
+    if (socket->state == BPF_TCP_LISTEN) return has_cookie(socket, packet);
+    if (socket->state == BPF_TCP_NEW_SYN_RECV) return acknowledges(socket, packet);
+    return 1;
+}
+
+NLB_INLINE int nlb_has_socket(void *context, const struct nlb_packet *packet) {
+    struct bpf_sock_tuple tuple = {};
+    __u32 size = sizeof tuple.ipv4;
+    if (packet->family == 4) {
+        tuple.ipv4.saddr = (__u32)packet->source[0];
+        tuple.ipv4.daddr = (__u32)packet->destination[0];
+        tuple.ipv4.sport = packet->source_port;
+        tuple.ipv4.dport = packet->destination_port;
+    } else {
+        size = sizeof tuple.ipv6;
+        __builtin_memcpy(tuple.ipv6.saddr, packet->source, 16);
+        __builtin_memcpy(tuple.ipv6.daddr, packet->destination, 16);
+        tuple.ipv6.sport = packet->source_port;
+        tuple.ipv6.dport = packet->destination_port;
+    }
+    struct bpf_sock *socket = bpf_skc_lookup_tcp(context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+    if (!socket) return 0;
+    int belongs = counts(socket, packet);
+    bpf_sk_release(socket);
+    return belongs;
+}
+
+NLB_INLINE __u64 nlb_boot_ns(void) { return bpf_ktime_get_boot_ns(); }
+
+NLB_INLINE struct nlb_cursor cursor_of(struct xdp_md *frame) {
+    return (struct nlb_cursor){(const __u8 *)(long)frame->data, (const __u8 *)(long)frame->data_end,
+                               (__u32)bpf_xdp_get_buff_len(frame)};
+}
+
+NLB_INLINE void count(__u32 reason, __s32 table) {
+    __u32 zero = 0;
+    struct nlb_counters *mine = bpf_map_lookup_elem(&counters, &zero);
+    if (!mine || reason >= NLB_REASONS) return;
+    mine->reasons[reason]++;
+    if (table < 0 || table >= NLB_TABLES) return;
+    if (reason <= NLB_LAST_TAKEN)
+        mine->taken[table]++;
+    else
+        mine->dropped[table]++;
+}
+
+/* From here on the frame is one for this host alone. */
+NLB_INLINE void readdress(struct xdp_md *frame) {
+    __u8 *mac = (__u8 *)(long)frame->data;
+    if (mac + 6 > (__u8 *)(long)frame->data_end) return;
+    *(__u32 *)mac = (__u32)state.own_mac;
+    *(__u16 *)(mac + 4) = (__u16)(state.own_mac >> 32);
+}
+
+SEC("xdp.frags")
+int nlbd_xdp(struct xdp_md *frame) {
+    struct nlb_verdict verdict = nlb_decide(frame, &state, cursor_of(frame));
+    count(verdict.reason, verdict.table);
+    if (verdict.reason > NLB_LAST_PASSED) return XDP_DROP;
+    if (verdict.reason <= NLB_LAST_TAKEN) readdress(frame);
+    return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int nlbd_judge(struct xdp_md *frame) {
+    state.judged = nlb_decide(frame, &state, cursor_of(frame));
+    return XDP_PASS;
+}
+
+/* Neighbour discovery keeps the cluster's MAC; whether a frame is such, the parser must say again.
+ */
+NLB_INLINE int is_neighbour_discovery(struct nlb_cursor *cursor, const __u8 *ip,
+                                      struct nlb_packet *packet) {
+    return nlb_take_rest(cursor, ip, packet) == NLB_ACCEPTED &&
+           packet->kind == NLB_KIND_NEIGHBOUR_DISCOVERY;
+}
+
+SEC("tc")
+int nlbd_tc(struct __sk_buff *frame) {
+    const __u32 enough = 14 + 8 + 40 + 8 + 40; /* tags, addresses, ICMPv6 */
+    if ((long)frame->data + enough > (long)frame->data_end)
+        bpf_skb_pull_data(frame, frame->len < enough ? frame->len : enough);
+    struct nlb_cursor cursor = {(const __u8 *)(long)frame->data,
+                                (const __u8 *)(long)frame->data_end, frame->len};
+    struct nlb_packet packet = {};
+    const __u8 *ip = 0, *mac = cursor.at;
+    int virtual_ip = 0;
+    if (nlb_find_destination(nlb_active_config(&state), &cursor, &packet, &ip, &virtual_ip) !=
+        NLB_ACCEPTED)
+        return TC_ACT_UNSPEC;
+    __u64 destination = nlb_load32(mac) | (__u64)nlb_load16(mac + 4) << 32;
+    if (destination == state.own_mac) {
+        bpf_skb_change_type(frame, 0); /* PACKET_HOST */
+        return TC_ACT_UNSPEC;
+    }
+    if (is_neighbour_discovery(&cursor, ip, &packet)) return TC_ACT_UNSPEC;
+    count(NLB_UNFILTERED, -1);
+    return TC_ACT_SHOT;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+ *
+ * From bytes to the few fields that a verdict needs. No maps and no helpers, so the same file is
+ * compiled for BPF, for the user-space datapath and for tests.
+ *
+ * A cursor walks over the frame. `end` bounds what may be read; `left` counts what the frame still
+ * holds. They differ: XDP reads only the linear part of a frame that the driver received in several
+ * buffers, so the lengths that headers claim are compared with `left`, never with `end`.
+ *
+ * Three steps, in this order: Ethernet and VLAN tags, IP addresses, the rest. Between the second
+ * and the third the caller looks the destination up, because what is not for a virtual IP is none
+ * of our business, however broken it may be.
+ */
+#ifndef NLB_PARSE_H
+#define NLB_PARSE_H
+
+#include "filter/layout.h"
+
+#define NLB_MAX_IPV6_HEADERS 8
+
+enum nlb_kind {                 /* what decides over the packet, once it is for a virtual IP */
+                NLB_KIND_OTHER, /* its source address alone */
+                NLB_KIND_TCP,
+                NLB_KIND_UDP,
+                NLB_KIND_ICMP_ERROR,
+                NLB_KIND_NEIGHBOUR_DISCOVERY,
+                NLB_KIND_LATER_FRAGMENT,
+};
+
+enum nlb_tcp_flag { NLB_TCP_SYN = 2, NLB_TCP_RST = 4, NLB_TCP_ACK = 16 };
+
+enum nlb_ip_protocol {
+    NLB_IP_HOP_BY_HOP = 0,
+    NLB_IP_ICMP = 1,
+    NLB_IP_TCP = 6,
+    NLB_IP_UDP = 17,
+    NLB_IP_ROUTING = 43,
+    NLB_IP_FRAGMENT = 44,
+    NLB_IP_ICMPV6 = 58,
+    NLB_IP_DESTINATION_OPTIONS = 60,
+};
+
+struct nlb_cursor {
+    const __u8 *at;
+    const __u8 *end;
+    __u32 left;
+};
+
+struct nlb_packet {
+    __u64 source[2]; /* network order; IPv4 in the first four bytes */
+    __u64 destination[2];
+    __u32 tcp_sequence, tcp_acknowledged; /* host order */
+    __be16 source_port, destination_port;
+    __u8 family; /* 4 or 6; 0: not IP */
+    __u8 protocol;
+    __u8 kind;
+    __u8 tcp_flags;
+    __u32 first_fragment; /* its transport header's length field speaks of more than this frame */
+    __u32 payload;        /* bytes after the IP headers */
+};
+
+/* Unaligned loads of what lies in the frame as it lies there. The verifier knows packet memory only
+ * by its bounds; in user space an unaligned access through a pointer would be undefined. */
+#ifdef __bpf__
+#define nlb_load16(at) (*(const __u16 *)(at))
+#define nlb_load32(at) (*(const __u32 *)(at))
+#define nlb_load64(at) (*(const __u64 *)(at))
+#else
+#define NLB_LOAD(bits)                                                                             \
+    NLB_INLINE __u##bits nlb_load##bits(const __u8 *at) {                                          \
+        __u##bits value;                                                                           \
+        __builtin_memcpy(&value, at, sizeof value);                                                \
+        return value;                                                                              \
+    }
+NLB_LOAD(16)
+NLB_LOAD(32)
+NLB_LOAD(64)
+#undef NLB_LOAD
+#endif
+
+/* The next `size` bytes, or null when they cannot be read. */
+NLB_INLINE const __u8 *nlb_take(struct nlb_cursor *cursor, __u32 size) {
+    const __u8 *bytes = cursor->at;
+    if (bytes + size > cursor->end) return 0;
+    cursor->at = bytes + size;
+    cursor->left -= size;
+    return bytes;
+}
+
+/* Step 1. The Ethernet header and up to two VLAN tags; the type that follows in network order, 0
+ * when cut off. */
+NLB_INLINE __be16 nlb_take_ethernet(struct nlb_cursor *cursor) {
+    const __u8 *ethernet = nlb_take(cursor, 14);
+    if (!ethernet) return 0;
+    __be16 type = nlb_load16(ethernet + 12);
+    for (int tags = 0; tags < 2; tags++) {
+        if (type != __builtin_bswap16(0x8100) && type != __builtin_bswap16(0x88a8)) break;
+        const __u8 *tag = nlb_take(cursor, 4);
+        if (!tag) return 0;
+        type = nlb_load16(tag + 2);
+    }
+    return type;
+}
+
+/* Step 2. Family and addresses; the fixed IP header is returned, null when cut off. The cursor
+ * stays behind it. */
+NLB_INLINE const __u8 *nlb_take_addresses(struct nlb_cursor *cursor, struct nlb_packet *packet) {
+    const __u8 *ip;
+    if (packet->family == 4) {
+        ip = nlb_take(cursor, 20);
+        if (!ip) return 0;
+        packet->source[0] = nlb_load32(ip + 12);
+        packet->destination[0] = nlb_load32(ip + 16);
+        packet->source[1] = packet->destination[1] = 0;
+        return ip;
+    }
+    ip = nlb_take(cursor, 40);
+    if (!ip) return 0;
+    packet->source[0] = nlb_load64(ip + 8);
+    packet->source[1] = nlb_load64(ip + 16);
+    packet->destination[0] = nlb_load64(ip + 24);
+    packet->destination[1] = nlb_load64(ip + 32);
+    return ip;
+}
+
+/* Why `size` more bytes of the payload could not be taken. */
+NLB_INLINE enum nlb_reason nlb_why_not(const struct nlb_packet *packet, __u32 size) {
+    return packet->payload < size ? NLB_TRUNCATED : NLB_HEADER_TOO_DEEP;
+}
+
+/* Like nlb_take, within the payload that the IP header announces: link-layer padding is not ours to
+ * read. */
+NLB_INLINE const __u8 *nlb_peek(const struct nlb_cursor *cursor, const struct nlb_packet *packet,
+                                __u32 size) {
+    return packet->payload < size || cursor->at + size > cursor->end ? 0 : cursor->at;
+}
+
+NLB_INLINE enum nlb_reason nlb_take_tcp(const struct nlb_cursor *cursor,
+                                        struct nlb_packet *packet) {
+    const __u8 *tcp = nlb_peek(cursor, packet, 20);
+    if (!tcp) return nlb_why_not(packet, 20);
+    __u32 length = (__u32)(tcp[12] >> 4) * 4;
+    if (length < 20 || length > packet->payload) return NLB_TCP_HEADER;
+    packet->kind = NLB_KIND_TCP;
+    packet->source_port = nlb_load16(tcp);
+    packet->destination_port = nlb_load16(tcp + 2);
+    packet->tcp_sequence = __builtin_bswap32(nlb_load32(tcp + 4));
+    packet->tcp_acknowledged = __builtin_bswap32(nlb_load32(tcp + 8));
+    packet->tcp_flags = tcp[13];
+    return NLB_ACCEPTED;
+}
+
+NLB_INLINE enum nlb_reason nlb_take_udp(const struct nlb_cursor *cursor,
+                                        struct nlb_packet *packet) {
+    const __u8 *udp = nlb_peek(cursor, packet, 8);
+    if (!udp) return nlb_why_not(packet, 8);
+    __u32 length = __builtin_bswap16(nlb_load16(udp + 4));
+    if (length < 8 || (length > packet->payload && !packet->first_fragment)) return NLB_UDP_LENGTH;
+    packet->kind = NLB_KIND_UDP;
+    packet->source_port = nlb_load16(udp);
+    packet->destination_port = nlb_load16(udp + 2);
+    return NLB_ACCEPTED;
+}
+
+/* The packet that an ICMP error quotes must have been sent from the address that the error is
+ * addressed to. */
+NLB_INLINE enum nlb_reason nlb_check_quote(const struct nlb_cursor *cursor,
+                                           struct nlb_packet *packet) {
+    packet->kind = NLB_KIND_ICMP_ERROR;
+    const __u32 size = packet->family == 4 ? 8 + 20 : 8 + 40;
+    const __u8 *icmp =
+        packet->family == 4 ? nlb_peek(cursor, packet, 8 + 20) : nlb_peek(cursor, packet, 8 + 40);
+    if (!icmp) return nlb_why_not(packet, size);
+    if (icmp[8] >> 4 != packet->family) return NLB_ICMP_QUOTE;
+    if (packet->family == 4)
+        return nlb_load32(icmp + 8 + 12) == (__u32)packet->destination[0] ? NLB_ACCEPTED
+                                                                          : NLB_ICMP_QUOTE;
+    return nlb_load64(icmp + 8 + 8) == packet->destination[0] &&
+                   nlb_load64(icmp + 8 + 16) == packet->destination[1]
+               ? NLB_ACCEPTED
+               : NLB_ICMP_QUOTE;
+}
+
+NLB_INLINE enum nlb_reason nlb_take_icmp(const struct nlb_cursor *cursor,
+                                         struct nlb_packet *packet) {
+    const __u8 *icmp = nlb_peek(cursor, packet, 8);
+    if (!icmp) return nlb_why_not(packet, 8);
+    __u8 type = icmp[0];
+    /* Unreachable, source quench, redirect, time exceeded, parameter problem. */
+    if (type == 3 || type == 4 || type == 5 || type == 11 || type == 12)
+        return nlb_check_quote(cursor, packet);
+    packet->kind = NLB_KIND_OTHER;
+    return NLB_ACCEPTED;
+}
+
+NLB_INLINE enum nlb_reason nlb_take_icmpv6(const struct nlb_cursor *cursor,
+                                           struct nlb_packet *packet) {
+    const __u8 *icmp = nlb_peek(cursor, packet, 8);
+    if (!icmp) return nlb_why_not(packet, 8);
+    __u8 type = icmp[0];
+    /* Unreachable, packet too big, time exceeded, parameter problem. */
+    if (type >= 1 && type <= 4) return nlb_check_quote(cursor, packet);
+    packet->kind = type >= 133 && type <= 137 ? NLB_KIND_NEIGHBOUR_DISCOVERY : NLB_KIND_OTHER;
+    return NLB_ACCEPTED;
+}
+
+NLB_INLINE enum nlb_reason nlb_take_transport(const struct nlb_cursor *cursor,
+                                              struct nlb_packet *packet) {
+    if (packet->protocol == NLB_IP_TCP) return nlb_take_tcp(cursor, packet);
+    if (packet->protocol == NLB_IP_UDP) return nlb_take_udp(cursor, packet);
+    if (packet->family == 4 && packet->protocol == NLB_IP_ICMP)
+        return nlb_take_icmp(cursor, packet);
+    if (packet->family == 6 && packet->protocol == NLB_IP_ICMPV6)
+        return nlb_take_icmpv6(cursor, packet);
+    packet->kind = NLB_KIND_OTHER;
+    return NLB_ACCEPTED;
+}
+
+/* The rest of an IPv4 header. */
+NLB_INLINE enum nlb_reason nlb_take_ipv4(struct nlb_cursor *cursor, const __u8 *ip,
+                                         struct nlb_packet *packet) {
+    __u32 header = (__u32)(ip[0] & 15) * 4;
+    __u32 total = __builtin_bswap16(nlb_load16(ip + 2));
+    if (ip[0] >> 4 != 4 || header < 20) return NLB_IP_HEADER;
+    if (total < header || total > cursor->left + 20) return NLB_IP_LENGTH;
+    packet->protocol = ip[9];
+    packet->payload = total - header;
+    __u16 fragment = __builtin_bswap16(nlb_load16(ip + 6));
+    if (fragment & 0x1fff) packet->kind = NLB_KIND_LATER_FRAGMENT;
+    packet->first_fragment = fragment & 0x2000;
+    cursor->at += header - 20; /* options: `payload` has been measured without them */
+    cursor->left -= header - 20;
+    return NLB_ACCEPTED;
+}
+
+NLB_INLINE int nlb_is_extension(__u8 protocol) {
+    return protocol == NLB_IP_HOP_BY_HOP || protocol == NLB_IP_ROUTING ||
+           protocol == NLB_IP_FRAGMENT || protocol == NLB_IP_DESTINATION_OPTIONS;
+}
+
+/* One extension header; how long it is depends on its kind. */
+NLB_INLINE enum nlb_reason nlb_take_extension(struct nlb_cursor *cursor,
+                                              struct nlb_packet *packet) {
+    const __u8 *header = nlb_peek(cursor, packet, 8);
+    if (!header) return nlb_why_not(packet, 8);
+    __u32 length = ((__u32)header[1] + 1) * 8;
+    if (packet->protocol == NLB_IP_FRAGMENT) {
+        length = 8;
+        __u16 fragment = __builtin_bswap16(nlb_load16(header + 2));
+        if (fragment & 0xfff8) packet->kind = NLB_KIND_LATER_FRAGMENT;
+        packet->first_fragment = fragment & 1;
+    }
+    if (length > packet->payload) return NLB_TRUNCATED;
+    packet->payload -= length;
+    packet->protocol = header[0];
+    cursor->at += length;
+    cursor->left -= length;
+    return NLB_ACCEPTED;
+}
+
+/* The rest of an IPv6 header and its extension headers. */
+NLB_INLINE enum nlb_reason nlb_take_ipv6(struct nlb_cursor *cursor, const __u8 *ip,
+                                         struct nlb_packet *packet) {
+    if (ip[0] >> 4 != 6) return NLB_IP_HEADER;
+    packet->payload = __builtin_bswap16(nlb_load16(ip + 4));
+    if (packet->payload > cursor->left) return NLB_IP_LENGTH;
+    packet->protocol = ip[6];
+    for (int i = 0; i < NLB_MAX_IPV6_HEADERS; i++) {
+        if (!nlb_is_extension(packet->protocol) || packet->kind == NLB_KIND_LATER_FRAGMENT)
+            return NLB_ACCEPTED;
+        enum nlb_reason reason = nlb_take_extension(cursor, packet);
+        if (reason != NLB_ACCEPTED) return reason;
+    }
+    return nlb_is_extension(packet->protocol) ? NLB_TOO_MANY_HEADERS : NLB_ACCEPTED;
+}
+
+/* Step 3. Everything behind the addresses. NLB_ACCEPTED: well-formed, and `kind` and what belongs
+ * to it is set. */
+NLB_INLINE enum nlb_reason nlb_take_rest(struct nlb_cursor *cursor, const __u8 *ip,
+                                         struct nlb_packet *packet) {
+    enum nlb_reason reason =
+        packet->family == 4 ? nlb_take_ipv4(cursor, ip, packet) : nlb_take_ipv6(cursor, ip, packet);
+    if (reason != NLB_ACCEPTED || packet->kind == NLB_KIND_LATER_FRAGMENT) return reason;
+    return nlb_take_transport(cursor, packet);
+}
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A rule covers a range of ports of some virtual IPs. Comparing a packet with up to 32 rules would
+// cost a packet of the last rule most, and an attacker picks the port. So the ranges' ends cut the
+// ports into at most 65 classes a protocol, all ports of a class meet the same rules, and the rule
+// of every (virtual IP, protocol, class) is written down here: two array look-ups, whatever the
+// rules are.
+//
+// Virtual IPs are found by one probe into 256 slots: we try multipliers until none collide.
+#include "filter/tables.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+namespace filter {
+
+static_assert(kBuckets == NLB_BUCKETS && kGroups == NLB_GROUPS && kMaxRules == NLB_MAX_RULES &&
+              kMaxVirtualIps == NLB_MAX_VIRTUAL_IPS);
+
+namespace {
+
+struct Words {
+    __u64 word[2];
+};
+
+Words words_of(const IpAddress &address) {
+    Words words;
+    std::memcpy(words.word, address.bytes.data(), sizeof words.word);
+    return words;
+}
+
+// splitmix64 (Steele, Lea, Flood 2014): the same sequence on every node and at every start.
+__u64 next_multiplier(__u64 &seed) {
+    __u64 z = seed += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return (z ^ z >> 31) | 1;
+}
+
+bool fill_slots(const std::vector<IpAddress> &addresses, nlb_config &config) {
+    std::memset(config.slots, 0, sizeof config.slots);
+    for (std::size_t i = 0; i < addresses.size(); i++) {
+        Words words = words_of(addresses[i]);
+        nlb_slot &slot = config.slots[nlb_slot_of(config.slot_multiplier, words.word)];
+        if (slot.family != 0) return false;
+        slot = {{words.word[0], words.word[1]},
+                static_cast<__u8>(addresses[i].is_v4() ? 4 : 6),
+                static_cast<__u8>(i),
+                {}};
+    }
+    return true;
+}
+
+// About every seventh try succeeds with 32 addresses; only an address given twice never does.
+void write_virtual_ips(const std::vector<IpAddress> &addresses, nlb_config &config) {
+    __u64 seed = 1;
+    for (int tries = 0; tries < 10000; tries++) {
+        config.slot_multiplier[0] = next_multiplier(seed);
+        config.slot_multiplier[1] = next_multiplier(seed);
+        if (fill_slots(addresses, config)) return;
+    }
+    throw std::runtime_error("place virtual IPs: an address is there twice");
+}
+
+bool covers(const Rule &rule, std::size_t virtual_ip, int protocol, unsigned port) {
+    return (protocol == NLB_TCP ? rule.tcp : rule.udp) && (rule.virtual_ips >> virtual_ip & 1) &&
+           rule.first_port <= port && port <= rule.last_port;
+}
+
+std::vector<unsigned> first_ports_of_classes(const std::vector<Rule> &rules) {
+    std::vector<unsigned> first = {0};
+    for (const Rule &rule : rules) {
+        first.push_back(rule.first_port);
+        first.push_back(rule.last_port + 1u);
+    }
+    std::sort(first.begin(), first.end());
+    first.erase(std::unique(first.begin(), first.end()), first.end());
+    std::erase(first, 65536u);
+    return first;
+}
+
+void write_classes(const std::vector<Rule> &rules, int protocol, nlb_config &config) {
+    std::vector<unsigned> first = first_ports_of_classes(rules);
+    for (unsigned port = 0, next = 1, current = 0; port < 65536; port++) {
+        if (next < first.size() && port == first[next]) current = next++;
+        config.port_class[protocol][port] = static_cast<__u8>(current);
+    }
+    for (std::size_t ip = 0; ip < kMaxVirtualIps; ip++) {
+        std::fill_n(config.rule_of[ip][protocol], NLB_CLASSES, __u8{NLB_UNCOVERED});
+        for (std::size_t i = 0; i < first.size(); i++)
+            for (std::size_t rule = 0; rule < rules.size(); rule++)
+                if (covers(rules[rule], ip, protocol, first[i]))
+                    config.rule_of[ip][protocol][i] = static_cast<__u8>(rule);
+    }
+}
+
+} // namespace
+
+void write_config(const Settings &settings, nlb_config &config) {
+    if (settings.rules.size() > kMaxRules || settings.virtual_ips.size() > kMaxVirtualIps)
+        throw std::runtime_error("fill the tables: more than 32 rules or virtual IPs");
+    std::memcpy(config.hash_key, settings.hash_key.data(), sizeof config.hash_key);
+    write_virtual_ips(settings.virtual_ips, config);
+    write_classes(settings.rules, NLB_TCP, config);
+    write_classes(settings.rules, NLB_UDP, config);
+    for (std::size_t i = 0; i < settings.rules.size(); i++)
+        config.rules[i] = {static_cast<__u8>(settings.rules[i].affinity),
+                           settings.rules[i].disabled};
+    config.rules[NLB_UNCOVERED] = {NLB_AFFINITY_SINGLE, 0};
+}
+
+void write_owners(const Tables &tables, std::size_t rules, nlb_owners &owners) {
+    if (tables.size() != rules + 1)
+        throw std::logic_error("install tables: there must be one more than rules");
+    for (std::size_t i = 0; i < tables.size(); i++) {
+        std::size_t place = i == rules ? NLB_UNCOVERED : i;
+        std::memcpy(owners.mine[place], tables[i].mine.data(), sizeof owners.mine[place]);
+        owners.has_owner[place] = tables[i].has_owner;
+    }
+}
+
+std::uint64_t mac_word(const MacAddress &mac) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, mac.data(), mac.size());
+    return word;
+}
+
+std::string_view reason_name(std::uint32_t reason) {
+#define X(name, text) text,
+    static constexpr std::string_view names[] = {NLB_TAKEN(X) NLB_PASSED(X) NLB_DROPPED(X)};
+#undef X
+    return names[reason];
+}
+
+bool drops(std::uint32_t reason) { return reason > NLB_LAST_PASSED; }
+
+Verdict to_verdict(const nlb_verdict &verdict) {
+    return {reason_name(verdict.reason), drops(verdict.reason),
+            verdict.table == NLB_UNCOVERED ? -1 : verdict.table, verdict.bucket};
+}
+
+} // namespace filter

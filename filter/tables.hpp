@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what the agent says (Settings, Tables) to what the programs read (layout.h). Pure; knows no
+// kernel.
+#pragma once
+
+#include "filter/datapath.hpp"
+#include "filter/layout.h"
+
+namespace filter {
+
+// Fills a cleared `config`. Throws std::runtime_error when there are more rules or virtual IPs than
+// the layout holds, or an address twice.
+void write_config(const Settings &settings, nlb_config &config);
+
+// Fills `owners` with one table for each rule and one for uncovered traffic. Throws
+// std::logic_error when there are not that many.
+void write_owners(const Tables &tables, std::size_t rules, nlb_owners &owners);
+
+// A MAC address as the programs compare and store it.
+std::uint64_t mac_word(const MacAddress &mac);
+
+// Reasons as `status` prints them.
+std::string_view reason_name(std::uint32_t reason);
+bool drops(std::uint32_t reason);
+
+// In the terms of datapath.hpp: -1 for uncovered traffic.
+Verdict to_verdict(const nlb_verdict &verdict);
+
+} // namespace filter

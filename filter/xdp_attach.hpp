@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an XDP datapath leaves in the kernel, each piece with a destructor that takes it away again:
+// pins in a bpffs, a filter on the interface's tc hook, the XDP link. All three outlive a process
+// that is killed, so each also knows how to take over what it finds.
+//
+// The XDP program is attached by a link, because a link can be pinned and its program can be
+// exchanged without a packet passing in between. tc has no such link in the kernels and the libbpf
+// that we build for (tcx came later); there a filter is replaced under a fixed handle, which is
+// just as seamless.
+//
+// A predecessor's pinned link is taken over, its maps are not: a new process starts with empty
+// tables.
+#pragma once
+
+#include "filter/datapath.hpp"
+#include "filter/descriptor.hpp"
+#include "filter/interface.hpp"
+
+namespace filter {
+
+// Names under one directory of a bpffs.
+class Pins {
+  public:
+    // Makes the directory when its parent is a bpffs. Throws when it is not on one.
+    explicit Pins(std::string directory);
+    Pins(const Pins &) = delete;
+    ~Pins();
+
+    Descriptor open(const std::string &name) const; // empty when there is none
+    void put(const std::string &name, int fd);      // in place of what was there
+    void keep() { kept_ = true; }
+
+  private:
+    std::string directory_;
+    bool kept_ = false;
+};
+
+// nlbd_tc on the interface's ingress.
+class TcFilter {
+  public:
+    // hook_is_ours: a predecessor made the hook, so it is ours to remove.
+    TcFilter(const Interface &interface, int program, bool hook_is_ours);
+    TcFilter(const TcFilter &) = delete;
+    ~TcFilter();
+
+    bool hook_is_ours() const { return hook_is_ours_; }
+    void keep() { kept_ = true; }
+
+  private:
+    int index_;
+    bool hook_is_ours_;
+    bool kept_ = false;
+};
+
+// nlbd_xdp on the interface. Unless it is pinned, the kernel detaches it with the last descriptor.
+class XdpLink {
+  public:
+    // Takes `pinned` over when it is a link to this interface in a mode that will do.
+    XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned);
+
+    int fd() const { return link_.get(); }
+
+  private:
+    Descriptor link_;
+};
+
+// How the program with this id is attached to the interface, as the kernel says now.
+Mode attached_mode(int interface_index, std::uint32_t program_id);
+std::uint32_t program_id(int program_fd);
+
+// "attach xdp to eth0: Operation not supported: way out"
+[[noreturn]] void fail(const std::string &what, int error, const std::string &way_out = {});
+
+} // namespace filter
