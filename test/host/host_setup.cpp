@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/host_setup.hpp"
+#include "test/host/node.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <csignal>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using agent::HostSetup;
+
+namespace {
+
+bool has(const std::string &text, const std::string &part) {
+    return text.find(part) != std::string::npos;
+}
+
+int arp_ignore(const std::string &device) {
+    return agent::HostState::read_sysctl(device, "arp_ignore");
+}
+
+// Sets up in another process and kills that one.
+void set_up_and_die(const agent::HostWish &wish, const std::string &record_file) {
+    int ready[2];
+    BOOST_REQUIRE(pipe(ready) == 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        try {
+            const HostSetup setup(wish, record_file);
+            if (write(ready[1], "x", 1) == 1) pause();
+        } catch (const std::exception &) {
+        }
+        _exit(1);
+    }
+    close(ready[1]);
+    char byte = 0;
+    BOOST_TEST(read(ready[0], &byte, 1) == 1);
+    close(ready[0]);
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+}
+
+void check_refused(const Node &node, const agent::HostWish &wish, const std::string &message) {
+    const auto before = node.state();
+    BOOST_CHECK_EXCEPTION(HostSetup(wish, node.file("host")), std::runtime_error,
+                          [&](const auto &error) {
+                              BOOST_TEST(error.what() == message);
+                              return true;
+                          });
+    BOOST_TEST(node.state() == before);
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(host_setup, Node)
+
+BOOST_AUTO_TEST_CASE(setup_changes_the_host_and_restore_takes_all_of_it_back) {
+    const auto before = state();
+    HostSetup setup(wish(), file("host"));
+    const auto lo = run("ip -o address show dev lo");
+    BOOST_TEST(has(lo, "192.0.2.100/32 scope host lo"), lo);
+    BOOST_TEST(has(lo, "fd00::64/128 scope global nodad deprecated"), lo);
+    BOOST_TEST(arp_ignore("eth0") == 1);
+    BOOST_TEST(agent::HostState::read_sysctl("eth0", "arp_announce") == 2);
+    const auto groups = run("ip maddress show dev eth0");
+    BOOST_TEST(has(groups, kClusterMacText + " static"), groups);
+    setup.restore();
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(end_of_the_object_restores) {
+    const auto before = state();
+    { const HostSetup setup(wish(), file("host")); }
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_there_before_stays) {
+    run("ip address add 192.0.2.100/32 dev lo; ip maddress add " + kClusterMacText +
+        " dev eth0;"
+        "echo 2 > /proc/sys/net/ipv4/conf/eth0/arp_ignore; echo 2 > "
+        "/proc/sys/net/ipv4/conf/all/arp_announce");
+    const auto before = state();
+    {
+        const HostSetup setup(wish(), file("host"));
+        BOOST_TEST(arp_ignore("eth0") == 2);
+        BOOST_TEST(state() != before);
+    }
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(successor_of_a_killed_agent_restores_the_original_state) {
+    run("echo 1 > /proc/sys/net/ipv4/conf/eth0/arp_announce");
+    const auto before = state();
+    set_up_and_die(wish(), file("host"));
+    const auto left = state();
+    BOOST_TEST(left != before);
+    set_up_and_die(wish(), file("host"));
+    BOOST_TEST(state() == left);
+    { const HostSetup setup(wish(), file("host")); }
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(agent_killed_before_its_first_change_leaves_a_record_that_does_no_harm) {
+    const auto before = state();
+    { const HostSetup setup(wish(), file("host")); }
+    set_up_and_die(wish(), file("host"));
+    const auto record = agent::load_record(file("host"));
+    BOOST_TEST(record.changes.size() == 5U);
+    { const HostSetup setup(wish(), file("host")); }
+    agent::save_record(record, file("host"));
+    { const HostSetup setup(wish(), file("host")); }
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(successor_with_another_configuration_undoes_what_it_does_not_wish) {
+    run("ip link add eth1 type veth peer name eth1peer");
+    const auto before = state();
+    set_up_and_die(wish(), file("host"));
+    auto other = wish();
+    other.interface = "eth1";
+    other.virtual_ips = {*filter::parse_ip("192.0.2.101"), *filter::parse_ip("fd00::64")};
+    other.cluster_mac[5] = 0x65;
+    {
+        const HostSetup setup(other, file("host"));
+        BOOST_TEST(arp_ignore("eth0") == 0);
+        BOOST_TEST(arp_ignore("eth1") == 1);
+        BOOST_TEST(!has(state(), "192.0.2.100"));
+        BOOST_TEST(has(state(), "192.0.2.101"));
+        BOOST_TEST(!has(run("ip maddress show dev eth0"), "static"));
+    }
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(keep_leaves_everything_for_a_successor) {
+    const auto before = state();
+    std::string during;
+    {
+        HostSetup setup(wish(), file("host"));
+        during = state();
+        setup.keep();
+    }
+    BOOST_TEST(state() == during);
+    { const HostSetup setup(wish(), file("host")); }
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(heal_puts_back_what_is_missing_and_says_so) {
+    const auto before = state();
+    HostSetup setup(wish(), file("host"));
+    BOOST_TEST(setup.heal().empty());
+    run("ip address delete 192.0.2.100/32 dev lo; ip maddress delete " + kClusterMacText +
+        " dev eth0;"
+        "echo 0 > /proc/sys/net/ipv4/conf/eth0/arp_ignore");
+    const std::vector<std::string> expected{"arp_ignore on eth0", kClusterMacText + " on eth0",
+                                            "192.0.2.100 on lo"};
+    BOOST_TEST(setup.heal() == expected, boost::test_tools::per_element());
+    BOOST_TEST(setup.heal().empty());
+    setup.restore();
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(address_that_was_not_ours_and_had_to_be_healed_is_ours) {
+    const auto before = state();
+    run("ip address add 192.0.2.100/32 dev lo");
+    HostSetup setup(wish(), file("host"));
+    run("ip address delete 192.0.2.100/32 dev lo");
+    BOOST_TEST(setup.heal().size() == 1U);
+    setup.restore();
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(interface_made_anew_is_set_up_again) {
+    HostSetup setup(wish(), file("host"));
+    run("ip link delete eth0");
+    BOOST_TEST(setup.heal().empty());
+    run("ip link add eth0 type veth peer name other0");
+    const auto before = state();
+    BOOST_TEST(setup.heal().size() == 3U);
+    BOOST_TEST(arp_ignore("eth0") == 1);
+    setup.restore();
+    BOOST_TEST(arp_ignore("eth0") == 0);
+    BOOST_TEST(!has(state(), kClusterMacText));
+    BOOST_TEST(!has(state(), "192.0.2.100"));
+}
+
+BOOST_AUTO_TEST_CASE(interface_taken_down_and_up_loses_nothing) {
+    HostSetup setup(wish(), file("host"));
+    run("ip link set eth0 down; ip link set eth0 up");
+    BOOST_TEST(setup.heal().empty());
+}
+
+BOOST_AUTO_TEST_CASE(sysctl_that_an_administrator_set_meanwhile_is_left) {
+    HostSetup setup(wish(), file("host"));
+    run("echo 8 > /proc/sys/net/ipv4/conf/eth0/arp_ignore");
+    BOOST_TEST(setup.heal().empty());
+    setup.restore();
+    BOOST_TEST(arp_ignore("eth0") == 8);
+    BOOST_TEST(agent::HostState::read_sysctl("eth0", "arp_announce") == 0);
+}
+
+BOOST_AUTO_TEST_CASE(other_interfaces_are_silenced_when_wished) {
+    run("ip link add eth1 type veth peer name eth1peer");
+    const auto before = state();
+    auto with_beats = wish();
+    with_beats.silent_interfaces = {"eth1", "eth0", "not-there"};
+    {
+        const HostSetup setup(with_beats, file("host"));
+        BOOST_TEST(arp_ignore("eth1") == 1);
+        BOOST_TEST(arp_ignore("eth1peer") == 0);
+    }
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_and_nothing_left_behind) {
+    auto other = wish();
+    other.interface = "eth9";
+    check_refused(*this, other, "interface eth9: does not exist; existing: eth0");
+    other.interface = "lo";
+    check_refused(*this, other, "interface lo: is not an Ethernet interface");
+    other = wish();
+    other.cluster_mac[0] = 0x02;
+    check_refused(*this, other, "cluster MAC 02:bf:c0:00:02:64: is not a group address");
+    run("ip address add 192.0.2.100/24 dev eth0");
+    check_refused(*this, wish(),
+                  "virtual IP 192.0.2.100: is an address of eth0 already; remove it there, nlbd "
+                  "puts it on lo");
+}
+
+BOOST_AUTO_TEST_CASE(failure_halfway_undoes_the_first_half) {
+    run("echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6");
+    const auto before = state();
+    BOOST_CHECK_EXCEPTION(HostSetup(wish(), file("host")), std::runtime_error,
+                          [](const auto &error) {
+                              BOOST_TEST_MESSAGE(error.what());
+                              return has(error.what(), "add fd00::64 to lo: ");
+                          });
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(loopback_that_is_down_is_named) {
+    run("ip link set lo down");
+    check_refused(*this, wish(),
+                  "interface lo: is down, so it cannot hold virtual IPs: ip link set lo up");
+}
+
+BOOST_AUTO_TEST_CASE(record_file_that_cannot_be_written_is_named) {
+    const auto before = state();
+    BOOST_CHECK_EXCEPTION(HostSetup(wish(), file("missing/host")), std::runtime_error,
+                          [&](const auto &error) {
+                              return has(error.what(), "write " + file("missing/host") +
+                                                           ".new: No such file or directory");
+                          });
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
