@@ -20,6 +20,7 @@ void expire(State &state, Time now) {
     end_life(state, now, "lease expired");
 }
 
+// Before anything else, and on every event: what waited in the queue must not hide that it waited.
 void notice_lateness(State &state, Time now) {
     if (now - state.next_tick <= state.settings.interval) return;
     state.late_until = now + 2 * state.settings.interval;
@@ -46,7 +47,6 @@ Time next_deadline(const State &state, Time now) {
 }
 
 void decide(State &state, Time now) {
-    notice_lateness(state, now);
     while (!state.sent.empty() && now - state.sent.front().second >= state.settings.dead_after)
         state.sent.pop_front();
     judge_configurations(state, now);
@@ -126,6 +126,7 @@ Outcome Membership::step(Time now, std::uint64_t random, const Event &event) {
     state.random = random;
     state.out = {};
     if (state.gone) return {};
+    notice_lateness(state, now);
     expire(state, now);
     std::visit(Handler{state, now}, event);
     if (!std::holds_alternative<event::Tick>(event))
