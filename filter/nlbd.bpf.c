@@ -89,7 +89,22 @@ NLB_INLINE __u64 nlb_boot_ns(void) { return bpf_ktime_get_boot_ns(); }
 
 NLB_INLINE struct nlb_cursor cursor_of(struct xdp_md *frame) {
     return (struct nlb_cursor){(const __u8 *)(long)frame->data, (const __u8 *)(long)frame->data_end,
-                               (__u32)bpf_xdp_get_buff_len(frame)};
+                               0, (__u32)bpf_xdp_get_buff_len(frame)};
+}
+
+/* Not inlined and not static: verified by itself, for every argument. Inlined, each way through the
+ * chain of headers would double what the verifier has to look at. */
+__noinline __u64 walk_extensions(struct xdp_md *frame, __u32 offset, __u32 protocol,
+                                 __u32 payload) {
+    struct nlb_cursor cursor = cursor_of(frame);
+    if (offset > 14 + 8 + 40) return NLB_TRUNCATED;
+    cursor.at += offset;
+    cursor.offset = offset;
+    return nlb_walk_extensions(cursor, (__u8)protocol, payload);
+}
+
+NLB_INLINE __u64 nlb_walk(void *context, struct nlb_cursor cursor, __u8 protocol, __u32 payload) {
+    return walk_extensions(context, cursor.offset, protocol, payload);
 }
 
 NLB_INLINE void count(__u32 reason, __s32 table) {
@@ -127,12 +142,28 @@ int nlbd_judge(struct xdp_md *frame) {
     return XDP_PASS;
 }
 
-/* Neighbour discovery keeps the cluster's MAC; whether a frame is such, the parser must say again.
- */
-NLB_INLINE int is_neighbour_discovery(struct nlb_cursor *cursor, const __u8 *ip,
-                                      struct nlb_packet *packet) {
-    return nlb_take_rest(cursor, ip, packet) == NLB_ACCEPTED &&
-           packet->kind == NLB_KIND_NEIGHBOUR_DISCOVERY;
+/* A frame to a virtual IP: has XDP readdressed it? */
+NLB_INLINE int finish(struct __sk_buff *frame, struct nlb_cursor *cursor, __u8 family,
+                      const __u8 *mac) {
+    struct nlb_packet packet = {};
+    const __u8 *ip = 0;
+    int virtual_ip = 0;
+    packet.family = family;
+    if (nlb_find_destination(nlb_active_config(&state), cursor, &packet, &ip, &virtual_ip) !=
+        NLB_ACCEPTED)
+        return TC_ACT_UNSPEC;
+    __u64 destination = nlb_load32(mac) | (__u64)nlb_load16(mac + 4) << 32;
+    if (destination == state.own_mac) {
+        bpf_skb_change_type(frame, 0); /* PACKET_HOST */
+        return TC_ACT_UNSPEC;
+    }
+    if (family == 6 && ip[6] == NLB_IP_ICMPV6) {
+        const __u8 *type = nlb_take(cursor, 1);
+        if (type && nlb_is_neighbour_discovery(*type))
+            return TC_ACT_UNSPEC; /* it keeps the cluster's address */
+    }
+    count(NLB_UNFILTERED, -1);
+    return TC_ACT_SHOT;
 }
 
 SEC("tc")
@@ -141,19 +172,10 @@ int nlbd_tc(struct __sk_buff *frame) {
     if ((long)frame->data + enough > (long)frame->data_end)
         bpf_skb_pull_data(frame, frame->len < enough ? frame->len : enough);
     struct nlb_cursor cursor = {(const __u8 *)(long)frame->data,
-                                (const __u8 *)(long)frame->data_end, frame->len};
-    struct nlb_packet packet = {};
-    const __u8 *ip = 0, *mac = cursor.at;
-    int virtual_ip = 0;
-    if (nlb_find_destination(nlb_active_config(&state), &cursor, &packet, &ip, &virtual_ip) !=
-        NLB_ACCEPTED)
-        return TC_ACT_UNSPEC;
-    __u64 destination = nlb_load32(mac) | (__u64)nlb_load16(mac + 4) << 32;
-    if (destination == state.own_mac) {
-        bpf_skb_change_type(frame, 0); /* PACKET_HOST */
-        return TC_ACT_UNSPEC;
-    }
-    if (is_neighbour_discovery(&cursor, ip, &packet)) return TC_ACT_UNSPEC;
-    count(NLB_UNFILTERED, -1);
-    return TC_ACT_SHOT;
+                                (const __u8 *)(long)frame->data_end, 0, frame->len};
+    const __u8 *mac = cursor.at;
+    __be16 type = nlb_take_ethernet(&cursor);
+    if (type == __builtin_bswap16(0x0800)) return finish(frame, &cursor, 4, mac);
+    if (type == __builtin_bswap16(0x86dd)) return finish(frame, &cursor, 6, mac);
+    return TC_ACT_UNSPEC;
 }

@@ -5,7 +5,7 @@
  *
  * A cursor walks over the frame. `end` bounds what may be read; `left` counts what the frame still
  * holds. They differ: XDP reads only the linear part of a frame that the driver received in several
- * buffers, so the lengths that headers claim are compared with `left`, never with `end`.
+ * buffers, so the lengths that headers claim are compared with `length`, never with `end`.
  *
  * Three steps, in this order: Ethernet and VLAN tags, IP addresses, the rest. Between the second
  * and the third the caller looks the destination up, because what is not for a virtual IP is none
@@ -43,7 +43,8 @@ enum nlb_ip_protocol {
 struct nlb_cursor {
     const __u8 *at;
     const __u8 *end;
-    __u32 left;
+    __u32 offset; /* of `at` in the frame */
+    __u32 length; /* of the frame */
 };
 
 struct nlb_packet {
@@ -57,6 +58,7 @@ struct nlb_packet {
     __u8 tcp_flags;
     __u32 first_fragment; /* its transport header's length field speaks of more than this frame */
     __u32 payload;        /* bytes after the IP headers */
+    __u32 extended;       /* there were extension headers */
 };
 
 /* Unaligned loads of what lies in the frame as it lies there. The verifier knows packet memory only
@@ -83,7 +85,7 @@ NLB_INLINE const __u8 *nlb_take(struct nlb_cursor *cursor, __u32 size) {
     const __u8 *bytes = cursor->at;
     if (bytes + size > cursor->end) return 0;
     cursor->at = bytes + size;
-    cursor->left -= size;
+    cursor->offset += size;
     return bytes;
 }
 
@@ -193,6 +195,10 @@ NLB_INLINE enum nlb_reason nlb_take_icmp(const struct nlb_cursor *cursor,
     return NLB_ACCEPTED;
 }
 
+NLB_INLINE int nlb_is_neighbour_discovery(__u8 icmpv6_type) {
+    return icmpv6_type >= 133 && icmpv6_type <= 137;
+}
+
 NLB_INLINE enum nlb_reason nlb_take_icmpv6(const struct nlb_cursor *cursor,
                                            struct nlb_packet *packet) {
     const __u8 *icmp = nlb_peek(cursor, packet, 8);
@@ -200,7 +206,9 @@ NLB_INLINE enum nlb_reason nlb_take_icmpv6(const struct nlb_cursor *cursor,
     __u8 type = icmp[0];
     /* Unreachable, packet too big, time exceeded, parameter problem. */
     if (type >= 1 && type <= 4) return nlb_check_quote(cursor, packet);
-    packet->kind = type >= 133 && type <= 137 ? NLB_KIND_NEIGHBOUR_DISCOVERY : NLB_KIND_OTHER;
+    packet->kind = nlb_is_neighbour_discovery(type) && !packet->extended
+                       ? NLB_KIND_NEIGHBOUR_DISCOVERY
+                       : NLB_KIND_OTHER;
     return NLB_ACCEPTED;
 }
 
@@ -222,14 +230,14 @@ NLB_INLINE enum nlb_reason nlb_take_ipv4(struct nlb_cursor *cursor, const __u8 *
     __u32 header = (__u32)(ip[0] & 15) * 4;
     __u32 total = __builtin_bswap16(nlb_load16(ip + 2));
     if (ip[0] >> 4 != 4 || header < 20) return NLB_IP_HEADER;
-    if (total < header || total > cursor->left + 20) return NLB_IP_LENGTH;
+    if (total < header || total > cursor->length - cursor->offset + 20) return NLB_IP_LENGTH;
     packet->protocol = ip[9];
     packet->payload = total - header;
     __u16 fragment = __builtin_bswap16(nlb_load16(ip + 6));
     if (fragment & 0x1fff) packet->kind = NLB_KIND_LATER_FRAGMENT;
     packet->first_fragment = fragment & 0x2000;
     cursor->at += header - 20; /* options: `payload` has been measured without them */
-    cursor->left -= header - 20;
+    cursor->offset += header - 20;
     return NLB_ACCEPTED;
 }
 
@@ -238,48 +246,66 @@ NLB_INLINE int nlb_is_extension(__u8 protocol) {
            protocol == NLB_IP_FRAGMENT || protocol == NLB_IP_DESTINATION_OPTIONS;
 }
 
-/* One extension header; how long it is depends on its kind. */
-NLB_INLINE enum nlb_reason nlb_take_extension(struct nlb_cursor *cursor,
-                                              struct nlb_packet *packet) {
-    const __u8 *header = nlb_peek(cursor, packet, 8);
-    if (!header) return nlb_why_not(packet, 8);
-    __u32 length = ((__u32)header[1] + 1) * 8;
-    if (packet->protocol == NLB_IP_FRAGMENT) {
-        length = 8;
-        __u16 fragment = __builtin_bswap16(nlb_load16(header + 2));
-        if (fragment & 0xfff8) packet->kind = NLB_KIND_LATER_FRAGMENT;
-        packet->first_fragment = fragment & 1;
+/* What stands behind a chain of extension headers, in one word: a BPF program walks the chain in a
+ * function that the verifier checks once and for all, and such a function returns a number. */
+#define NLB_WALKED_PROTOCOL(walked) ((__u8)((walked) >> 8))
+#define NLB_WALKED_LATER (1 << 16)
+#define NLB_WALKED_FIRST (1 << 17)
+#define NLB_WALKED_LENGTH(walked) ((__u32)((walked) >> 32) & 0x7fff)
+#define NLB_WALKED_REASON(walked) ((walked)&0xff)
+
+/* Takes up to eight extension headers, the first of kind `protocol`, out of `payload` bytes. */
+NLB_INLINE __u64 nlb_walk_extensions(struct nlb_cursor cursor, __u8 protocol, __u32 payload) {
+    __u64 flags = 0;
+    __u32 walked = 0;
+    for (int i = 0; i < NLB_MAX_IPV6_HEADERS; i++) {
+        const __u8 *header = payload < 8 ? 0 : nlb_take(&cursor, 8);
+        if (!header) return payload < 8 ? NLB_TRUNCATED : NLB_HEADER_TOO_DEEP;
+        __u32 length = protocol == NLB_IP_FRAGMENT ? 8 : ((__u32)header[1] + 1) * 8;
+        if (length > payload) return NLB_TRUNCATED;
+        if (protocol == NLB_IP_FRAGMENT) {
+            __u16 fragment = __builtin_bswap16(nlb_load16(header + 2));
+            if (fragment & 0xfff8) return NLB_WALKED_LATER;
+            flags |= fragment & 1 ? NLB_WALKED_FIRST : 0;
+        }
+        protocol = header[0];
+        cursor.at += length - 8;
+        payload -= length;
+        walked += length;
+        if (!nlb_is_extension(protocol))
+            return (__u64)walked << 32 | flags | (__u64)protocol << 8 | NLB_ACCEPTED;
     }
-    if (length > packet->payload) return NLB_TRUNCATED;
-    packet->payload -= length;
-    packet->protocol = header[0];
-    cursor->at += length;
-    cursor->left -= length;
-    return NLB_ACCEPTED;
+    return NLB_TOO_MANY_HEADERS;
 }
 
+/* Calls nlb_walk_extensions; defined by whoever includes this file. */
+NLB_INLINE __u64 nlb_walk(void *context, struct nlb_cursor cursor, __u8 protocol, __u32 payload);
+
 /* The rest of an IPv6 header and its extension headers. */
-NLB_INLINE enum nlb_reason nlb_take_ipv6(struct nlb_cursor *cursor, const __u8 *ip,
+NLB_INLINE enum nlb_reason nlb_take_ipv6(void *context, struct nlb_cursor *cursor, const __u8 *ip,
                                          struct nlb_packet *packet) {
     if (ip[0] >> 4 != 6) return NLB_IP_HEADER;
     packet->payload = __builtin_bswap16(nlb_load16(ip + 4));
-    if (packet->payload > cursor->left) return NLB_IP_LENGTH;
+    if (packet->payload > cursor->length - cursor->offset) return NLB_IP_LENGTH;
     packet->protocol = ip[6];
-    for (int i = 0; i < NLB_MAX_IPV6_HEADERS; i++) {
-        if (!nlb_is_extension(packet->protocol) || packet->kind == NLB_KIND_LATER_FRAGMENT)
-            return NLB_ACCEPTED;
-        enum nlb_reason reason = nlb_take_extension(cursor, packet);
-        if (reason != NLB_ACCEPTED) return reason;
-    }
-    return nlb_is_extension(packet->protocol) ? NLB_TOO_MANY_HEADERS : NLB_ACCEPTED;
+    if (!nlb_is_extension(packet->protocol)) return NLB_ACCEPTED;
+    __u64 walked = nlb_walk(context, *cursor, packet->protocol, packet->payload);
+    if (walked & NLB_WALKED_LATER) packet->kind = NLB_KIND_LATER_FRAGMENT;
+    packet->extended = 1;
+    packet->protocol = NLB_WALKED_PROTOCOL(walked);
+    packet->first_fragment = (walked & NLB_WALKED_FIRST) != 0;
+    packet->payload -= NLB_WALKED_LENGTH(walked);
+    cursor->at += NLB_WALKED_LENGTH(walked);
+    cursor->offset += NLB_WALKED_LENGTH(walked);
+    return (enum nlb_reason)NLB_WALKED_REASON(walked);
 }
 
 /* Step 3. Everything behind the addresses. NLB_ACCEPTED: well-formed, and `kind` and what belongs
  * to it is set. */
-NLB_INLINE enum nlb_reason nlb_take_rest(struct nlb_cursor *cursor, const __u8 *ip,
+NLB_INLINE enum nlb_reason nlb_take_rest(void *context, struct nlb_cursor *cursor, const __u8 *ip,
                                          struct nlb_packet *packet) {
-    enum nlb_reason reason =
-        packet->family == 4 ? nlb_take_ipv4(cursor, ip, packet) : nlb_take_ipv6(cursor, ip, packet);
+    enum nlb_reason reason = packet->family == 4 ? nlb_take_ipv4(cursor, ip, packet)
+                                                 : nlb_take_ipv6(context, cursor, ip, packet);
     if (reason != NLB_ACCEPTED || packet->kind == NLB_KIND_LATER_FRAGMENT) return reason;
     return nlb_take_transport(cursor, packet);
 }

@@ -8,7 +8,8 @@
  * pays for the clock, and only one of a bucket that is changing hands for a socket look-up. An
  * attacker's packets are the cheap ones.
  *
- * Two things cannot be had from tables; whoever includes this file defines them.
+ * Two things cannot be had from tables; whoever includes this file defines them (and parse.h's
+ * nlb_walk).
  */
 #ifndef NLB_VERDICT_H
 #define NLB_VERDICT_H
@@ -80,58 +81,73 @@ NLB_INLINE enum nlb_reason nlb_decide_bucket(void *context, const struct nlb_sta
     return NLB_ACCEPTED;
 }
 
-/* Ethernet to addresses and the virtual IP. NLB_ACCEPTED: for a virtual IP; `ip` points to its
- * header. */
+NLB_INLINE const struct nlb_config *nlb_active_config(const struct nlb_state *state) {
+    return &state
+                ->config[*(const volatile __u32 *)&state->active_config & (NLB_CONFIG_BUFFERS - 1)];
+}
+
+/* For which virtual IP is it? NLB_ACCEPTED: for this one, and `ip` points to the header. */
 NLB_INLINE enum nlb_reason nlb_find_destination(const struct nlb_config *config,
                                                 struct nlb_cursor *cursor,
                                                 struct nlb_packet *packet, const __u8 **ip,
                                                 int *virtual_ip) {
-    __be16 type = nlb_take_ethernet(cursor);
-    if (type == 0) return NLB_TOO_SHORT;
-    if (type != __builtin_bswap16(0x0800) && type != __builtin_bswap16(0x86dd)) return NLB_NOT_IP;
-    packet->family = type == __builtin_bswap16(0x0800) ? 4 : 6;
     *ip = nlb_take_addresses(cursor, packet);
     if (!*ip) return NLB_TOO_SHORT;
     *virtual_ip = nlb_find_virtual_ip(config, packet);
     return *virtual_ip < 0 ? NLB_NOT_VIRTUAL_IP : NLB_ACCEPTED;
 }
 
-NLB_INLINE const struct nlb_config *nlb_active_config(const struct nlb_state *state) {
-    return &state
-                ->config[*(const volatile __u32 *)&state->active_config & (NLB_CONFIG_BUFFERS - 1)];
+/* What passes or drops whatever the tables say; NLB_ACCEPTED: they decide. */
+NLB_INLINE enum nlb_reason nlb_decide_kind(const struct nlb_packet *packet) {
+    if (packet->kind == NLB_KIND_LATER_FRAGMENT) return NLB_LATER_FRAGMENT;
+    if (packet->kind == NLB_KIND_ICMP_ERROR) return NLB_ICMP_ERROR;
+    if (packet->kind == NLB_KIND_NEIGHBOUR_DISCOVERY) return NLB_NEIGHBOUR_DISCOVERY;
+    return NLB_ACCEPTED;
+}
+
+NLB_INLINE void nlb_decide_table(void *context, const struct nlb_state *state,
+                                 const struct nlb_config *config, const struct nlb_packet *packet,
+                                 __u32 table, struct nlb_verdict *verdict) {
+    if (table >= NLB_TABLES) table = NLB_UNCOVERED;
+    verdict->table = (__s32)table;
+    if (config->rules[table].disabled) {
+        verdict->reason = NLB_RULE_DISABLED;
+        return;
+    }
+    __u32 bucket = nlb_bucket(config->hash_key, config->rules[table].affinity, packet->family,
+                              packet->source, packet->source_port);
+    verdict->bucket = (__s32)bucket;
+    verdict->reason = nlb_decide_bucket(context, state, packet, table, bucket);
+}
+
+/* Called with a constant family: IPv4 and IPv6 become two straight paths of machine code. */
+NLB_INLINE void nlb_decide_ip(void *context, const struct nlb_state *state,
+                              struct nlb_cursor *cursor, __u8 family, struct nlb_verdict *verdict) {
+    const struct nlb_config *config = nlb_active_config(state);
+    struct nlb_packet packet = {};
+    const __u8 *ip = 0;
+    int virtual_ip = 0;
+    packet.family = family;
+    verdict->reason = nlb_find_destination(config, cursor, &packet, &ip, &virtual_ip);
+    if (verdict->reason == NLB_ACCEPTED)
+        verdict->reason = nlb_take_rest(context, cursor, ip, &packet);
+    if (verdict->reason == NLB_ACCEPTED) verdict->reason = nlb_decide_kind(&packet);
+    if (verdict->reason == NLB_ACCEPTED)
+        nlb_decide_table(context, state, config, &packet,
+                         nlb_find_table(config, virtual_ip, &packet), verdict);
 }
 
 /* The verdict over one frame; the cursor stands at its first byte. */
 NLB_INLINE struct nlb_verdict nlb_decide(void *context, const struct nlb_state *state,
                                          struct nlb_cursor cursor) {
-    const struct nlb_config *config = nlb_active_config(state);
-    struct nlb_verdict verdict = {NLB_ACCEPTED, -1, -1};
-    struct nlb_packet packet = {};
-    const __u8 *ip = 0;
-    int virtual_ip = 0;
-    verdict.reason = nlb_find_destination(config, &cursor, &packet, &ip, &virtual_ip);
-    if (verdict.reason != NLB_ACCEPTED) return verdict;
-    verdict.reason = nlb_take_rest(&cursor, ip, &packet);
-    if (verdict.reason != NLB_ACCEPTED) return verdict;
-    if (packet.kind == NLB_KIND_LATER_FRAGMENT)
-        verdict.reason = NLB_LATER_FRAGMENT;
-    else if (packet.kind == NLB_KIND_ICMP_ERROR)
-        verdict.reason = NLB_ICMP_ERROR;
-    else if (packet.kind == NLB_KIND_NEIGHBOUR_DISCOVERY)
-        verdict.reason = NLB_NEIGHBOUR_DISCOVERY;
-    if (verdict.reason != NLB_ACCEPTED) return verdict;
-
-    __u32 table = nlb_find_table(config, virtual_ip, &packet);
-    if (table >= NLB_TABLES) table = NLB_UNCOVERED;
-    verdict.table = (__s32)table;
-    if (config->rules[table].disabled) {
-        verdict.reason = NLB_RULE_DISABLED;
-        return verdict;
-    }
-    __u32 bucket = nlb_bucket(config->hash_key, config->rules[table].affinity, packet.family,
-                              packet.source, packet.source_port);
-    verdict.bucket = (__s32)bucket;
-    verdict.reason = nlb_decide_bucket(context, state, &packet, table, bucket);
+    struct nlb_verdict verdict = {NLB_NOT_IP, -1, -1};
+    __be16 type = nlb_take_ethernet(&cursor);
+    if (type == __builtin_bswap16(0x0800))
+        nlb_decide_ip(context, state, &cursor, 4, &verdict);
+    else if (type == __builtin_bswap16(0x86dd))
+        nlb_decide_ip(context, state, &cursor, 6, &verdict);
+    else if (type == 0)
+        verdict.reason = NLB_TOO_SHORT;
     return verdict;
 }
 
