@@ -144,13 +144,13 @@ void Agent::leave() {
     leave_by_ = again ? now : now + config_.dead_after + 1s;
     if (again) return;
     log::info("agent: leaves (node=" + self_.name + ")");
-    node_.step(now, heartbeat::event::Stop{});
+    node_.step(now, heartbeat::event::Leave{});
 }
 
 bool Agent::has_left() const {
     if (!leave_by_) return false;
     const Time now = boot_now();
-    return now >= *leave_by_ || node_.status(now).state == heartbeat::NodeState::stopped;
+    return now >= *leave_by_ || node_.gone(now);
 }
 
 void Agent::look_after_host() {

@@ -86,6 +86,16 @@ void Node::note(heartbeat::Time now, const heartbeat::Note &note) {
     listener_(note);
 }
 
+heartbeat::Status Node::status(heartbeat::Time now) {
+    heartbeat::Status status = membership_.status(now);
+    serving_.consider(status.view);
+    return status;
+}
+
+bool Node::gone(heartbeat::Time now) const {
+    return membership_.status(now).state == heartbeat::NodeState::dead;
+}
+
 bool Node::answers(heartbeat::Time now) const { return serving_.default_host() && now < lease_; }
 
 } // namespace agent

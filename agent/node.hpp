@@ -57,7 +57,10 @@ class Node {
         return membership_.wake_at();
     } // for the next tick at the latest
 
-    heartbeat::Status status(heartbeat::Time now) const { return membership_.status(now); }
+    // Also makes serving() speak of the view that it returns, which a node outside the cluster only
+    // looks on.
+    heartbeat::Status status(heartbeat::Time now);
+    bool gone(heartbeat::Time now) const; // has left the cluster for good
     const Serving &serving() const { return serving_; }
     const BeatCounters &beats() const { return beats_; }
     const std::deque<NodeEvent> &events() const { return events_; } // the newest last

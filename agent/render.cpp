@@ -87,7 +87,8 @@ std::string other_drops(const Json &counters) {
     for (const auto &[name, count] : counters.items()) {
         const bool shown = name == "accepted" || name == "foreign";
         if (count == 0 || shown || std::ranges::count(kPassed, std::string_view(name))) continue;
-        text += (text.empty() ? "" : ", ") + name + " " + count.dump();
+        if (!text.empty()) text += ", ";
+        text += name + " " + count.dump();
     }
     return text.empty() ? "none" : text;
 }

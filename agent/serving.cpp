@@ -54,10 +54,9 @@ Serving::Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &n
     ownership_->tables(everybody(nodes)); // now, and not in the middle of the first takeover
 }
 
-void Serving::adopt(const heartbeat::View &view) {
+void Serving::consider(const heartbeat::View &view) {
     if (view_ == view) return;
     owners_ = ownership_->tables(view);
-    digest_ = heartbeat::digest(owners_);
     view_ = view;
     count_shares();
 }
@@ -99,12 +98,14 @@ Serving::Change Serving::replace(filter::Tables next) {
 
 Serving::Change Serving::apply(const heartbeat::Action &action) {
     if (const auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
-        adopt(serve->view);
+        consider(serve->view);
+        digest_ = heartbeat::digest(owners_);
         return replace(owned());
     }
     filter::Tables next = tables_;
     if (const auto *release = std::get_if<heartbeat::action::Release>(&action)) {
-        adopt(release->view);
+        consider(release->view);
+        digest_ = heartbeat::digest(owners_);
         next = owned();
         for (std::size_t i = 0; i < next.size(); ++i)
             for (std::size_t word = 0; word < next[i].mine.size(); ++word)

@@ -32,6 +32,9 @@ class Serving {
         filter::GroupSet lost{};
     };
     Change apply(const heartbeat::Action &action);
+    // The view that share() and owner() speak of from now on; apply() does it by itself. For a node
+    // that looks on.
+    void consider(const heartbeat::View &view);
 
     const filter::Tables &tables() const {
         return tables_;
@@ -42,16 +45,15 @@ class Serving {
 
     std::vector<unsigned> buckets() const; // served by this node, by rule; last: uncovered traffic
     bool default_host() const;             // this node serves the uncovered traffic
-    // The part of all buckets that a node owns in the applied view, over the rules that are shared
-    // at all.
+    // The part of all buckets that a node owns in the considered view, over the rules that are
+    // shared at all.
     double share(heartbeat::NodeId id) const { return shares_[heartbeat::index(id)]; }
-    // Who owns a bucket in the applied view; kNoNode: nobody. rule == number of rules: uncovered
+    // Who owns a bucket in the considered view; kNoNode: nobody. rule == number of rules: uncovered
     // traffic.
     heartbeat::NodeId owner(std::size_t rule, unsigned bucket) const;
     const std::vector<heartbeat::RuleOwnership> &rules() const { return rules_; }
 
   private:
-    void adopt(const heartbeat::View &view);
     Change replace(filter::Tables next);
     filter::Tables owned() const;
     void count_shares();

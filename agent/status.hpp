@@ -17,7 +17,7 @@ struct StatusSources {
     const Config &config;
     const NodeConfig &self;
     const std::string &interface; // where clients' frames arrive
-    const Node &node;
+    Node &node;
     const filter::Datapath &datapath;
     const NeighbourCounters &neighbours;
     const Commands &commands;

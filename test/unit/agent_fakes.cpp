@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent_fakes.hpp"
+
+#include <utility>
+
+namespace agent_test {
+
+using namespace std::chrono_literals;
+
+TestCluster::TestCluster(unsigned nodes) {
+    std::vector<heartbeat::NodeId> ids;
+    for (unsigned i = 1; i <= nodes; ++i)
+        ids.push_back(heartbeat::NodeId(i));
+    const heartbeat::Envelope envelope = heartbeat::make_envelope("test", {1, 2, 3});
+    for (std::size_t i = 0; i < nodes; ++i) {
+        machines_.push_back(std::make_unique<Machine>());
+        Machine &machine = *machines_.back();
+        heartbeat::Settings settings;
+        settings.self = ids[i];
+        settings.nodes = ids;
+        machine.node = std::make_unique<agent::Node>(
+            heartbeat::Membership(settings, now_, 1000 + i),
+            agent::Serving(ids[i], ids, {shared_rule()}), envelope, machine.datapath,
+            [this, i](std::span<const std::uint8_t> datagram) {
+                flights_.push_back({i, {datagram.begin(), datagram.end()}});
+            },
+            [&machine](const heartbeat::Note &note) { machine.notes.push_back(note.text); });
+    }
+}
+
+void TestCluster::run(heartbeat::Duration time) {
+    for (const heartbeat::Time end = now_ + time; now_ < end;) {
+        now_ += 1ms;
+        const std::vector<Flight> arriving = std::exchange(flights_, {});
+        for (const Flight &flight : arriving)
+            for (std::size_t to = 0; to < machines_.size(); ++to)
+                if (to != flight.from && machines_[flight.from]->connected &&
+                    machines_[to]->connected)
+                    machines_[to]->node->receive(now_, flight.datagram);
+        for (auto &machine : machines_)
+            machine->node->tick(now_);
+    }
+}
+
+std::pair<unsigned, unsigned> TestCluster::unserved_and_doubled() const {
+    unsigned unserved = 0, doubled = 0;
+    for (unsigned bucket = 0; bucket < filter::kBuckets; ++bucket) {
+        unsigned owners = 0;
+        for (const auto &machine : machines_)
+            owners += machine->datapath.serves(0, bucket) &&
+                      machine->datapath.lease > static_cast<std::uint64_t>(now_.count());
+        unserved += owners == 0;
+        doubled += owners > 1;
+    }
+    return {unserved, doubled};
+}
+
+} // namespace agent_test

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// A datapath that writes down what it is told, and a cluster of nodes in one process with a virtual
+// clock.
+#pragma once
+
+#include "agent/node.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace agent_test {
+
+struct FakeDatapath : filter::Datapath {
+    std::vector<std::string> calls; // in order: "install", "lease", "guarded", "lingering"
+    filter::Tables tables;
+    std::uint64_t lease = 0;
+    filter::GroupSet guarded{}, lingering{};
+
+    void install(const filter::Tables &next) override {
+        tables = next;
+        calls.push_back("install");
+    }
+    void set_lease(std::uint64_t deadline) override {
+        lease = deadline;
+        calls.push_back("lease");
+    }
+    void set_guarded(const filter::GroupSet &groups) override {
+        guarded = groups;
+        calls.push_back("guarded");
+    }
+    void set_lingering(const filter::GroupSet &groups) override {
+        lingering = groups;
+        calls.push_back("lingering");
+    }
+    std::vector<filter::Counter> counters() const override {
+        return {{"accepted", false, 3}, {"foreign", true, 6}};
+    }
+    filter::Mode mode() const override { return filter::Mode::generic; }
+    filter::Verdict judge(const std::vector<std::uint8_t> &) override {
+        return {"accepted", false, -1, -1};
+    }
+
+    bool serves(std::size_t table, unsigned bucket) const {
+        return tables[table].mine[bucket / 64] >> bucket % 64 & 1;
+    }
+};
+
+inline heartbeat::RuleOwnership shared_rule() { return {}; }
+inline heartbeat::RuleOwnership single_rule() {
+    heartbeat::RuleOwnership rule;
+    rule.mode = heartbeat::RuleMode::single;
+    return rule;
+}
+
+// A view of members with weight 100 and life 7.
+inline heartbeat::View view_of(std::uint64_t number, const std::vector<int> &ids) {
+    heartbeat::View view;
+    view.number = {1, number};
+    for (int id : ids)
+        view.members.push_back({heartbeat::NodeId(id), 7, 100, ~heartbeat::RuleBits{0}});
+    view.leader = view.members.empty() ? heartbeat::kNoNode : view.members.front().id;
+    return view;
+}
+
+// Nodes 1 to n with one shared rule, joined by a network that loses nothing and takes one
+// millisecond.
+class TestCluster {
+  public:
+    explicit TestCluster(unsigned nodes);
+
+    struct Machine {
+        FakeDatapath datapath;
+        std::unique_ptr<agent::Node> node;
+        std::vector<std::string> notes;
+        bool connected = true;
+    };
+    Machine &machine(int id) { return *machines_[static_cast<std::size_t>(id - 1)]; }
+    heartbeat::Time now() const { return now_; }
+    void run(heartbeat::Duration time);
+    // Buckets of the rule that are served, lease included, by no machine and by more than one.
+    std::pair<unsigned, unsigned> unserved_and_doubled() const;
+
+  private:
+    struct Flight {
+        std::size_t from;
+        std::vector<std::uint8_t> datagram;
+    };
+    std::vector<std::unique_ptr<Machine>> machines_;
+    std::vector<Flight> flights_;
+    heartbeat::Time now_ = std::chrono::seconds(100);
+};
+
+} // namespace agent_test

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Membership and datapath tied together: nodes in one process, a virtual clock, a network of
+// vectors.
+#include "agent_fakes.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+
+namespace {
+
+using namespace agent_test;
+using namespace std::chrono_literals;
+using heartbeat::NodeState;
+
+NodeState state(TestCluster &cluster, int id) {
+    return cluster.machine(id).node->status(cluster.now()).state;
+}
+
+// Positions of the last two calls by name; the order matters.
+bool before(const std::vector<std::string> &calls, const std::string &first,
+            const std::string &second) {
+    const auto a = std::find(calls.begin(), calls.end(), first);
+    return a != calls.end() && std::find(a, calls.end(), second) != calls.end();
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(agent_node)
+
+BOOST_AUTO_TEST_CASE(a_new_node_closes_the_filter_before_it_says_a_word) {
+    TestCluster cluster(1);
+    const FakeDatapath &datapath = cluster.machine(1).datapath;
+    BOOST_TEST(datapath.lease == 0u);
+    BOOST_TEST(datapath.tables.size() == 2u);
+    BOOST_TEST(!datapath.serves(0, 0));
+    BOOST_TEST(cluster.machine(1).node->beats().sent == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(three_nodes_serve_every_bucket_once_and_one_answers) {
+    TestCluster cluster(3);
+    cluster.run(3s);
+    for (int id : {1, 2, 3})
+        BOOST_TEST((state(cluster, id) == NodeState::active));
+    BOOST_TEST(cluster.unserved_and_doubled() == std::make_pair(0u, 0u),
+               boost::test_tools::per_element());
+    int answering = 0;
+    for (int id : {1, 2, 3})
+        answering += cluster.machine(id).node->answers(cluster.now());
+    BOOST_TEST(answering == 1);
+    BOOST_TEST(cluster.machine(1).node->answers(cluster.now()));
+    BOOST_TEST(!cluster.machine(1).notes.empty());
+    BOOST_TEST(cluster.machine(1).node->events().size() == cluster.machine(1).notes.size());
+}
+
+BOOST_AUTO_TEST_CASE(buckets_linger_before_they_are_let_go) {
+    TestCluster cluster(2);
+    cluster.machine(2).connected = false;
+    cluster.run(2s);
+    BOOST_TEST(cluster.machine(1).datapath.serves(0, 0));
+    cluster.machine(1).datapath.calls.clear();
+    cluster.machine(2).connected = true;
+    for (int i = 0; i < 3000 && cluster.machine(1).datapath.calls.end() ==
+                                    std::find(cluster.machine(1).datapath.calls.begin(),
+                                              cluster.machine(1).datapath.calls.end(), "install");
+         ++i)
+        cluster.run(1ms);
+    BOOST_TEST(before(cluster.machine(1).datapath.calls, "lingering", "install"));
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_nodes_buckets_are_served_by_the_others_and_guarded_first) {
+    TestCluster cluster(3);
+    cluster.run(3s);
+    cluster.machine(3).connected = false;
+    cluster.machine(1).datapath.calls.clear();
+    cluster.run(1s);
+    BOOST_TEST(before(cluster.machine(1).datapath.calls, "guarded", "install"));
+    cluster.machine(3).datapath.tables.assign(2, {}); // switched off
+    BOOST_TEST(cluster.unserved_and_doubled() == std::make_pair(0u, 0u),
+               boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_leaves_is_gone_at_once_and_missed_by_nobody) {
+    TestCluster cluster(3);
+    cluster.run(3s);
+    cluster.machine(2).node->step(cluster.now(), heartbeat::event::Leave{});
+    cluster.run(100ms);
+    BOOST_TEST(cluster.machine(2).node->gone(cluster.now()));
+    BOOST_TEST(!cluster.machine(2).datapath.serves(0, 0));
+    BOOST_TEST(cluster.unserved_and_doubled() == std::make_pair(0u, 0u),
+               boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(garbage_is_counted_by_reason_and_changes_nothing) {
+    TestCluster cluster(1);
+    cluster.run(2s);
+    agent::Node &node = *cluster.machine(1).node;
+    const auto calls = cluster.machine(1).datapath.calls.size();
+    const std::vector<std::uint8_t> garbage(600, 0x5a), nothing,
+        longer(heartbeat::kMaxDatagram + 1);
+    for (int i = 0; i < 1000; ++i) {
+        node.receive(cluster.now(), garbage);
+        node.receive(cluster.now(), nothing);
+        node.receive(cluster.now(), longer);
+    }
+    const auto &refused = node.beats().refused;
+    const auto count = [&](heartbeat::Refusal refusal) {
+        return refused[static_cast<std::size_t>(refusal)];
+    };
+    BOOST_TEST(count(heartbeat::Refusal::too_short) == 1000u);
+    BOOST_TEST(count(heartbeat::Refusal::too_long) == 1000u);
+    BOOST_TEST(count(heartbeat::Refusal::foreign_protocol) == 1000u);
+    BOOST_TEST(node.beats().received == 0u);
+    BOOST_TEST(cluster.machine(1).datapath.calls.size() == calls);
+    BOOST_TEST((state(cluster, 1) == NodeState::active));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

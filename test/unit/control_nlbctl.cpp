@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// nlbctl in this process, against an agent that is a table of replies.
+#include "agent_status.hpp"
+#include "control_server.hpp"
+
+#include "agent/nlbctl.hpp"
+#include "agent/nlbd.hpp"
+#include "agent/version.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <fstream>
+#include <sstream>
+#include <sys/stat.h>
+
+namespace {
+
+using agent::Json;
+using agent_test::ControlServer;
+using agent_test::example_status;
+using agent_test::TemporaryDirectory;
+
+struct Result {
+    int code;
+    std::string out, err;
+};
+
+template <class Program>
+Result call(Program program, const std::vector<std::string> &args) {
+    std::ostringstream out, err;
+    const int code = program(args, out, err);
+    return {code, out.str(), err.str()};
+}
+
+Result nlbctl(const std::vector<std::string> &args) {
+    return call([](auto &a, auto &o, auto &e) { return agent::run_nlbctl(a, o, e); }, args);
+}
+
+Result nlbd(const std::vector<std::string> &args) { return call(agent::run_nlbd, args); }
+
+agent::Commands example_agent() {
+    agent::Commands commands;
+    auto stopped = std::make_shared<bool>(false);
+    commands.add("status", [stopped](const auto &) {
+        Json status = example_status();
+        if (*stopped) status["state"] = "stopped";
+        return status;
+    });
+    commands.add("start", [stopped](const auto &) {
+        *stopped = false;
+        return Json::object();
+    });
+    commands.add("stop", [stopped](const auto &args) {
+        if (!args.empty() && args[0] != "web1") throw agent::Refused(args[0] + ": not this node");
+        *stopped = true;
+        return Json::object();
+    });
+    return commands;
+}
+
+struct Agent {
+    TemporaryDirectory dir;
+    ControlServer server{dir.path, [commands = example_agent()](auto request) mutable {
+                             return commands.answer(request);
+                         }};
+    Result operator()(std::vector<std::string> args) const {
+        args.insert(args.begin(), {"--run-dir", dir.path});
+        return nlbctl(args);
+    }
+};
+
+bool one_line(const std::string &text) {
+    return !text.empty() && std::count(text.begin(), text.end(), '\n') == 1 && text.back() == '\n';
+}
+
+// nlohmann's operator== on ordered objects compares the order as well.
+Json parsed(const std::string &text) { return Json::parse(text); }
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(control_nlbctl)
+
+BOOST_AUTO_TEST_CASE(nouns_read) {
+    const Agent nlb;
+    for (const char *noun : {"status", "members", "rules", "counters"}) {
+        const Result result = nlb({noun});
+        BOOST_TEST(result.code == 0, noun);
+        BOOST_TEST(!result.out.empty(), noun);
+        BOOST_TEST(result.err.empty(), noun);
+    }
+    BOOST_TEST(nlb({"status"}).out.find("cluster web") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(json_is_the_contract_with_its_keys_in_order) {
+    const Agent nlb;
+    BOOST_TEST(parsed(nlb({"--json", "status"}).out) == example_status());
+    BOOST_TEST(parsed(nlb({"--json", "members"}).out) == example_status()["members"]);
+    BOOST_TEST(parsed(nlb({"rules", "--json"}).out) == example_status()["rules"]);
+    BOOST_TEST(parsed(nlb({"counters", "--json"}).out) == example_status()["counters"]);
+    BOOST_TEST(nlb({"--json", "status"}).out == nlb({"status", "--json"}).out);
+}
+
+BOOST_AUTO_TEST_CASE(options_may_follow_the_command) {
+    const Agent nlb;
+    const Result result = nlbctl({"status", "--json", "--run-dir", nlb.dir.path});
+    BOOST_TEST(result.code == 0);
+    BOOST_TEST(parsed(result.out)["cluster"] == "web");
+}
+
+BOOST_AUTO_TEST_CASE(verbs_change) {
+    const Agent nlb;
+    BOOST_TEST(nlb({"stop"}).code == 0);
+    BOOST_TEST(parsed(nlb({"status", "--json"}).out)["state"] == "stopped");
+    BOOST_TEST(nlb({"start"}).code == 0);
+    BOOST_TEST(parsed(nlb({"status", "--json"}).out)["state"] == "active");
+    BOOST_TEST(nlb({"stop", "web1"}).code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(another_nodes_command_is_refused_with_four) {
+    const Agent nlb;
+    const Result result = nlb({"stop", "web2"});
+    BOOST_TEST(result.code == 4);
+    BOOST_TEST(result.out.empty());
+    BOOST_TEST(result.err == "nlbctl: web2: not this node\n");
+}
+
+BOOST_AUTO_TEST_CASE(without_an_agent_it_ends_with_three_and_one_line) {
+    const TemporaryDirectory dir;
+    for (const char *command : {"status", "members", "rules", "counters", "start", "stop"}) {
+        const Result result = nlbctl({"--run-dir", dir.path, command});
+        BOOST_TEST(result.code == 3, command);
+        BOOST_TEST(result.out.empty());
+        BOOST_TEST(one_line(result.err), result.err);
+        BOOST_TEST(result.err.find("nlbctl: no agent answers in " + dir.path +
+                                   "; start one with: nlbd ") == 0u);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_run_dir_too_long_for_a_socket_fails_with_one_and_its_name) {
+    const Result result = nlbctl({"--run-dir", "/tmp/" + std::string(200, 'y'), "status"});
+    BOOST_TEST(result.code == 1);
+    BOOST_TEST(one_line(result.err), result.err);
+    BOOST_TEST(result.err.find("--run-dir") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(wrong_usage_ends_with_two) {
+    for (const std::vector<std::string> &args : {std::vector<std::string>{},
+                                                 {"reboot"},
+                                                 {"status", "extra"},
+                                                 {"--nonsense", "status"},
+                                                 {"check"},
+                                                 {"status", "members"},
+                                                 {"stop", "a", "b"},
+                                                 {"--run-dir"}}) {
+        const Result result = nlbctl(args);
+        BOOST_TEST(result.code == 2);
+        BOOST_TEST(!result.err.empty());
+        BOOST_TEST(result.out.empty());
+    }
+    BOOST_TEST(nlbd({"--nonsense"}).code == 2);
+    BOOST_TEST(nlbd({"file.toml"}).code == 2); // only --check takes one
+}
+
+BOOST_AUTO_TEST_CASE(help_and_version_are_the_same_twice) {
+    for (const char *flag : {"--help", "--version"}) {
+        BOOST_TEST(nlbctl({flag}).code == 0);
+        BOOST_TEST(nlbctl({flag}).out == nlbctl({flag}).out);
+        BOOST_TEST(nlbd({flag}).code == 0);
+        BOOST_TEST(nlbd({flag}).out == nlbd({flag}).out);
+    }
+    BOOST_TEST(nlbctl({"--version"}).out == "nlbctl " + std::string(agent::kVersion) + "\n");
+    BOOST_TEST(nlbd({"--version"}).out == "nlbd " + std::string(agent::kVersion) + "\n");
+    for (const char *command :
+         {"status", "members", "rules", "counters", "start", "stop", "keygen", "check"})
+        BOOST_TEST(nlbctl({"--help"}).out.find(command) != std::string::npos, command);
+}
+
+BOOST_AUTO_TEST_CASE(keygen_prints_one_line_or_writes_a_file_that_is_never_overwritten) {
+    const Result first = nlbctl({"keygen"}), second = nlbctl({"keygen"});
+    BOOST_TEST(first.code == 0);
+    BOOST_TEST(one_line(first.out));
+    BOOST_TEST(first.out != second.out);
+    const TemporaryDirectory dir;
+    const std::string file = dir.path + "/cluster.key";
+    BOOST_TEST(nlbctl({"keygen", file}).code == 0);
+    struct stat about {};
+    BOOST_REQUIRE(stat(file.c_str(), &about) == 0);
+    BOOST_TEST((about.st_mode & 07777) == 0600u);
+    const Result again = nlbctl({"keygen", file});
+    BOOST_TEST(again.code == 1);
+    BOOST_TEST(one_line(again.err), again.err);
+}
+
+BOOST_AUTO_TEST_CASE(check_prints_what_checks_again_and_nlbd_says_the_same) {
+    const std::string example = std::string(std::getenv("NLBD_SOURCE_DIR")) + "/etc/cluster.toml";
+    const Result result = nlbctl({"check", example});
+    BOOST_TEST(result.code == 0, result.err);
+    const TemporaryDirectory dir;
+    std::ofstream(dir.path + "/again.toml") << result.out;
+    BOOST_TEST(nlbctl({"check", dir.path + "/again.toml"}).out == result.out);
+    BOOST_TEST(nlbd({"--check", example}).out == result.out);
+    BOOST_TEST(nlbd({"--check", "--config", example}).out == result.out);
+    BOOST_TEST(nlbd({"--config", example, "--check"}).out == result.out);
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_configuration_fails_with_one_line_that_begins_with_its_place) {
+    const TemporaryDirectory dir;
+    const std::string file = dir.path + "/bad.toml";
+    std::ofstream(file) << "[cluster]\nnaem = \"web\"\n";
+    for (const Result &result :
+         {nlbctl({"check", file}), nlbd({"--check", file}), nlbd({"--config", file})}) {
+        BOOST_TEST(result.code == 1);
+        BOOST_TEST(one_line(result.err), result.err);
+        BOOST_TEST(result.err.find(file + ":2:1: ") != std::string::npos, result.err);
+    }
+    for (const Result &result :
+         {nlbctl({"check", dir.path + "/none"}), nlbd({"--config", dir.path + "/none"})}) {
+        BOOST_TEST(result.code == 1);
+        BOOST_TEST(one_line(result.err), result.err);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A control socket served by a thread, in a temporary directory: an agent as far as a command can
+// see.
+#pragma once
+
+#include "agent/control.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <poll.h>
+#include <string>
+#include <thread>
+
+namespace agent_test {
+
+struct TemporaryDirectory {
+    TemporaryDirectory() {
+        char name[] = "/tmp/nlbd-unit-XXXXXX";
+        path = mkdtemp(name);
+    }
+    ~TemporaryDirectory() { std::filesystem::remove_all(path); }
+    std::string path;
+};
+
+class ControlServer {
+  public:
+    ControlServer(const std::string &run_dir, agent::Control::Answer answer)
+        : control_(run_dir), thread_([this, answer] {
+              while (!stop_) {
+                  while (control_.serve(answer))
+                      continue;
+                  pollfd waiting{control_.descriptor(), POLLIN, 0};
+                  poll(&waiting, 1, 10);
+              }
+          }) {}
+    ~ControlServer() {
+        stop_ = true;
+        thread_.join();
+    }
+
+  private:
+    agent::Control control_;
+    std::atomic<bool> stop_ = false;
+    std::thread thread_;
+};
+
+} // namespace agent_test
