@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <fstream>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -34,10 +35,38 @@ std::vector<HostChange> wished_changes(const HostWish &wish) {
     return changes;
 }
 
+// Runs every step whatever becomes of those before it, and remembers the first failure.
+class FirstFailure {
+  public:
+    template <class Step>
+    void run(Step step) {
+        try {
+            step();
+        } catch (const std::exception &) {
+            if (!first_) first_ = std::current_exception();
+        }
+    }
+    void rethrow() const {
+        if (first_) std::rethrow_exception(first_);
+    }
+
+  private:
+    std::exception_ptr first_;
+};
+
 std::vector<HostChange>::iterator find_thing(std::vector<HostChange> &changes,
                                              const HostChange &change) {
     return std::find_if(changes.begin(), changes.end(),
                         [&](const HostChange &other) { return other.same_thing(change); });
+}
+
+void require_ipv6(const std::string &device, const filter::IpAddress &address) {
+    int disabled = 1; // no such file: IPv6 is disabled for the whole host
+    std::ifstream("/proc/sys/net/ipv6/conf/" + device + "/disable_ipv6") >> disabled;
+    if (disabled != 0)
+        throw std::runtime_error("virtual IP " + filter::to_string(address) +
+                                 ": IPv6 is disabled on " + device + ": sysctl net/ipv6/conf/" +
+                                 device + "/disable_ipv6=0");
 }
 
 void refuse_impossible(const HostWish &wish, const HostState &state) {
@@ -49,12 +78,17 @@ void refuse_impossible(const HostWish &wish, const HostState &state) {
     if ((wish.cluster_mac[0] & 1) == 0)
         throw std::runtime_error("cluster MAC " + filter::to_string(wish.cluster_mac) +
                                  ": is not a group address");
-    for (const auto &address : wish.virtual_ips)
+    for (const auto &address : wish.virtual_ips) {
+        if (!address.is_v4()) {
+            require_ipv6("lo", address);
+            require_ipv6(wish.interface, address);
+        }
         for (const auto &holder : state.holders(address))
             if (holder != "lo")
                 throw std::runtime_error("virtual IP " + filter::to_string(address) +
                                          ": is an address of " + holder +
                                          " already; remove it there, nlbd puts it on lo");
+    }
 }
 
 } // namespace
@@ -92,15 +126,10 @@ std::vector<std::string> HostSetup::heal() {
 
 void HostSetup::restore() {
     active_ = false;
-    std::exception_ptr first;
-    for (auto change = record_.changes.rbegin(); change != record_.changes.rend(); ++change) {
-        try {
-            state_.undo(*change);
-        } catch (const std::exception &) {
-            if (!first) first = std::current_exception();
-        }
-    }
-    if (first) std::rethrow_exception(first);
+    FirstFailure failure;
+    for (auto change = record_.changes.rbegin(); change != record_.changes.rend(); ++change)
+        failure.run([&] { state_.undo(*change); });
+    failure.rethrow();
     record_.changes.clear();
     unlink(record_file_.c_str());
 }
@@ -117,19 +146,11 @@ void HostSetup::undo_unwanted() {
     }
 }
 
-void HostSetup::forget_vanished() {
-    std::erase_if(record_.changes, [](const HostChange &change) {
-        const auto device = find_interface(change.device);
-        return !device || device->index != change.index;
-    });
-}
-
 std::vector<std::string> HostSetup::settle() {
     std::vector<HostChange> missing;
     bool unrecorded = false;
     for (auto change : wished_changes(wish_)) {
         if (state_.stands(change)) continue;
-        if (missing.empty()) forget_vanished();
         if (find_thing(record_.changes, change) == record_.changes.end()) {
             if (change.kind == Kind::sysctl)
                 change.before = HostState::read_sysctl(change.device, change.what);
@@ -140,10 +161,13 @@ std::vector<std::string> HostSetup::settle() {
     }
     if (unrecorded) save_record(record_, record_file_);
     std::vector<std::string> made;
-    for (const auto &change : missing) {
-        state_.make(change);
-        made.push_back(change.what + " on " + change.device);
-    }
+    FirstFailure failure;
+    for (const auto &change : missing)
+        failure.run([&] {
+            state_.make(change);
+            made.push_back(change.what + " on " + change.device);
+        });
+    failure.rethrow();
     return made;
 }
 

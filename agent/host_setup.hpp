@@ -63,7 +63,6 @@ class HostSetup {
   private:
     void undo_unwanted();
     std::vector<std::string> settle();
-    void forget_vanished();
 
     HostWish wish_;
     std::string record_file_;

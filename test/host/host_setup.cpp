@@ -160,6 +160,22 @@ BOOST_AUTO_TEST_CASE(heal_puts_back_what_is_missing_and_says_so) {
     BOOST_TEST(state() == before);
 }
 
+BOOST_AUTO_TEST_CASE(what_cannot_be_healed_does_not_keep_the_rest_from_it) {
+    auto ipv6_first = wish();
+    std::swap(ipv6_first.virtual_ips[0], ipv6_first.virtual_ips[1]);
+    HostSetup setup(ipv6_first, file("host"));
+    run("ip address delete 192.0.2.100/32 dev lo;"
+        "echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6;"
+        "ip maddress delete " +
+        kClusterMacText + " dev eth0");
+    BOOST_CHECK_EXCEPTION(setup.heal(), std::runtime_error, [](const auto &error) {
+        return has(error.what(), "add fd00::64 to lo: ");
+    });
+    BOOST_TEST(has(state(), "192.0.2.100/32"));
+    run("echo 0 > /proc/sys/net/ipv6/conf/lo/disable_ipv6");
+    BOOST_TEST(setup.heal().size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(address_that_was_not_ours_and_had_to_be_healed_is_ours) {
     const auto before = state();
     run("ip address add 192.0.2.100/32 dev lo");
@@ -227,14 +243,24 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_and_nothing_left_behind) {
                   "puts it on lo");
 }
 
+BOOST_AUTO_TEST_CASE(ipv6_that_is_disabled_is_named) {
+    for (const std::string device : {"eth0", "lo"}) {
+        run("echo 1 > /proc/sys/net/ipv6/conf/" + device + "/disable_ipv6");
+        check_refused(*this, wish(),
+                      "virtual IP fd00::64: IPv6 is disabled on " + device +
+                          ": sysctl net/ipv6/conf/" + device + "/disable_ipv6=0");
+    }
+    auto v4_alone = wish();
+    v4_alone.virtual_ips.pop_back();
+    BOOST_CHECK_NO_THROW(HostSetup(v4_alone, file("host")));
+}
+
 BOOST_AUTO_TEST_CASE(failure_halfway_undoes_the_first_half) {
-    run("echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6");
+    auto impossible = wish();
+    impossible.virtual_ips.push_back(*filter::parse_ip("::"));
     const auto before = state();
-    BOOST_CHECK_EXCEPTION(HostSetup(wish(), file("host")), std::runtime_error,
-                          [](const auto &error) {
-                              BOOST_TEST_MESSAGE(error.what());
-                              return has(error.what(), "add fd00::64 to lo: ");
-                          });
+    BOOST_CHECK_EXCEPTION(HostSetup(impossible, file("host")), std::runtime_error,
+                          [](const auto &error) { return has(error.what(), "add :: to lo: "); });
     BOOST_TEST(state() == before);
 }
 
