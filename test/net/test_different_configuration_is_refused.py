@@ -20,11 +20,11 @@ def test():
         other = cluster.write_config(f"{cluster.directory}/other.toml",
                                      rules=RULES.replace('affinity = "single"', 'affinity = "none"'))
         cluster.start(3, config=other)
-        newcomer = cluster.wait_until(lambda: (status := cluster.status(3)) and status["node"]["reason"] and status,
+        newcomer = cluster.wait_until(lambda: (status := cluster.status(3)) and status["reason"] and status,
                                       "the newcomer says why it does not serve")
-        print("the newcomer says:", newcomer["node"]["reason"])
+        print("the newcomer says:", newcomer["reason"])
         check(newcomer["state"] != "active", "the newcomer calls itself active")
-        check("rule single" in newcomer["node"]["reason"], f"the rule is not named: {newcomer['node']['reason']}")
+        check("rule single" in newcomer["reason"], f"the rule is not named: {newcomer['node']['reason']}")
 
         def told(node):
             """What a node of the cluster gives as the reason why web3 does not serve."""
