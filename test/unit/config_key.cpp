@@ -7,6 +7,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <csignal>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,9 +83,16 @@ BOOST_AUTO_TEST_CASE(a_new_key_needs_a_place) {
 }
 
 BOOST_AUTO_TEST_CASE(a_full_disk_leaves_no_half_key) {
-    BOOST_TEST(message_of([&] {
-                   agent::write_new_key("/dev/full");
-               }).starts_with("write key /dev/full: File exists"));
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit full{0, before.rlim_max};
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &full);
+    const std::string message = message_of([&] { agent::write_new_key(file("new")); });
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    BOOST_TEST(message == "write key " + file("new") + ": File too large; make room and try again");
+    BOOST_TEST(!std::filesystem::exists(file("new")));
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_key_is_refused_with_the_way_out) {

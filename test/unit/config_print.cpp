@@ -159,4 +159,11 @@ BOOST_AUTO_TEST_CASE(ports_are_written_as_they_are_read) {
     BOOST_TEST(agent::ports_text(rule) == "8000-8999");
 }
 
+BOOST_AUTO_TEST_CASE(words_are_those_of_the_file) {
+    BOOST_TEST(agent::to_string(agent::Protocol::both) == "both");
+    BOOST_TEST(agent::to_string(agent::RuleMode::multiple) == "multiple");
+    BOOST_TEST(agent::to_string(filter::Affinity::none) == "none");
+    BOOST_TEST(agent::to_string(filter::Affinity::network) == "network");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

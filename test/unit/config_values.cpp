@@ -110,6 +110,18 @@ BOOST_AUTO_TEST_CASE(the_smallest_configuration_gets_the_defaults) {
     BOOST_TEST(config.rules.empty());
 }
 
+BOOST_AUTO_TEST_CASE(letters_outside_ascii_are_fine_in_strings_and_comments) {
+    const std::string header = "\xef\xbb\xbf# caf\u00e9 \"\n[cluster] # '\u00e9\nname = "
+                               "'web'\ninterface = \"eth0\"\nkey_file = ";
+    const std::string rest = kSmallest.substr(kSmallest.find("[[node]]"));
+    for (const std::string value : {"\"/\u00e9\"", "'/\u00e9'", "\"\"\"/\u00e9\"\"\"",
+                                    "'''/\u00e9'''", "\"\"\"\\\n  /\u00e9\"\"\""})
+        BOOST_TEST(agent::parse_config(header + value + " # \u00e9\n" + rest, "f").key_file ==
+                   "/\u00e9");
+    BOOST_TEST(agent::parse_config(header + "\"\"\"/\\\"\u00e9\"\"\"\"\" # \u00e9\n" + rest, "f")
+                   .key_file == "/\"\u00e9\"\"");
+}
+
 BOOST_AUTO_TEST_CASE(nodes_are_sorted_by_id) {
     const agent::Config config = smallest();
     BOOST_TEST(config.nodes.at(0).name == "web1");
