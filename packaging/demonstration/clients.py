@@ -70,7 +70,7 @@ class Clients(threading.Thread):
                 self._go_on(poll, waiting, descriptor, events)
             now = time.monotonic()
             for descriptor in [key for key, (_, _, started) in waiting.items() if now - started > PATIENCE]:
-                self._note(waiting, descriptor, None)
+                self._note(poll, waiting, descriptor, None)
 
     def _send(self, poll, waiting, source):
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -93,10 +93,12 @@ class Clients(threading.Thread):
         except OSError:
             page = ""
         name = page.rsplit(" ", 1)[-1].strip(".\n") if " 200 OK" in page else None
-        self._note(waiting, descriptor, name)
+        self._note(poll, waiting, descriptor, name)
 
-    def _note(self, waiting, descriptor, answer):
+    def _note(self, poll, waiting, descriptor, answer):
         made, source, started = waiting.pop(descriptor)
+        # Not left to close(): while another thread forks, a copy of the socket lives on and would go on reporting.
+        poll.unregister(descriptor)
         made.close()
         self.requests.append(Request(started, source, answer, time.monotonic() - started))
 

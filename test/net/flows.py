@@ -129,11 +129,17 @@ def ask_tcp(client, flows, timeout=5.0, window=256):
             for descriptor, _ in poll.poll(0.1):
                 flow, made, _ = waiting.pop(descriptor)
                 answers[flow] = _first_word(made)
-                made.close()
+                _close(poll, made)
             now = time.monotonic()
             for descriptor in [key for key, (_, _, end) in waiting.items() if end < now]:
-                waiting.pop(descriptor)[1].close()
+                _close(poll, waiting.pop(descriptor)[1])
     return answers
+
+
+def _close(poll, connection):
+    """Unregistered by name: while another thread forks, a copy of the socket lives on and would go on reporting."""
+    poll.unregister(connection.fileno())
+    connection.close()
 
 
 def _first_word(connection):
@@ -187,11 +193,11 @@ class Load(threading.Thread):
                 flow, made, started = waiting.pop(descriptor)
                 answer = _first_word(made)
                 self.attempts.append(Attempt(started, flow, answer, time.monotonic() - started))
-                made.close()
+                _close(poll, made)
             for descriptor in [key for key, entry in waiting.items() if now - entry[2] > self._patience]:
                 flow, made, started = waiting.pop(descriptor)
                 self.attempts.append(Attempt(started, flow, None, now - started))
-                made.close()
+                _close(poll, made)
 
     def stop(self):
         """Ends the load, waits for what is open, returns the attempts."""

@@ -71,8 +71,11 @@ class Witness:
                 if not address[0].startswith("bridge"):  # what is flooded also goes up to the bridge itself
                     self.frames.append((address[0], bytes(buffer[:size])))
             except TimeoutError:
-                if self._stopping.is_set():
-                    return
+                pass
+            except BlockingIOError:  # stopping, and everything up to now is taken in
+                return
+            if self._stopping.is_set():
+                self._socket.setblocking(False)
 
     def tcp_answers(self, mask, wanted):
         """(source, sport, destination, dport) of every TCP packet with these flags -> the ports it came from."""
