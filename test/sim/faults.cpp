@@ -14,13 +14,15 @@ Duration mergetime(const World &world) { return 6 * world.options().dead_after; 
 
 void for_links(World &world, const std::function<void(unsigned, unsigned, Link &)> &change) {
     for (unsigned from = 1; from <= world.options().nodes; ++from)
-        for (unsigned to = 1; to <= world.options().nodes; ++to) change(from, to, world.link(from, to));
+        for (unsigned to = 1; to <= world.options().nodes; ++to)
+            change(from, to, world.link(from, to));
 }
 
 // One side hears nothing of the other; one_way: the other still hears it.
 void partition(World &world, Duration length, bool one_way) {
     std::vector<bool> side(world.options().nodes + 1);
-    for (std::size_t id = 1; id < side.size(); ++id) side[id] = world.chance(0.5);
+    for (std::size_t id = 1; id < side.size(); ++id)
+        side[id] = world.chance(0.5);
     world.trace(one_way ? "one-way cut" : "partition");
     for_links(world, [&](unsigned from, unsigned to, Link &link) {
         if (side[from] != side[to] && (!one_way || side[from])) link.up = false;
@@ -60,8 +62,10 @@ void bad_network(World &world, Duration length) {
 
 void restart(World &world, bool host) {
     const unsigned id = any_node(world);
-    if (host) world.crash(id);
-    else world.kill(id);
+    if (host)
+        world.crash(id);
+    else
+        world.kill(id);
     world.at(world.now() + world.between(1ms, 3s), [&world, id] {
         world.start(id);
         world.node(id).wants_to_serve = true;
@@ -89,17 +93,28 @@ void reweight(World &world) {
 void fault(World &world) {
     const Duration dead_after = world.options().dead_after;
     switch (std::uniform_int_distribution<int>(0, 11)(world.random())) {
-    case 0: return restart(world, true);
-    case 1: return restart(world, false);
-    case 2: return world.stall(any_node(world), world.between(1ms, 200ms));
-    case 3: return world.stall(any_node(world), world.between(100ms, 3 * dead_after));
-    case 4: return world.stall(any_node(world), world.between(dead_after * 3 / 4, dead_after * 5 / 4));
-    case 5: return partition(world, world.between(50ms, 5s), false);
-    case 6: return partition(world, world.between(50ms, 5s), true);
-    case 7: return cut_one_link(world, world.between(50ms, 5s));
-    case 8: return bad_network(world, world.between(1s, 10s));
-    case 9: return stop_and_start(world);
-    case 10: return reweight(world);
+    case 0:
+        return restart(world, true);
+    case 1:
+        return restart(world, false);
+    case 2:
+        return world.stall(any_node(world), world.between(1ms, 200ms));
+    case 3:
+        return world.stall(any_node(world), world.between(100ms, 3 * dead_after));
+    case 4:
+        return world.stall(any_node(world), world.between(dead_after * 3 / 4, dead_after * 5 / 4));
+    case 5:
+        return partition(world, world.between(50ms, 5s), false);
+    case 6:
+        return partition(world, world.between(50ms, 5s), true);
+    case 7:
+        return cut_one_link(world, world.between(50ms, 5s));
+    case 8:
+        return bad_network(world, world.between(1s, 10s));
+    case 9:
+        return stop_and_start(world);
+    case 10:
+        return reweight(world);
     default: // everybody at once
         for (unsigned id = 1; id <= world.options().nodes; ++id)
             if (world.chance(0.5)) world.stall(id, world.between(1ms, 2 * dead_after));
@@ -122,8 +137,10 @@ Options draw_options(std::uint64_t seed) {
 
 void draw_faults(World &world, Duration length) {
     for (unsigned id = 1; id <= world.options().nodes; ++id)
-        world.at(world.between(0ms, world.chance(0.5) ? 20ms : 3s), [&world, id] { world.start(id); });
-    const double pace = std::uniform_real_distribution<double>(0.2, 3)(world.random()); // seconds between
+        world.at(world.between(0ms, world.chance(0.5) ? 20ms : 3s),
+                 [&world, id] { world.start(id); });
+    const double pace =
+        std::uniform_real_distribution<double>(0.2, 3)(world.random()); // seconds between
     Time when = world.between(0s, 4s);
     while (when < length) {
         world.at(when, [&world] { fault(world); });
@@ -133,7 +150,8 @@ void draw_faults(World &world, Duration length) {
 
 void end_faults(World &world) {
     for_links(world, [](unsigned, unsigned, Link &link) { link = Link{}; });
-    for (unsigned id = 1; id <= world.options().nodes; ++id) world.start(id);
+    for (unsigned id = 1; id <= world.options().nodes; ++id)
+        world.start(id);
     world.trace("faults end");
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs seeds: 60 simulated seconds of faults, then calm, with every invariant checked on the way. The first seed
-// that fails prints how it came about, and is replayed by --seed.
+// Runs seeds: 60 simulated seconds of faults, then calm, with every invariant checked on the way.
+// The first seed that fails prints how it came about, and is replayed by --seed.
 #include "faults.hpp"
 
 #include <CLI/CLI.hpp>
@@ -31,13 +31,14 @@ void run(std::uint64_t seed, bool trace) {
             throw Violation("P2: not settled after the calm, " + std::to_string(world.unserved()) +
                             " buckets unserved");
     } catch (const Violation &violation) {
-        std::string text = "seed " + std::to_string(seed) + " (" + std::to_string(options.nodes) + " nodes, " +
-                           (options.partition == heartbeat::Partition::serve ? "serve" : "quorum") +
-                           ") at " + std::to_string(world.now().count() / 1000000) +
-                           " ms: " + violation.what() + "\n";
+        std::string text =
+            "seed " + std::to_string(seed) + " (" + std::to_string(options.nodes) + " nodes, " +
+            (options.partition == heartbeat::Partition::serve ? "serve" : "quorum") + ") at " +
+            std::to_string(world.now().count() / 1000000) + " ms: " + violation.what() + "\n";
         const auto &history = world.history();
         const std::size_t from = history.size() > 40 ? history.size() - 40 : 0;
-        for (std::size_t i = from; i < history.size(); ++i) text += history[i] + "\n";
+        for (std::size_t i = from; i < history.size(); ++i)
+            text += history[i] + "\n";
         throw Violation(text);
     }
 }
@@ -69,19 +70,24 @@ int main(int argc, char **argv) {
     std::atomic<std::uint64_t> next{first}, failed{0};
     std::mutex printing;
     auto work = [&] {
-        for (std::uint64_t seed = next++; seed < first + count && (keep_going || !failed); seed = next++) {
+        for (std::uint64_t seed = next++; seed < first + count && (keep_going || !failed);
+             seed = next++) {
             try {
                 run(seed, false);
             } catch (const Violation &violation) {
                 std::lock_guard lock(printing);
-                if (failed++ == 0) std::printf("%s", violation.what());
-                else std::printf("%.*s\n", 110, violation.what());
+                if (failed++ == 0)
+                    std::printf("%s", violation.what());
+                else
+                    std::printf("%.*s\n", 110, violation.what());
             }
         }
     };
     std::vector<std::thread> pool;
-    for (unsigned i = 0; i < threads; ++i) pool.emplace_back(work);
-    for (auto &thread : pool) thread.join();
+    for (unsigned i = 0; i < threads; ++i)
+        pool.emplace_back(work);
+    for (auto &thread : pool)
+        thread.join();
     std::printf("%lu seeds, %lu failed\n", static_cast<unsigned long>(count),
                 static_cast<unsigned long>(failed.load()));
     return failed ? 1 : 0;

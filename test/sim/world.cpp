@@ -31,7 +31,8 @@ World::World(std::uint64_t seed, const Options &options)
 }
 
 Duration World::between(Duration low, Duration high) {
-    return Duration(std::uniform_int_distribution<std::int64_t>(low.count(), high.count())(random_));
+    return Duration(
+        std::uniform_int_distribution<std::int64_t>(low.count(), high.count())(random_));
 }
 
 bool World::chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
@@ -73,14 +74,16 @@ void World::start(unsigned id) {
     node.inbox.clear();
     heartbeat::Settings settings;
     settings.self = node.id;
-    for (unsigned other = 1; other <= options_.nodes; ++other) settings.nodes.push_back(nodes_[other].id);
+    for (unsigned other = 1; other <= options_.nodes; ++other)
+        settings.nodes.push_back(nodes_[other].id);
     settings.interval = options_.interval;
     settings.dead_after = options_.dead_after;
     settings.partition = options_.partition;
     settings.config = node.config;
     settings.section_names = {"cluster"};
     settings.sections = {static_cast<std::uint16_t>(node.config)};
-    node.membership = std::make_unique<heartbeat::Membership>(settings, node.local(now_), random_());
+    node.membership =
+        std::make_unique<heartbeat::Membership>(settings, node.local(now_), random_());
     node.applied = {};
     turn(node);
 }
@@ -120,11 +123,13 @@ void World::turn(Node &node) {
         auto beat = std::move(node.inbox.front());
         node.inbox.pop_front();
         ++steps_;
-        carry_out(node, node.membership->step(node.local(now_), random_(), heartbeat::event::Received{*beat}));
+        carry_out(node, node.membership->step(node.local(now_), random_(),
+                                              heartbeat::event::Received{*beat}));
     }
     for (int i = 0; i < 8 && node.agent_up && node.local(now_) >= node.membership->wake_at(); ++i) {
         ++steps_;
-        carry_out(node, node.membership->step(node.local(now_), random_(), heartbeat::event::Tick{}));
+        carry_out(node,
+                  node.membership->step(node.local(now_), random_(), heartbeat::event::Tick{}));
     }
     schedule_tick(node);
 }
@@ -153,7 +158,8 @@ const Buckets &World::owned(const heartbeat::View &view, NodeId id) {
 
 void World::check_view(Node &node, const heartbeat::View &view) {
     if (view.number < node.applied)
-        throw Violation("node " + std::to_string(heartbeat::index(node.id)) + " went back to an older view");
+        throw Violation("node " + std::to_string(heartbeat::index(node.id)) +
+                        " went back to an older view");
     node.applied = view.number;
     for (unsigned other = 1; other <= options_.nodes; ++other) {
         if (!nodes_[other].agent_up || now_ < excused_until_) continue;
@@ -165,7 +171,8 @@ void World::check_view(Node &node, const heartbeat::View &view) {
 
 void World::carry_out(Node &node, heartbeat::Outcome outcome) {
     const std::string who = "node " + std::to_string(heartbeat::index(node.id)) + ": ";
-    for (const auto &note : outcome.notes) trace(who + note.text);
+    for (const auto &note : outcome.notes)
+        trace(who + note.text);
     bool gains = false;
     for (const auto &action : outcome.actions) {
         if (auto *release = std::get_if<heartbeat::action::Release>(&action)) {
@@ -188,7 +195,8 @@ void World::carry_out(Node &node, heartbeat::Outcome outcome) {
 }
 
 void World::send(Node &node) {
-    auto beat = std::make_shared<const heartbeat::Beat>(node.membership->beat(node.local(now_), {}, 0));
+    auto beat =
+        std::make_shared<const heartbeat::Beat>(node.membership->beat(node.local(now_), {}, 0));
     if (beat->state == heartbeat::NodeState::dead) node.agent_up = false;
     const unsigned from = heartbeat::index(node.id);
     for (unsigned to = 1; to <= options_.nodes; ++to) {
@@ -218,7 +226,8 @@ void World::check_one_owner() {
             for (unsigned other = 1; other <= options_.nodes; ++other)
                 if (auto n = accepting(nodes_[other]).count())
                     who += " node " + std::to_string(other) + ":" + std::to_string(n);
-            throw Violation("P1: two owners of " + std::to_string((taken & accepted).count()) + " buckets," + who);
+            throw Violation("P1: two owners of " + std::to_string((taken & accepted).count()) +
+                            " buckets," + who);
         }
         taken |= accepted;
     }
@@ -231,7 +240,8 @@ bool World::anyone_eligible() const {
 
 unsigned World::unserved() const {
     Buckets taken;
-    for (unsigned id = 1; id <= options_.nodes; ++id) taken |= accepting(nodes_[id]);
+    for (unsigned id = 1; id <= options_.nodes; ++id)
+        taken |= accepting(nodes_[id]);
     return static_cast<unsigned>(kSimBuckets - taken.count());
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A cluster in virtual time: the real membership and ownership code of up to 32 nodes, a network that delays,
-// loses, duplicates and cuts, clocks that drift, agents that stall, and a model of the filter that goes on
-// without its agent until the lease is over. Everything follows from the seed.
+// A cluster in virtual time: the real membership and ownership code of up to 32 nodes, a network
+// that delays, loses, duplicates and cuts, clocks that drift, agents that stall, and a model of the
+// filter that goes on without its agent until the lease is over. Everything follows from the seed.
 //
-//   World --- Node --- Membership (real), Ownership (real), Filter (model: buckets, lease, own clock)
+//   World --- Node --- Membership (real), Ownership (real), Filter (model: buckets, lease, own
+//   clock)
 //     |         '----- inbox: datagrams wait here while the agent stalls
 //     '--- links[from][to]: up or cut, loss, delay
 #pragma once
@@ -54,11 +55,11 @@ struct Link {
 
 struct Node {
     heartbeat::NodeId id{};
-    bool host_up = true;    // a host that is down neither runs nor filters
+    bool host_up = true; // a host that is down neither runs nor filters
     bool agent_up = false;
     bool wants_to_serve = true;
-    Time stalled_until{};   // by the world's clock
-    double rate = 1;        // of its clock
+    Time stalled_until{}; // by the world's clock
+    double rate = 1;      // of its clock
     Time offset{};
     heartbeat::Digest config = 1;
     std::unique_ptr<heartbeat::Membership> membership;
@@ -66,14 +67,16 @@ struct Node {
     Time tick_at = heartbeat::kNever; // world's clock, of the queued tick
     // The filter.
     Buckets mine;
-    Time lease{};           // its own clock
+    Time lease{};                  // its own clock
     heartbeat::ViewNumber applied; // of its present life
 
     Time local(Time world) const {
         return offset + Time(static_cast<std::int64_t>(static_cast<double>(world.count()) * rate));
     }
     Time world_time(Time local_time) const {
-        return Time(static_cast<std::int64_t>(static_cast<double>((local_time - offset).count()) / rate) + 1);
+        return Time(
+            static_cast<std::int64_t>(static_cast<double>((local_time - offset).count()) / rate) +
+            1);
     }
 };
 
@@ -85,13 +88,13 @@ class World {
     void at(Time when, std::function<void()> action); // of the world's clock
 
     // Faults and orders. Nodes are numbered from 1.
-    void start(unsigned id);                 // a new process on a running host
-    void kill(unsigned id);                  // the process only: the filter stays, until its lease is over
-    void crash(unsigned id);                 // the host
+    void start(unsigned id); // a new process on a running host
+    void kill(unsigned id);  // the process only: the filter stays, until its lease is over
+    void crash(unsigned id); // the host
     void stall(unsigned id, Duration length);
     void order(unsigned id, heartbeat::Event event);
     Link &link(unsigned from, unsigned to) { return links_[from][to]; }
-    void excuse(Duration length);            // P1 is not promised until then (serve: a partition)
+    void excuse(Duration length); // P1 is not promised until then (serve: a partition)
 
     Time now() const { return now_; }
     Node &node(unsigned id) { return nodes_[id]; }
@@ -103,7 +106,7 @@ class World {
     Buckets accepting(const Node &node) const; // new connections, at this instant
     unsigned unserved() const;                 // buckets that nobody accepts
     bool anyone_eligible() const;
-    bool settled() const;                      // every bucket served, every eligible node in one installed view
+    bool settled() const; // every bucket served, every eligible node in one installed view
     void check_one_owner();
     void trace(const std::string &text);
     const std::deque<std::string> &history() const { return history_; }

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+// Single rules of the protocol, step by step; whole clusters are the simulator's business.
+#include "heartbeat/membership.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <deque>
+
+using namespace heartbeat;
+using namespace std::chrono_literals;
+
+namespace {
+
+NodeId id(unsigned number) { return NodeId{static_cast<std::uint8_t>(number)}; }
+
+Settings settings_of(unsigned self, unsigned nodes = 3) {
+    Settings settings;
+    settings.self = id(self);
+    for (unsigned i = 1; i <= nodes; ++i)
+        settings.nodes.push_back(id(i));
+    settings.config = 1;
+    settings.section_names = {"cluster", "rule http"};
+    settings.sections = {1, 2};
+    return settings;
+}
+
+// Nodes on a wire without delay; time goes in steps of one millisecond.
+struct Wire {
+    Time now = 1s;
+    std::vector<std::optional<Membership>> nodes;
+    std::vector<std::vector<Note>> notes;
+    std::vector<std::vector<Action>> actions;
+    Beat last[33];
+
+    explicit Wire(unsigned count) : nodes(count + 1), notes(count + 1), actions(count + 1) {}
+
+    void add(unsigned number, Settings settings) {
+        nodes[number].emplace(std::move(settings), now,
+                              1000 * number + static_cast<Life>(now.count()));
+    }
+    std::optional<Refusal> give(unsigned number, const Event &event) {
+        Outcome outcome = nodes[number]->step(now, 0x1234567812345678 * number, event);
+        for (auto &note : outcome.notes)
+            notes[number].push_back(note);
+        for (auto &action : outcome.actions)
+            actions[number].push_back(action);
+        if (outcome.send) {
+            last[number] = nodes[number]->beat(now, {}, 0);
+            for (unsigned other = 1; other < nodes.size(); ++other)
+                if (other != number && nodes[other]) give_quietly(other, last[number]);
+        }
+        return outcome.refusal;
+    }
+    void give_quietly(unsigned number, const Beat &beat) {
+        Outcome outcome = nodes[number]->step(now, 7, event::Received{beat});
+        for (auto &note : outcome.notes)
+            notes[number].push_back(note);
+        for (auto &action : outcome.actions)
+            actions[number].push_back(action);
+    }
+    void run(Duration length) {
+        for (const Time end = now + length; now < end; now += 1ms)
+            for (int pass = 0; pass < 4; ++pass)
+                for (unsigned number = 1; number < nodes.size(); ++number)
+                    if (nodes[number] && nodes[number]->wake_at() <= now)
+                        give(number, event::Tick{});
+    }
+    Status status(unsigned number) const { return nodes[number]->status(now); }
+    bool noted(unsigned number, const std::string &text) const {
+        for (const Note &note : notes[number])
+            if (note.text.find(text) != std::string::npos) return true;
+        return false;
+    }
+};
+
+Wire three() {
+    Wire wire(3);
+    for (unsigned number : {1u, 2u, 3u})
+        wire.add(number, settings_of(number));
+    wire.run(1s);
+    return wire;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(membership)
+
+BOOST_AUTO_TEST_CASE(three_nodes_become_one_view_led_by_the_lowest_id) {
+    Wire wire = three();
+    for (unsigned number : {1u, 2u, 3u}) {
+        const Status status = wire.status(number);
+        BOOST_TEST((status.state == NodeState::active));
+        BOOST_TEST(status.installed);
+        BOOST_TEST((status.leader == id(1)));
+        BOOST_TEST(status.view.members.size() == 3u);
+        BOOST_TEST((status.view == wire.status(1).view));
+        BOOST_TEST(status.reason == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_process_listens_before_it_forms_a_cluster) {
+    Wire wire(3);
+    wire.add(2, settings_of(2));
+    wire.run(490ms);
+    BOOST_TEST((wire.status(2).state == NodeState::joining));
+    wire.run(100ms);
+    BOOST_TEST((wire.status(2).state == NodeState::active));
+}
+
+BOOST_AUTO_TEST_CASE(gained_buckets_are_served_only_after_a_release_by_all) {
+    Wire wire = three();
+    for (unsigned number : {1u, 2u, 3u})
+        wire.actions[number].clear();
+    wire.give(3, event::SetWeight{10});
+    wire.run(200ms);
+    for (unsigned number : {1u, 2u, 3u}) {
+        BOOST_REQUIRE(wire.actions[number].size() == 2u);
+        BOOST_TEST(std::holds_alternative<action::Release>(wire.actions[number][0]));
+        BOOST_TEST(std::holds_alternative<action::Serve>(wire.actions[number][1]));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_member_that_does_not_report_holds_up_the_gain) {
+    Wire wire = three();
+    auto silent = std::move(wire.nodes[3]);
+    wire.nodes[3].reset();
+    wire.give(2, event::SetWeight{10});
+    wire.run(300ms);
+    BOOST_TEST(!wire.status(1).installed);
+    wire.run(400ms); // removed by now
+    BOOST_TEST(wire.status(1).installed);
+    BOOST_TEST(wire.status(1).view.members.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_node_is_removed_not_before_dead_after) {
+    Wire wire = three();
+    wire.nodes[3].reset();
+    wire.run(440ms);
+    BOOST_TEST(wire.status(1).view.members.size() == 3u);
+    wire.run(200ms);
+    BOOST_TEST(wire.status(1).view.members.size() == 2u);
+    BOOST_TEST((wire.status(1).nodes[2].state == NodeState::dead));
+}
+
+BOOST_AUTO_TEST_CASE(when_the_leader_dies_the_next_leads_and_no_lease_runs_out) {
+    Wire wire = three();
+    wire.nodes[1].reset();
+    wire.run(1s);
+    for (unsigned number : {2u, 3u}) {
+        BOOST_TEST((wire.status(number).leader == id(2)));
+        BOOST_TEST(wire.status(number).view.members.size() == 2u);
+        BOOST_TEST(!wire.noted(number, "fenced"));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_stopped_node_holds_nothing_and_can_start_again) {
+    Wire wire = three();
+    wire.give(1, event::Stop{});
+    wire.run(500ms);
+    BOOST_TEST((wire.status(1).state == NodeState::stopped));
+    BOOST_TEST(wire.status(2).view.members.size() == 2u);
+    BOOST_TEST((wire.status(2).nodes[0].state == NodeState::stopped));
+    BOOST_TEST(!wire.noted(2, "fenced"));
+    wire.give(1, event::Start{});
+    wire.run(500ms);
+    BOOST_TEST((wire.status(1).state == NodeState::active));
+}
+
+BOOST_AUTO_TEST_CASE(a_leaver_is_gone_at_once_and_for_good) {
+    Wire wire = three();
+    wire.give(2, event::Leave{});
+    wire.run(100ms);
+    BOOST_TEST((wire.status(2).state == NodeState::dead));
+    BOOST_TEST(wire.status(1).view.members.size() == 2u);
+    BOOST_TEST((wire.nodes[2]->wake_at() == kNever));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_is_not_heard_is_fenced_before_it_is_removed) {
+    Wire wire = three();
+    Membership deaf = std::move(*wire.nodes[3]);
+    wire.nodes[3].reset();
+    const Time lease = deaf.lease_until();
+    wire.run(300ms);
+    BOOST_TEST((lease < wire.now + 200ms)); // 500 ms after the last word of it the others take over
+    const Outcome outcome = deaf.step(lease, 99, event::Tick{});
+    BOOST_TEST((deaf.status(lease).state == NodeState::fenced));
+    BOOST_TEST(std::holds_alternative<action::Silence>(outcome.actions.at(0)));
+    BOOST_TEST((deaf.lease_until() == Time{}));
+}
+
+BOOST_AUTO_TEST_CASE(a_different_configuration_is_refused_by_name_on_both_sides) {
+    Wire wire(3);
+    wire.add(1, settings_of(1));
+    wire.add(2, settings_of(2));
+    wire.run(1s);
+    Settings other = settings_of(3);
+    other.config = 2;
+    other.sections[1] = 77;
+    wire.add(3, other);
+    wire.run(1s);
+    BOOST_TEST(wire.status(1).view.members.size() == 2u);
+    BOOST_TEST(wire.status(3).reason == "configuration differs from node 1's in rule http");
+    BOOST_TEST(wire.status(1).nodes[2].reason == "configuration differs in rule http");
+    BOOST_TEST((wire.status(3).state == NodeState::joining));
+}
+
+BOOST_AUTO_TEST_CASE(without_a_view_the_larger_group_of_equal_configurations_wins) {
+    Wire wire(3);
+    Settings other = settings_of(1);
+    other.config = 2;
+    wire.add(1, other);
+    wire.add(2, settings_of(2));
+    wire.add(3, settings_of(3));
+    wire.run(1500ms);
+    BOOST_TEST((wire.status(2).state == NodeState::active));
+    BOOST_TEST((wire.status(3).state == NodeState::active));
+    BOOST_TEST((wire.status(1).state == NodeState::joining));
+}
+
+BOOST_AUTO_TEST_CASE(a_second_process_with_a_taken_id_is_refused_and_told) {
+    Wire wire(4); // the fourth place on the wire is the impostor, node 2 again
+    for (unsigned number : {1u, 2u, 3u})
+        wire.add(number, settings_of(number));
+    wire.run(1s);
+    const Life life = wire.status(2).life;
+    wire.add(4, settings_of(2));
+    wire.run(2s);
+    BOOST_TEST((wire.status(2).state == NodeState::active));
+    BOOST_TEST(wire.status(1).view.holds(id(2), life));
+    BOOST_TEST((wire.status(4).state == NodeState::joining));
+    BOOST_TEST(wire.status(4).reason == "id 2 is in use by another node");
+    BOOST_TEST(wire.noted(2, "another process uses this id"));
+}
+
+BOOST_AUTO_TEST_CASE(replays_and_strangers_are_refused_with_a_reason) {
+    Wire wire = three();
+    auto refusal = [&](const Beat &beat) { return wire.give(1, event::Received{beat}); };
+    Beat replayed = wire.last[2];
+    BOOST_TEST((refusal(replayed) == Refusal::replayed));
+    Beat echo = wire.last[1];
+    BOOST_TEST((refusal(echo) == Refusal::own_echo));
+    Beat stranger = wire.last[2];
+    stranger.sender = id(9);
+    BOOST_TEST((refusal(stranger) == Refusal::unknown_node));
+    Beat taken = wire.last[2];
+    taken.life += 1;
+    BOOST_TEST((refusal(taken) == Refusal::id_taken));
+    const Beat old_life = wire.last[2];
+    wire.give(2, event::Stop{});
+    wire.run(500ms);
+    BOOST_TEST((refusal(old_life) == Refusal::superseded));
+}
+
+BOOST_AUTO_TEST_CASE(buckets_are_guarded_until_every_member_has_reported_the_view) {
+    Wire wire = three();
+    BOOST_TEST((wire.nodes[2]->guarded() == GroupSet{}));
+    wire.nodes[3].reset();
+    wire.give(1, event::SetWeight{10});
+    wire.run(100ms);
+    BOOST_TEST((wire.nodes[2]->guarded()[0] == ~std::uint64_t{0}));
+    wire.run(900ms);
+    BOOST_TEST((wire.nodes[2]->guarded() == GroupSet{}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
