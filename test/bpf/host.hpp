@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A host of one process: a network and a mount namespace of its own.
+//
+//     far ======= near [XDP, tc]    lo 192.0.2.100 .101 .7, fd00::100 fd00::7
+//     (the wire)                    routes to 198.51.100.0/24, fd01::/64 over near; neighbours
+//     known
+//
+// A test puts the real datapath on `near` and either runs its programs on frames of its choice, or
+// sends the frames into `far` and looks at what the host makes of them.
+#pragma once
+
+#include "filter/datapath.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+using Frame = std::vector<std::uint8_t>;
+
+struct Host {
+    static void enter(); // once a process, before any test; throws
+    static void leave();
+    static std::string pin_dir(const std::string &name); // on a bpffs
+};
+
+void shell(const std::string &command); // throws when it fails
+void write_file(const std::string &path, const std::string &text);
+std::string mac_of(const std::string &interface);
+
+// Rules: 0 tcp 80 single; 1 udp 53 none; 2 both 8000-8999 network; 3 tcp 9999 disabled; 4 tcp 443
+// of the second virtual IP. Virtual IPs: 192.0.2.100, 192.0.2.101, fd00::100.
+filter::Settings settings();
+
+// Everything, or nothing, is this node's; where nothing is, somebody or nobody else serves.
+filter::Tables all_mine();
+filter::Tables nothing_mine(bool has_owner = true);
+filter::GroupSet all_groups();
+filter::GroupSet one_group(unsigned bucket);
+
+constexpr std::uint64_t kForever = ~std::uint64_t{0};
+
+std::unique_ptr<filter::Datapath> attach(filter::XdpMode mode = filter::XdpMode::generic);
+
+std::uint64_t counter(const filter::Datapath &datapath, const std::string &reason);
+
+// One run of a program attached to `near`, as the kernel would run it on a frame that has arrived.
+struct Run {
+    unsigned result;
+    Frame frame; // as it leaves the program
+};
+Run run_xdp(const Frame &frame);
+Run run_tc(const Frame &frame);
+unsigned attached_xdp_program(); // its id, 0 when there is none
+
+// The far end of the wire.
+class Wire {
+  public:
+    Wire();
+    Wire(const Wire &) = delete;
+    ~Wire();
+    void send(const Frame &frame) const;
+    // The first frame sent by the host that satisfies the condition; throws after ten seconds.
+    Frame receive(const std::function<bool(const Frame &)> &wanted) const;
+
+  private:
+    int socket_;
+};
+
+// Returns when the condition holds; throws after ten seconds.
+void wait_for(const std::function<bool()> &condition);
