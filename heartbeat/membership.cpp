@@ -115,6 +115,52 @@ Membership::Membership(Settings settings, Time now, Life life) : state_(std::mak
     state.life = life != 0 ? life : 1;
     state.started = state.born = state.last_step = state.next_beat = state.next_tick = now;
 }
+
+// The roles of the past are not resumed: who led is elected again, and nothing moves by that.
+Membership::Membership(Settings settings, Time now, const Saved &saved)
+    : Membership(std::move(settings), now, saved.life) {
+    State &state = *state_;
+    state.started = saved.started;
+    state.previous = saved.previous;
+    state.sequence = saved.sequence;
+    state.highest_term = saved.highest_term;
+    state.vote = saved.vote;
+    state.peers[index(state.settings.self)].led = saved.other_leader;
+    state.view = saved.view;
+    state.installed = saved.installed;
+    state.serving = saved.serving;
+    state.lease_until = saved.lease_until;
+    state.note(Note::Kind::life, "node " + name(state.settings.self) +
+                                     ": resumes its life in view " + name(state.view.number));
+}
+
+Saved Membership::save() const {
+    const State &state = *state_;
+    Saved saved{state.started,
+                state.life,
+                state.previous,
+                state.sequence,
+                state.highest_term,
+                state.vote,
+                other_leader_heard(state),
+                state.view,
+                state.installed,
+                state.serving,
+                Membership::lease_until()};
+    const auto &chosen = state.peers[index(state.choice)].led;
+    if (chosen && (!saved.other_leader || *chosen > *saved.other_leader))
+        saved.other_leader = chosen;
+    return saved;
+}
+
+bool Membership::resumable(const Saved &saved, NodeId self, Time now) {
+    return saved.life != 0 && saved.view.holds(self, saved.life) && now >= saved.started &&
+           now < saved.lease_until;
+}
+
+bool Membership::asks_witness(Time now) const {
+    return state_->settings.witness && alone(*state_, now);
+}
 Membership::~Membership() = default;
 Membership::Membership(Membership &&) noexcept = default;
 Membership &Membership::operator=(Membership &&) noexcept = default;

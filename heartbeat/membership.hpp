@@ -102,9 +102,28 @@ struct Status {
     std::vector<PeerStatus> nodes; // every configured one, this one included
 };
 
+// What a life must not forget: saved before each beat, so that a successor of a process that was
+// killed goes on with the same life while its lease holds.
+struct Saved {
+    Time started{}; // of the first process of this chain
+    Life life = 0, previous = 0;
+    Sequence sequence = 0; // of the last beat
+    Term highest_term = 0;
+    Vote vote;
+    std::optional<Time>
+        other_leader; // when another leader of this node's choice, or itself, last led
+    View view;        // applied
+    bool installed = false, serving = false;
+    Time lease_until{};
+    bool operator==(const Saved &) const = default;
+};
+
 class Membership {
   public:
     Membership(Settings settings, Time now, Life life);
+    // Goes on with a saved life. Precondition: same boot, configuration and node, and
+    // resumable(saved, now).
+    Membership(Settings settings, Time now, const Saved &saved);
     ~Membership();
     Membership(Membership &&) noexcept;
     Membership &operator=(Membership &&) noexcept;
@@ -114,6 +133,13 @@ class Membership {
 
     // The beat to send after an outcome that says so; every call numbers a new one.
     Beat beat(Time now, const GroupSet &lingering, Digest ownership);
+
+    Saved save() const;
+    static bool resumable(const Saved &saved, NodeId self, Time now);
+
+    // This node hears nobody who could be serving, and serves only while its witness answers: ask
+    // it now.
+    bool asks_witness(Time now) const;
 
     Time wake_at() const;     // deliver a Tick then at the latest
     Time lease_until() const; // after which nothing may be accepted; Time{0}: nothing now

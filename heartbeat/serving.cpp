@@ -74,21 +74,21 @@ void follow_view(State &state, Time now) {
     state.out.send = true;
 }
 
-namespace {
-
-bool follows_me(const State &state, const Peer &peer, Time now) {
-    return state.counts(peer, now, state.leader_timeout) && peer.quoted &&
-           peer.beat.role == Role::following && peer.beat.choice == state.settings.self &&
-           peer.beat.term == state.term;
-}
-
-// No node that may be serving has been heard for a while: nobody is left who could take over.
+// Nobody is left who could take over.
 bool alone(const State &state, Time now) {
     bool heard = false;
     state.each_peer([&](NodeId, const Peer &peer) {
         heard |= state.fresh(peer, now, state.leader_timeout) && peer.active.has_value();
     });
     return !heard;
+}
+
+namespace {
+
+bool follows_me(const State &state, const Peer &peer, Time now) {
+    return state.counts(peer, now, state.leader_timeout) && peer.quoted &&
+           peer.beat.role == Role::following && peer.beat.choice == state.settings.self &&
+           peer.beat.term == state.term;
 }
 
 Time granted_by_followers(const State &state, Time now) {
@@ -103,7 +103,8 @@ Time granted_by_followers(const State &state, Time now) {
         return others == 0 ? now + state.lease : quotes[others - 1] + state.lease;
     }
     if (!quotes.empty()) return quotes.front() + state.lease;
-    return alone(state, now) && !state.late(now) ? now + state.lease : Time{};
+    if (!alone(state, now) || state.late(now)) return {};
+    return (state.settings.witness ? state.witness_at : now) + state.lease;
 }
 
 Time granted_by_leader(const State &state) {

@@ -55,10 +55,10 @@ struct Membership::State {
     Time last_step{}; // time never goes back
     Time late_until{};
     Wish wish = Wish::serve;
-    bool gone = false;    // left for good
-    bool fenced = false;  // a lease ran out, not active again yet
-    bool serving = false; // some view of this life has been installed
-    Time witness_at{};
+    bool gone = false;                          // left for good
+    bool fenced = false;                        // a lease ran out, not active again yet
+    bool serving = false;                       // some view of this life has been installed
+    Time witness_at = -std::chrono::hours(1);   // when it last answered
     std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than dead_after
     Time next_beat{}, next_tick{};
     std::optional<Twin> twin;
@@ -136,6 +136,8 @@ void end_life(State &state, Time now, const std::string &why);
 void follow_view(State &state, Time now); // what the followed leader's last beat means for me
 void apply(State &state, const View &view);
 void serve(State &state);
+bool alone(const State &state,
+           Time now); // no node that may be serving was heard within leader_timeout
 void extend_lease(State &state, Time now);
 void leave_when_released(State &state, Time now);
 std::uint8_t wished_weight(const State &state);
