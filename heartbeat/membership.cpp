@@ -130,8 +130,9 @@ Membership::Membership(Settings settings, Time now, const Saved &saved)
     state.installed = saved.installed;
     state.serving = saved.serving;
     state.lease_until = saved.lease_until;
-    state.note(Note::Kind::life, "node " + name(state.settings.self) +
-                                     ": resumes its life in view " + name(state.view.number));
+    for (const Member &member :
+         state.view.members) // not heard yet, but not to be passed over either
+        state.peers[index(member.id)].vouched = now;
 }
 
 Saved Membership::save() const {

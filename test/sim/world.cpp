@@ -162,7 +162,8 @@ void World::check_view(Node &node, const heartbeat::View &view) {
                         " went back to an older view");
     node.applied = view.number;
     for (unsigned other = 1; other <= options_.nodes; ++other) {
-        if (!nodes_[other].agent_up || now_ < excused_until_) continue;
+        if (accepting(nodes_[other]).none() || !nodes_[other].agent_up || now_ < excused_until_)
+            continue;
         const auto &theirs = nodes_[other].membership->status(nodes_[other].local(now_)).view;
         if (theirs.number == view.number && theirs != view)
             throw Violation("two different views of one number");
