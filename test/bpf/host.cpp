@@ -85,6 +85,7 @@ void Host::enter() {
     for (const char *name : {"all", "default"})
         write_file(std::string("/proc/sys/net/ipv4/conf/") + name + "/rp_filter", "0");
     shell("ip link set lo up && ip link add near type veth peer name far");
+    write_file("/proc/sys/net/ipv6/conf/far/disable_ipv6", "1"); // it would talk of its own accord
     shell("ip link set near up && ip link set far up");
     for (const char *address : {"192.0.2.100/32", "192.0.2.101/32", "192.0.2.7/32"})
         shell(std::string("ip address add ") + address + " dev lo");
