@@ -6,6 +6,7 @@
 
 #include "agent/config.hpp"
 #include "agent/control_client.hpp"
+#include "agent/program.hpp"
 #include "agent/render.hpp"
 #include "agent/version.hpp"
 
@@ -109,24 +110,23 @@ constexpr Command kCommands[] = {
     {"check", "FILE", true, check, "Check a configuration file and print what it amounts to"},
 };
 
-int report(std::ostream &err, const std::string &line, ExitCode code) {
-    err << "nlbctl: " << line << "\n";
-    return code;
-}
-
 int run(const Command &command, const Call &call, std::ostream &err) {
+    const auto fail = [&](const std::string &error, ExitCode code) {
+        err << error_line("nlbctl", error, call.argument);
+        return code;
+    };
     try {
         command.function(call);
         return kDone;
     } catch (const NoAgent &error) {
-        return report(err,
-                      std::string(error.what()) + "; start one with: nlbd --config FILE" +
-                          (call.run_dir == "/run/nlb" ? "" : " --run-dir " + call.run_dir),
-                      kNoAgent);
+        const bool usual = call.run_dir == Call(call.out).run_dir;
+        return fail(std::string(error.what()) + "; start one with: nlbd --config FILE" +
+                        (usual ? "" : " --run-dir " + call.run_dir),
+                    kNoAgent);
     } catch (const Refusal &error) {
-        return report(err, error.what(), kRefused);
+        return fail(error.what(), kRefused);
     } catch (const std::exception &error) {
-        return report(err, error.what(), kFailed);
+        return fail(error.what(), kFailed);
     }
 }
 

@@ -8,9 +8,7 @@
 
 namespace agent {
 
-enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kNoAgent = 3, kRefused = 4 };
-
-// args without the program's name. colour: out is a terminal that wants it. Returns an exit code.
+// args without the program's name. colour: out is a terminal that wants it. Returns an ExitCode.
 int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ostream &err,
                bool colour = false);
 

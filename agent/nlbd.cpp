@@ -4,7 +4,7 @@
 
 #include "agent/agent.hpp"
 #include "agent/log.hpp"
-#include "agent/nlbctl.hpp"
+#include "agent/program.hpp"
 #include "agent/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -46,9 +46,11 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
     } catch (const CLI::ParseError &error) {
         return app.exit(error, out, err) == 0 ? kDone : kUsage;
     }
+    std::string &file = line.options.config_file;
+    if (!line.file.empty()) file = line.file;
     try {
         if (line.check) {
-            out << to_toml(load_config(line.file.empty() ? line.options.config_file : line.file));
+            out << to_toml(load_config(file));
             return kDone;
         }
         Agent agent(line.options);
@@ -56,7 +58,7 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
         agent.run();
         return kDone;
     } catch (const std::exception &error) {
-        err << "nlbd: " << error.what() << "\n";
+        err << error_line("nlbd", error.what(), file);
         return kFailed;
     }
 }

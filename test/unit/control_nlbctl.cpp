@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(a_bad_configuration_fails_with_one_line_that_begins_with_it
          {nlbctl({"check", file}), nlbd({"--check", file}), nlbd({"--config", file})}) {
         BOOST_TEST(result.code == 1);
         BOOST_TEST(one_line(result.err), result.err);
-        BOOST_TEST(result.err.find(file + ":2:1: ") != std::string::npos, result.err);
+        BOOST_TEST(result.err.find(file + ":2:1: ") == 0u, result.err);
     }
     for (const Result &result :
          {nlbctl({"check", dir.path + "/none"}), nlbd({"--config", dir.path + "/none"})}) {
