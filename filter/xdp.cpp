@@ -157,6 +157,7 @@ class XdpDatapath final : public Datapath {
 
     void keep() override {
         tc_.keep();
+        link_.keep();
         pins_.keep();
     }
 

@@ -187,6 +187,10 @@ XdpLink::XdpLink(const Interface &interface, XdpMode mode, int program, Descript
     link_ = attach(interface, mode, program);
 }
 
+XdpLink::~XdpLink() {
+    if (!kept_) bpf_link_detach(link_.get());
+}
+
 Mode attached_mode(int interface_index, std::uint32_t program_id) {
     bpf_xdp_query_opts attached = query(interface_index);
     if (program_id == 0) return Mode::none;

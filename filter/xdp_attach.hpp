@@ -53,16 +53,21 @@ class TcFilter {
     bool kept_ = false;
 };
 
-// nlbd_xdp on the interface. Unless it is pinned, the kernel detaches it with the last descriptor.
+// nlbd_xdp on the interface. Detached at once in the end: the kernel would, but some time after the
+// last pin.
 class XdpLink {
   public:
     // Takes `pinned` over when it is a link to this interface in a mode that will do.
     XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned);
+    XdpLink(const XdpLink &) = delete;
+    ~XdpLink();
 
     int fd() const { return link_.get(); }
+    void keep() { kept_ = true; }
 
   private:
     Descriptor link_;
+    bool kept_ = false;
 };
 
 // How the program with this id is attached to the interface, as the kernel says now.

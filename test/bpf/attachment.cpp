@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// What attaching leaves behind (nothing), takes over (what a killed predecessor left), respects
+// (what is not ours), and says when it cannot.
+#include "host.hpp"
+#include "packets.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <filesystem>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using filter::Mode;
+using filter::XdpMode;
+
+namespace {
+
+std::string output_of(const std::string &command) {
+    std::string text;
+    FILE *pipe = popen(command.c_str(), "r");
+    for (int c; (c = fgetc(pipe)) != EOF;)
+        text += static_cast<char>(c);
+    pclose(pipe);
+    return text;
+}
+
+bool has_hook() { return output_of("tc qdisc show dev near").find("clsact") != std::string::npos; }
+
+bool has_filter() {
+    return output_of("tc filter show dev near ingress 2>/dev/null").find("nlbd_tc") !=
+           std::string::npos;
+}
+
+bool nothing_left() {
+    return attached_xdp_program() == 0 && !has_hook() &&
+           !std::filesystem::exists(Host::pin_dir("node"));
+}
+
+std::string error_of(const std::string &interface, XdpMode mode, const std::string &pin_dir,
+                     const filter::Settings &with = settings()) {
+    try {
+        filter::attach_xdp(interface, mode, pin_dir, with);
+        return "no error";
+    } catch (const std::exception &error) {
+        return error.what();
+    }
+}
+
+bool contains(const std::string &text, const std::string &part) {
+    return text.find(part) != std::string::npos;
+}
+
+// Runs in a process of its own, which then dies without a destructor.
+int in_a_process(const std::function<void()> &action) {
+    pid_t child = fork();
+    if (child == 0) {
+        try {
+            action();
+        } catch (...) {
+            _exit(1);
+        }
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+std::unique_ptr<filter::Datapath> survivor; // owned by a process that exits without destroying it
+
+void crash_after_attaching(XdpMode mode) {
+    BOOST_REQUIRE(in_a_process([mode] {
+                      survivor = attach(mode);
+                      survivor->install(all_mine());
+                  }) == 0);
+}
+
+// Somebody else's XDP program: passes everything.
+struct Stranger {
+    int program, link;
+    Stranger() {
+        bpf_insn code[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_PASS},
+                           {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+        program = bpf_prog_load(BPF_PROG_TYPE_XDP, "stranger", "GPL", code, 2, nullptr);
+        LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_SKB_MODE);
+        link =
+            bpf_link_create(program, static_cast<int>(if_nametoindex("near")), BPF_XDP, &options);
+        BOOST_REQUIRE(link >= 0);
+    }
+    Stranger(const Stranger &) = delete;
+    ~Stranger() {
+        close(link);
+        close(program);
+        wait_for([] { return attached_xdp_program() == 0; });
+    }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(attachment)
+
+BOOST_AUTO_TEST_CASE(detaching_leaves_nothing) {
+    for (XdpMode mode : {XdpMode::native, XdpMode::generic, XdpMode::best}) {
+        auto datapath = attach(mode);
+        BOOST_TEST(attached_xdp_program() != 0u);
+        BOOST_TEST(has_filter());
+        datapath.reset();
+        BOOST_TEST(nothing_left());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_mode_is_what_the_kernel_says) {
+    BOOST_TEST((attach(XdpMode::native)->mode() == Mode::native));
+    BOOST_TEST((attach(XdpMode::generic)->mode() == Mode::generic));
+    BOOST_TEST((attach(XdpMode::best)->mode() == Mode::generic)); // on a veth
+}
+
+BOOST_AUTO_TEST_CASE(a_tc_hook_that_was_there_stays) {
+    shell("tc qdisc add dev near clsact");
+    attach().reset();
+    BOOST_TEST(has_hook());
+    BOOST_TEST(!has_filter());
+    shell("tc qdisc del dev near clsact");
+    BOOST_TEST(nothing_left());
+}
+
+BOOST_AUTO_TEST_CASE(what_a_killed_process_left_is_taken_over) {
+    for (XdpMode before : {XdpMode::native, XdpMode::generic}) {
+        for (XdpMode after : {XdpMode::native, XdpMode::generic, XdpMode::best}) {
+            crash_after_attaching(before);
+            BOOST_TEST(attached_xdp_program() != 0u);
+            BOOST_TEST(has_filter());
+            auto datapath = attach(after);
+            BOOST_TEST(
+                (datapath->mode() == (after == XdpMode::native ? Mode::native : Mode::generic)));
+            BOOST_TEST(
+                datapath->judge(packets::ethernet(packets::ipv4({}, packets::tcp({})))).reason ==
+                "no_owner");
+            datapath.reset();
+            BOOST_TEST(nothing_left());
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(kept_means_kept) {
+    auto datapath = attach();
+    datapath->keep();
+    datapath.reset();
+    BOOST_TEST(attached_xdp_program() != 0u);
+    BOOST_TEST(has_filter());
+    attach().reset();
+    BOOST_TEST(nothing_left());
+}
+
+// Its link went with its interface; only the pins are left.
+BOOST_AUTO_TEST_CASE(pins_of_an_interface_that_is_gone_are_no_obstacle) {
+    shell("ip link add other type veth peer name end");
+    filter::attach_xdp("other", XdpMode::generic, Host::pin_dir("node"), settings())->keep();
+    shell("ip link del other");
+    attach().reset();
+    BOOST_TEST(nothing_left());
+}
+
+BOOST_AUTO_TEST_CASE(another_nlbd_on_the_interface_is_named_and_left_alone) {
+    auto first = attach();
+    std::string error = error_of("near", XdpMode::best, Host::pin_dir("second"));
+    BOOST_TEST(contains(error, "attach xdp to near: occupied by XDP program 'nlbd_xdp' (id "),
+               error);
+    BOOST_TEST(contains(error, "another nlbd"), error);
+    BOOST_TEST(!std::filesystem::exists(Host::pin_dir("second")));
+    BOOST_TEST(has_filter());
+    BOOST_TEST((first->mode() == Mode::generic));
+}
+
+BOOST_AUTO_TEST_CASE(a_strangers_program_is_named_and_left_alone) {
+    Stranger stranger;
+    unsigned id = attached_xdp_program();
+    std::string error = error_of("near", XdpMode::best, Host::pin_dir("node"));
+    BOOST_TEST(
+        contains(error, "occupied by XDP program 'stranger' (id " + std::to_string(id) + ")"),
+        error);
+    BOOST_TEST(attached_xdp_program() == id);
+    BOOST_TEST(!has_hook());
+    BOOST_TEST(!std::filesystem::exists(Host::pin_dir("node")));
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_used_is_named_with_the_way_out) {
+    std::string pins = Host::pin_dir("node");
+    BOOST_TEST(error_of("nowhere", XdpMode::best, pins) ==
+               "find interface nowhere: No such device: `ip link` lists those that exist");
+    BOOST_TEST(contains(error_of("an-interface-with-a-long-name", XdpMode::best, pins),
+                        "not an interface's name"));
+    BOOST_TEST(contains(error_of("lo", XdpMode::best, pins),
+                        "use interface lo: it has no Ethernet address"));
+    BOOST_TEST(error_of("near", XdpMode::best, "/tmp/nlbd_no_bpffs") ==
+               "pin BPF objects in /tmp/nlbd_no_bpffs: not a bpffs: `mount -t bpf bpf "
+               "/tmp/nlbd_no_bpffs`");
+    BOOST_TEST(!std::filesystem::exists("/tmp/nlbd_no_bpffs"));
+    filter::Settings twice = settings();
+    twice.virtual_ips.push_back(twice.virtual_ips.front());
+    BOOST_TEST(contains(error_of("near", XdpMode::best, pins, twice), "an address is there twice"));
+    BOOST_TEST(nothing_left());
+}
+
+BOOST_AUTO_TEST_CASE(a_driver_that_cannot_is_named) {
+    shell("ip tuntap add dev tap0 mode tap && ip link add br0 type bridge");
+    std::string error = error_of("br0", XdpMode::native, Host::pin_dir("node"));
+    BOOST_TEST(contains(error, "attach xdp to br0: Operation not supported: "), error);
+    auto datapath = filter::attach_xdp("br0", XdpMode::best, Host::pin_dir("node"), settings());
+    BOOST_TEST((datapath->mode() == Mode::generic));
+    datapath.reset();
+    shell("ip link del br0 && ip link del tap0");
+}
+
+BOOST_AUTO_TEST_CASE(without_the_capability_one_line_says_so) {
+    std::filesystem::create_directory(Host::pin_dir("open"));
+    std::filesystem::permissions(Host::pin_dir("open"), std::filesystem::perms::all);
+    int result = in_a_process([] {
+        if (setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
+        std::string error = error_of("near", XdpMode::best, Host::pin_dir("open"));
+        _exit(
+            error ==
+                    "load the BPF programs: Operation not permitted: run as root, or with CAP_BPF, "
+                    "CAP_PERFMON and CAP_NET_ADMIN"
+                ? 0
+                : 3);
+    });
+    BOOST_TEST(result == 0);
+    std::filesystem::remove(Host::pin_dir("open"));
+    BOOST_TEST(nothing_left());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
