@@ -7,6 +7,7 @@ would be a second owner; for TCP that is the witness's business (witness.py).
 """
 
 import collections
+import ipaddress
 import random
 import select
 import socket
@@ -28,7 +29,7 @@ def source4(number):
 
 
 def source6(number):
-    return f"2001:db8:77:{number >> 16 & 0xffff:x}::{number & 0xffff:x}"
+    return str(ipaddress.ip_address(f"2001:db8:77:{number >> 16 & 0xffff:x}::{number & 0xffff:x}"))
 
 
 def many(count, destination, dport, seed=1):

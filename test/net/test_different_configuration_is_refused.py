@@ -24,7 +24,7 @@ def test():
                                       "the newcomer says why it does not serve")
         print("the newcomer says:", newcomer["reason"])
         check(newcomer["state"] != "active", "the newcomer calls itself active")
-        check("rule single" in newcomer["reason"], f"the rule is not named: {newcomer['node']['reason']}")
+        check("rule single" in newcomer["reason"], f"the rule is not named: {newcomer['reason']}")
 
         def told(node):
             """What a node of the cluster gives as the reason why web3 does not serve."""

@@ -13,18 +13,20 @@ from harness import NLBD, Cluster, check, main
 
 XDP_SOURCE = """
 __attribute__((section("xdp"), used)) int pass(void *context) { return 2; }
-char license[] __attribute__((section("license"), used)) = "GPL";
+char terms[] __attribute__((section("license"), used)) = "GPL";
 """
 
 
-def attempt(cluster, node, what, words, prefix=(), **changes):
+def attempt(cluster, node, what, words, prefix=(), run_dir="attempt", **changes):
     """Starts an agent that must refuse; words: what its one line has to contain."""
+    run_dir = f"{cluster.directory}/{run_dir}"
+    had_run_dir = os.path.exists(run_dir)
     config = cluster.write_config(f"{cluster.directory}/attempt.toml", **changes)
     before = snapshot.take(cluster, node)
     done = subprocess.run(
         netns.command(cluster.namespace(node),
                       [*prefix, NLBD, "--config", config, "--node", cluster.label(node),
-                       "--run-dir", f"{cluster.directory}/attempt"]),
+                       "--run-dir", run_dir]),
         capture_output=True, text=True, timeout=20, preexec_fn=netns.die_with_parent)
     said = (done.stdout + done.stderr).strip()
     print(f"{what}: {said}")
@@ -33,7 +35,8 @@ def attempt(cluster, node, what, words, prefix=(), **changes):
     for word in words:
         check(word in said, f"{what}: does not say {word!r}: {said}")
     snapshot.check_same(before, snapshot.take(cluster, node))
-    check(not os.path.exists(f"{cluster.directory}/attempt"), f"{what}: the run directory is left behind")
+    check(os.path.exists(run_dir) == had_run_dir, f"{what}: the run directory is left behind")
+    return said
 
 
 def foreign_xdp(cluster):
@@ -49,6 +52,7 @@ def test():
         cluster.start(1)
         cluster.wait_active([1])
         attempt(cluster, 1, "a second agent on the interface", ["eth0"])
+        attempt(cluster, 2, "a run directory in use", [cluster.run_dir(1)], run_dir="web1")
         view = cluster.status(1)["view"]
 
         attempt(cluster, 2, "no such interface", ["eth7"], interface="eth7")
@@ -59,14 +63,22 @@ def test():
         os.chmod(cluster.key_file, 0o600)
 
         no_bpf = ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin"]
-        attempt(cluster, 2, "no CAP_BPF", ["CAP_BPF"], prefix=no_bpf)
+        attempt(cluster, 2, "no CAP_SYS_ADMIN either", ["CAP_SYS_ADMIN"], prefix=no_bpf)
+        mounted = f"{cluster.directory}/mounted/bpf"  # made by the administrator beforehand
+        os.makedirs(mounted)
+        subprocess.run(["mount", "-t", "bpf", "bpf", mounted], check=True, timeout=20)
+        pins = os.listdir(mounted)
+        attempt(cluster, 2, "no CAP_BPF", ["CAP_BPF"], prefix=no_bpf, run_dir="mounted")
+        check(os.path.ismount(mounted) and os.listdir(mounted) == pins, "a mount of others was changed")
 
         namespace = cluster.namespace(2)
         foreign = foreign_xdp(cluster)
         for mode in ("xdpgeneric", "xdpdrv"):
             netns.run(namespace, "ip", "link", "set", "dev", "eth0", mode, "obj", foreign, "sec", "xdp")
-            attempt(cluster, 2, f"XDP occupied ({mode})", ["eth0", "ip link set"])
-            netns.run(namespace, "ip", "link", "set", "dev", "eth0", mode, "off")
+            said = attempt(cluster, 2, f"XDP occupied ({mode})", ["eth0", "ip link set"])
+            netns.run(namespace, *said.split("`")[1].split())
+            check("xdp" not in netns.run(namespace, "ip", "link", "show", "eth0").stdout,
+                  f"the way out that was named does not work ({mode})")
 
         check(cluster.status(1)["view"] == view, "attempts on another node have changed the view")
         cluster.start(2)

@@ -21,8 +21,8 @@ def test():
                                   "the newcomer says why it does not serve")
         print("the newcomer says:", twin["reason"])
         check(twin["state"] != "active", "the newcomer calls itself active")
-        check("id 2" in twin["reason"], f"the id is not named: {twin['node']['reason']}")
-        cluster.wait_until(lambda: any("id 2" in cluster.log(node) for node in cluster.ids),
+        check("id 2" in twin["reason"], f"the id is not named: {twin['reason']}")
+        cluster.wait_until(lambda: any("id=2" in cluster.log(node) for node in cluster.ids),
                            "a node of the cluster says that id 2 is claimed twice")
 
         check_tcp(cluster, flows.many(2000, VIP4, 7001))
