@@ -150,6 +150,8 @@ BOOST_AUTO_TEST_CASE(linux_client_learns_the_cluster_mac_and_keeps_it) {
 
 BOOST_AUTO_TEST_CASE(node_that_should_not_answer_is_silent_and_so_is_its_kernel) {
     neighbours.set_answering(false);
+    on_client("ip ntable change name arp_cache dev client0 mcast_probes 3;"
+              "ip ntable change name ndisc_cache dev client0 mcast_probes 3");
     for (const auto &address : kAddresses)
         BOOST_TEST(has(resolve(address), "FAILED"));
     BOOST_TEST(neighbours.counters().ignored >= 2U);
@@ -184,7 +186,8 @@ BOOST_AUTO_TEST_CASE(nodes_own_questions_do_not_name_a_virtual_ip) {
 }
 
 BOOST_AUTO_TEST_CASE(another_host_that_wants_a_virtual_ip_for_itself_finds_it_taken) {
-    on_client("ip address add fd00::64/64 dev client0");
+    on_client("echo 100 > /proc/sys/net/ipv6/conf/client0/dad_transmits;"
+              "ip address add fd00::64/64 dev client0");
     BOOST_TEST(
         serve_until([&] { return has(on_client("ip address show dev client0"), "dadfailed"); }));
     auto probe = kArpRequest;

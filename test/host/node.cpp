@@ -77,8 +77,9 @@ void Node::connect_client() const {
     on_client(
         "ip link set client0 addrgenmode none up; ip address add 192.0.2.1/24 dev client0;"
         "ip address add fd00::1/64 dev client0 nodad; ip address add fe80::1/64 dev client0 nodad;"
-        "ip ntable change name arp_cache dev client0 retrans 100 mcast_probes 2 ucast_probes 2;"
-        "ip ntable change name ndisc_cache dev client0 retrans 100 mcast_probes 2 ucast_probes 2");
+        "ip ntable change name arp_cache dev client0 retrans 100 mcast_probes 100 ucast_probes 100;"
+        "ip ntable change name ndisc_cache dev client0 retrans 100 mcast_probes 100 ucast_probes "
+        "100");
 }
 
 Node::~Node() {
