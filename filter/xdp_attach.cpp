@@ -48,6 +48,10 @@ std::uint32_t attached_program(const bpf_xdp_query_opts &attached) {
 
 // Which program is in the way, and how to get it out of it.
 [[noreturn]] void fail_occupied(const Interface &interface, std::uint32_t id) {
+    bpf_xdp_query_opts attached = query(interface.index);
+    // A plain "xdp off" looks at one mode alone, and finds nothing in the other.
+    std::string off = id == attached.skb_prog_id ? " xdpgeneric off" : " xdpdrv off";
+    if (id == attached.hw_prog_id) off = " xdpoffload off";
     bpf_prog_info info{};
     __u32 size = sizeof info;
     Descriptor program(bpf_prog_get_fd_by_id(id));
@@ -60,7 +64,7 @@ std::uint32_t attached_program(const bpf_xdp_query_opts &attached) {
                                  "another nlbd runs on this interface, or was killed: stop it, "
                                  "or start it again with its own run dir to take it over");
     throw std::runtime_error(what + "stop what attached it, or `ip link set dev " + interface.name +
-                             " xdp off`, or name another interface");
+                             off + "`, or name another interface");
 }
 
 // A predecessor's link, still attached to this very interface.
