@@ -20,8 +20,8 @@
 namespace agent {
 namespace {
 
-// Rule, its array, its table, weights, a node's value; and one to spare.
-constexpr unsigned kMaxDepth = 6;
+// The deepest value of the schema: rule, one of them, weights, a node's.
+constexpr unsigned kMaxDepth = 4;
 
 Place place_of(const toml::source_position &position) {
     return {std::max<unsigned>(position.line, 1), std::max<unsigned>(position.column, 1)};

@@ -43,7 +43,7 @@ witness = "192.0.2.1"
 id = 32
 name = "web1"
 weight = 0
-interface = "ens3"
+interface = "enp0s31f6.vlan1"
 datapath = "xdp-generic"
 heartbeat_interfaces = ["ens4"]
 [[node]]
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(a_node_overrides_what_differs_on_it) {
     const agent::NodeConfig node = read(kFullest).nodes.at(1);
     BOOST_TEST(node.id == 32);
     BOOST_TEST(node.weight == 0);
-    BOOST_TEST(node.interface.value() == "ens3");
+    BOOST_TEST(node.interface.value() == "enp0s31f6.vlan1");
     BOOST_TEST((node.datapath == agent::DatapathKind::xdp_generic));
     BOOST_TEST(node.heartbeat_interfaces.value() == std::vector<std::string>{"ens4"});
 }
