@@ -47,7 +47,7 @@ Control::Control(const std::string &run_dir)
     router.set(zmq::sockopt::rcvhwm, kWaiting);
     router.set(zmq::sockopt::sndhwm, kWaiting);
     router.set(zmq::sockopt::linger, 0);
-    const mode_t before = umask(0077); // from its first moment the socket is root's alone
+    const mode_t before = umask(0177); // from its first moment the socket is root's alone
     try {
         router.bind("ipc://" + path_);
     } catch (const zmq::error_t &error) {
