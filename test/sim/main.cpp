@@ -2,6 +2,7 @@
 //
 // Runs seeds: 60 simulated seconds of faults, then calm, with every invariant checked on the way.
 // The first seed that fails prints how it came about, and is replayed by --seed.
+#include "clients.hpp"
 #include "faults.hpp"
 
 #include <CLI/CLI.hpp>
@@ -22,11 +23,14 @@ void run(std::uint64_t seed, bool trace) {
     options.trace = trace;
     World world(seed, options);
     try {
+        Clients clients(world, 30);
         draw_faults(world, kFaults);
+        clients.open_all();
         world.run_until(kFaults);
         end_faults(world);
         world.run_until(kFaults + kCalm);
         world.check_one_owner();
+        clients.check_none_hangs();
         if (!world.settled())
             throw Violation("P2: not settled after the calm, " + std::to_string(world.unserved()) +
                             " buckets unserved");

@@ -59,16 +59,8 @@ void World::trace(const std::string &text) {
 
 void World::start(unsigned id) {
     Node &node = nodes_[id];
-    if (!node.host_up) {
-        node.host_up = true;
-        node.mine.reset();
-        node.lease = {};
-    }
+    node.host_up = true;
     if (node.agent_up) return;
-    trace("node " + std::to_string(id) + " started");
-    // A new process takes the filter over with empty tables.
-    node.mine.reset();
-    node.lease = {};
     node.agent_up = true;
     node.stalled_until = {};
     node.inbox.clear();
@@ -82,10 +74,23 @@ void World::start(unsigned id) {
     settings.config = node.config;
     settings.section_names = {"cluster"};
     settings.sections = {static_cast<std::uint16_t>(node.config)};
-    node.membership =
-        std::make_unique<heartbeat::Membership>(settings, node.local(now_), random_());
-    node.applied = {};
+    const Time local = node.local(now_);
+    const bool resumes =
+        node.saved && heartbeat::Membership::resumable(*node.saved, node.id, local);
+    trace("node " + std::to_string(id) + (resumes ? " resumed" : " started"));
+    if (resumes) {
+        node.membership = std::make_unique<heartbeat::Membership>(settings, local, *node.saved);
+    } else {
+        node.membership = std::make_unique<heartbeat::Membership>(settings, local, random_());
+        node.filter.rebuild(local);
+        node.applied = {};
+        trouble(id, 2 * options_.dead_after);
+    }
     turn(node);
+}
+
+void World::trouble(unsigned id, Duration length) {
+    nodes_[id].troubled_until = std::max(nodes_[id].troubled_until, now_ + length);
 }
 
 void World::kill(unsigned id) {
@@ -93,18 +98,25 @@ void World::kill(unsigned id) {
     nodes_[id].agent_up = false;
     nodes_[id].membership.reset();
     nodes_[id].inbox.clear();
+    // Until a successor is there nobody speaks for its connections; with one in time nothing
+    // happens at all.
+    at(now_ + options_.dead_after - 3 * options_.interval, [this, id] {
+        if (!nodes_[id].agent_up) trouble(id, heartbeat::kNever / 4);
+    });
 }
 
 void World::crash(unsigned id) {
     kill(id);
     nodes_[id].host_up = false;
-    nodes_[id].mine.reset();
+    nodes_[id].saved.reset();
+    nodes_[id].filter = {};
 }
 
 void World::stall(unsigned id, Duration length) {
     trace("node " + std::to_string(id) + " stalls for" + text_of(length));
     Node &node = nodes_[id];
     node.stalled_until = std::max(node.stalled_until, now_ + length);
+    if (length > options_.dead_after / 4) trouble(id, length + 2 * options_.dead_after);
     at(node.stalled_until, [this, &node] { turn(node); });
 }
 
@@ -170,34 +182,45 @@ void World::check_view(Node &node, const heartbeat::View &view) {
     }
 }
 
+// In the order in which the agent does it: guard, lingering, tables, lease, and only then the beat.
 void World::carry_out(Node &node, heartbeat::Outcome outcome) {
     const std::string who = "node " + std::to_string(heartbeat::index(node.id)) + ": ";
-    for (const auto &note : outcome.notes)
+    const Time local = node.local(now_);
+    Filter &filter = node.filter;
+    for (const auto &note : outcome.notes) {
         trace(who + note.text);
+        if (note.kind == heartbeat::Note::Kind::fenced)
+            trouble(heartbeat::index(node.id), 2 * options_.dead_after);
+    }
+    const auto guarded = node.membership->guarded();
+    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
+        filter.guarded[bucket] = guarded[bucket / 64] >> bucket % 64 & 1;
     bool gains = false;
     for (const auto &action : outcome.actions) {
         if (auto *release = std::get_if<heartbeat::action::Release>(&action)) {
             check_view(node, release->view);
-            node.mine &= owned(release->view, node.id);
+            filter.release(owned(release->view, node.id), local);
         } else if (auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
-            node.mine = owned(serve->view, node.id);
+            filter.mine = owned(serve->view, node.id);
             gains = true;
-            trace(who + "serves " + std::to_string(node.mine.count()));
+            trace(who + "serves " + std::to_string(filter.mine.count()));
         } else {
-            node.mine.reset();
+            filter.release({}, local);
             node.applied = {}; // that life is over
         }
     }
     const Time lease = node.membership->lease_until();
-    gains |= lease > node.lease && node.local(now_) >= node.lease;
-    node.lease = lease;
+    gains |= lease > filter.lease && local >= filter.lease;
+    filter.lease = lease;
     if (gains) check_one_owner();
     if (outcome.send) send(node);
 }
 
 void World::send(Node &node) {
-    auto beat =
-        std::make_shared<const heartbeat::Beat>(node.membership->beat(node.local(now_), {}, 0));
+    node.filter.tidy(node.local(now_));
+    auto beat = std::make_shared<const heartbeat::Beat>(
+        node.membership->beat(node.local(now_), node.filter.lingering_groups(), 0));
+    node.saved = node.membership->save();
     if (beat->state == heartbeat::NodeState::dead) node.agent_up = false;
     const unsigned from = heartbeat::index(node.id);
     for (unsigned to = 1; to <= options_.nodes; ++to) {
@@ -214,11 +237,11 @@ void World::send(Node &node) {
 }
 
 Buckets World::accepting(const Node &node) const {
-    return node.host_up && node.local(now_) < node.lease ? node.mine : Buckets{};
+    return node.host_up && node.local(now_) < node.filter.lease ? node.filter.mine : Buckets{};
 }
 
 void World::check_one_owner() {
-    if (options_.partition == heartbeat::Partition::serve && now_ < excused_until_) return;
+    if (excused()) return;
     Buckets taken;
     for (unsigned id = 1; id <= options_.nodes; ++id) {
         const Buckets accepted = accepting(nodes_[id]);

@@ -10,6 +10,8 @@
 //     '--- links[from][to]: up or cut, loss, delay
 #pragma once
 
+#include "filter.hpp"
+
 #include "heartbeat/membership.hpp"
 #include "heartbeat/ownership.hpp"
 
@@ -29,12 +31,6 @@
 namespace sim {
 
 using namespace std::chrono_literals;
-using heartbeat::Duration;
-using heartbeat::Time;
-
-inline constexpr unsigned kSimBuckets = 512; // one a group; the ownership code does not care
-using Buckets = std::bitset<kSimBuckets>;
-
 struct Violation : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -65,10 +61,10 @@ struct Node {
     std::unique_ptr<heartbeat::Membership> membership;
     std::deque<std::shared_ptr<const heartbeat::Beat>> inbox;
     Time tick_at = heartbeat::kNever; // world's clock, of the queued tick
-    // The filter.
-    Buckets mine;
-    Time lease{};                  // its own clock
-    heartbeat::ViewNumber applied; // of its present life
+    Filter filter;
+    std::optional<heartbeat::Saved> saved; // in the pinned map
+    Time troubled_until{};                 // world's clock: P3 promises nothing for its connections
+    heartbeat::ViewNumber applied;         // of its present life
 
     Time local(Time world) const {
         return offset + Time(static_cast<std::int64_t>(static_cast<double>(world.count()) * rate));
@@ -95,6 +91,15 @@ class World {
     void order(unsigned id, heartbeat::Event event);
     Link &link(unsigned from, unsigned to) { return links_[from][to]; }
     void excuse(Duration length); // P1 is not promised until then (serve: a partition)
+
+    bool excused() const {
+        return options_.partition == heartbeat::Partition::serve && now_ < excused_until_;
+    }
+    // Its connections may be reset: it was stalled, killed, fenced or cut off lately.
+    bool troubled(unsigned id) const {
+        return now_ < nodes_[id].troubled_until || now_ < excused_until_;
+    }
+    void trouble(unsigned id, Duration length);
 
     Time now() const { return now_; }
     Node &node(unsigned id) { return nodes_[id]; }

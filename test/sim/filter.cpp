@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "filter.hpp"
+
+namespace sim {
+
+Fate Filter::data(std::uint64_t connection, unsigned bucket, Time local) const {
+    const bool socket = sockets[bucket].contains(connection);
+    const bool mine_now = serves(bucket, local);
+    if (mine_now && !guarded[bucket]) return socket ? Fate::taken : Fate::reset;
+    const bool lingers = lingering[bucket] || mine[bucket]; // an expired lease counts as lingering
+    return socket && (mine_now || lingers) ? Fate::taken : Fate::dropped;
+}
+
+void Filter::release(const Buckets &kept, Time local) {
+    const Buckets lost = mine & ~kept;
+    lingering |= lost;
+    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
+        if (lost[bucket]) linger_until[bucket] = local + kLinger;
+    mine &= kept;
+}
+
+void Filter::tidy(Time local) {
+    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
+        if (lingering[bucket] && local >= linger_until[bucket] && sockets[bucket].empty())
+            lingering.reset(bucket);
+}
+
+void Filter::rebuild(Time local) {
+    mine.reset();
+    guarded.set();
+    lease = {};
+    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket) {
+        lingering[bucket] = !sockets[bucket].empty();
+        linger_until[bucket] = local + kLinger;
+    }
+}
+
+heartbeat::GroupSet Filter::lingering_groups() const {
+    heartbeat::GroupSet groups{};
+    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
+        if (lingering[bucket]) groups[bucket / 64] |= std::uint64_t{1} << bucket % 64;
+    return groups;
+}
+
+} // namespace sim
