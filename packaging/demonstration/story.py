@@ -113,6 +113,7 @@ def spread(cluster):
     show_spread(requests)
     say(f"To the clients, {VIRTUAL_IP} is at {cluster.client_sees()}. No server's interface has that hardware\n"
         "address: it is a group address, so the switch hands each frame to all three.")
+    say("Behind it: every client falls into one of 65,536 buckets, and every bucket is one server's.")
     return {request.source: request.answer for request in requests}
 
 
@@ -123,7 +124,7 @@ def status(cluster, number):
 
 def planned(cluster, owner_of):
     title("4. web3 is taken out for maintenance")
-    say("web3# nlbctl stop\n\n")
+    say("Its clients' new connections go to the other two from now on.\n\nweb3# nlbctl stop\n\n")
     with Watched(cluster, "web3", owner_of) as watched:
         cluster.nlbctl("stop", node=3)
         deadline = time.monotonic() + 10
