@@ -118,7 +118,8 @@ struct nlb_config {
     __u64 hash_key[2];
     __u64 slot_multiplier[2]; /* under which no two virtual IPs share a slot */
     struct nlb_slot slots[NLB_SLOTS];
-    __u8 port_class[NLB_PROTOCOLS][65536];
+    __u8 port_class[NLB_PROTOCOLS]
+                   [65536]; /* of a port as it lies in the packet, in network order */
     __u8 rule_of[NLB_MAX_VIRTUAL_IPS][NLB_PROTOCOLS][NLB_CLASSES]; /* or NLB_UNCOVERED */
     struct nlb_rule rules[NLB_TABLES];
     __u8 zero[62];

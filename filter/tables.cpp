@@ -10,6 +10,7 @@
 #include "filter/tables.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cstring>
 #include <stdexcept>
 
@@ -84,7 +85,7 @@ void write_classes(const std::vector<Rule> &rules, int protocol, nlb_config &con
     std::vector<unsigned> first = first_ports_of_classes(rules);
     for (unsigned port = 0, next = 1, current = 0; port < 65536; port++) {
         if (next < first.size() && port == first[next]) current = next++;
-        config.port_class[protocol][port] = static_cast<__u8>(current);
+        config.port_class[protocol][htons(static_cast<__u16>(port))] = static_cast<__u8>(current);
     }
     for (std::size_t ip = 0; ip < kMaxVirtualIps; ip++) {
         std::fill_n(config.rule_of[ip][protocol], NLB_CLASSES, __u8{NLB_UNCOVERED});

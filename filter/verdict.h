@@ -40,8 +40,7 @@ NLB_INLINE __u32 nlb_find_table(const struct nlb_config *config, int virtual_ip,
                                 const struct nlb_packet *packet) {
     if (packet->kind != NLB_KIND_TCP && packet->kind != NLB_KIND_UDP) return NLB_UNCOVERED;
     __u32 protocol = packet->kind == NLB_KIND_TCP ? NLB_TCP : NLB_UDP;
-    __u16 port = __builtin_bswap16(packet->destination_port);
-    __u8 port_class = config->port_class[protocol][port] & (NLB_CLASSES - 1);
+    __u8 port_class = config->port_class[protocol][packet->destination_port] & (NLB_CLASSES - 1);
     return config->rule_of[virtual_ip & (NLB_MAX_VIRTUAL_IPS - 1)][protocol][port_class];
 }
 

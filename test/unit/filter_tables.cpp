@@ -4,6 +4,7 @@
 #include "filter/siphash.h"
 #include "filter/tables.hpp"
 
+#include <arpa/inet.h>
 #include <boost/test/unit_test.hpp>
 #include <cstring>
 #include <memory>
@@ -78,8 +79,9 @@ BOOST_AUTO_TEST_CASE(every_port_finds_the_rule_that_covers_it) {
         for (int protocol : {NLB_TCP, NLB_UDP})
             for (unsigned port = 0; port < 65536; port++)
                 for (unsigned ip = 0; ip < kMaxVirtualIps; ip++)
-                    wrong += config->rule_of[ip][protocol][config->port_class[protocol][port]] !=
-                             naive(rules, ip, protocol, port);
+                    wrong +=
+                        config->rule_of[ip][protocol][config->port_class[protocol][htons(
+                            static_cast<std::uint16_t>(port))]] != naive(rules, ip, protocol, port);
         BOOST_TEST(wrong == 0u);
         BOOST_TEST(rules.size() > 8u);
     }
