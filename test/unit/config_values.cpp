@@ -200,9 +200,11 @@ BOOST_AUTO_TEST_CASE(a_node_is_found_by_the_name_given) {
 
 BOOST_AUTO_TEST_CASE(a_node_finds_itself_by_its_host_name) {
     agent::Config config = smallest();
-    BOOST_TEST(message_of([&] {
-                   agent::find_self(config, std::nullopt);
-               }).ends_with(" (the host name); name one with --node: \"web1\" or \"web2\""));
+    config.nodes[0].name = host_name() + "-1"; // whatever this machine is called
+    config.nodes[1].name = host_name() + "-2";
+    BOOST_TEST(message_of([&] { agent::find_self(config, std::nullopt); })
+                   .ends_with(" (the host name); name one with --node: \"" + config.nodes[0].name +
+                              "\" or \"" + config.nodes[1].name + "\""));
     config.nodes[0].name = host_name().substr(0, host_name().find('.'));
     BOOST_TEST(agent::find_self(config, std::nullopt).id == 1);
     config.nodes[1].name = host_name(); // the whole name goes first
