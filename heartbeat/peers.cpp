@@ -121,7 +121,10 @@ std::string difference(const State &state, const Beat &beat) {
             continue;
         names += (names.empty() ? "" : ", ") + state.settings.section_names[i];
     }
-    return names.empty() ? "sections that only the other one has" : names;
+    if (!names.empty()) return names;
+    return state.settings.sections.size() == beat.sections.size()
+               ? "the order of the rules"
+               : "sections that only the other one has";
 }
 
 namespace {
