@@ -5,6 +5,7 @@
 #include "agent/agent.hpp"
 
 #include "agent/clock.hpp"
+#include "agent/explain.hpp"
 #include "agent/log.hpp"
 #include "agent/random.hpp"
 #include "agent/realtime.hpp"
@@ -169,6 +170,9 @@ void Agent::add_commands() {
         return status({config_, self_, interface_, node_, *datapath_, neighbours_.counters(),
                        commands_, transport_.send_errors()},
                       boot_now());
+    });
+    commands_.add("explain", [this](const auto &args) {
+        return explain(args, config_, node_, *datapath_, boot_now());
     });
     commands_.add("start",
                   [this](const auto &args) { return change(args, heartbeat::event::Start{}); });

@@ -29,7 +29,7 @@ namespace agent {
 struct AgentOptions {
     std::string config_file = "/etc/nlb/cluster.toml";
     std::optional<std::string> node;
-    std::string run_dir = "/run/nlb";
+    std::string run_dir = kDefaultRunDir;
 };
 
 class Agent {

@@ -46,6 +46,8 @@ Json Commands::run(const std::string &name, const std::vector<std::string> &args
         return {{"ok", true}, {"result", function->second(args)}};
     } catch (const Refused &reason) {
         return refusal("refused", reason.what());
+    } catch (const Failed &reason) {
+        return refusal("failed", reason.what());
     }
 }
 

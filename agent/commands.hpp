@@ -25,9 +25,15 @@ struct Refused : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// A command that was tried, or whose arguments make no sense.
+struct Failed : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 class Commands {
   public:
-    using Function = std::function<Json(const std::vector<std::string> &args)>; // may throw Refused
+    using Function =
+        std::function<Json(const std::vector<std::string> &args)>; // may throw Refused and Failed
 
     void add(const std::string &name, Function function) { functions_[name] = std::move(function); }
     std::string answer(std::string_view request);
@@ -42,7 +48,7 @@ class Commands {
     std::map<std::string, Function> functions_;
     std::uint64_t answered_ = 0;
     std::map<std::string, std::uint64_t> refused_{
-        {"malformed", 0}, {"refused", 0}, {"too_long", 0}, {"unknown_command", 0}};
+        {"failed", 0}, {"malformed", 0}, {"refused", 0}, {"too_long", 0}, {"unknown_command", 0}};
 };
 
 } // namespace agent

@@ -13,6 +13,8 @@
 
 namespace agent {
 
+inline constexpr const char *kDefaultRunDir = "/run/nlb";
+
 // Where the agent of a run dir listens. Throws when the path is too long for a socket, naming the
 // run dir.
 std::string control_path(const std::string &run_dir);

@@ -32,7 +32,9 @@ void knock(const std::string &run_dir, const std::string &path) {
     if (error == EACCES || error == EPERM)
         throw std::runtime_error("open " + path + ": " + std::generic_category().message(error) +
                                  "; run it as root");
-    throw NoAgent("no agent answers in " + run_dir);
+    const std::string where = run_dir == kDefaultRunDir ? "" : " --run-dir " + run_dir;
+    throw NoAgent("no agent answers in " + run_dir + "; start one with: nlbd --config FILE" +
+                  where);
 }
 
 } // namespace
@@ -50,7 +52,8 @@ std::string ask(const std::string &run_dir, const std::string &request,
     socket.connect("ipc://" + path);
     zmq::message_t reply;
     if (!socket.send(zmq::buffer(request)) || !socket.recv(reply))
-        throw NoAgent("no agent answers in " + run_dir);
+        throw NoAgent("no agent answers in " + run_dir +
+                      ": one listens there, but does not reply; see " + "whether it is stopped");
     return reply.to_string();
 }
 

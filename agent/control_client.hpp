@@ -8,7 +8,7 @@
 
 namespace agent {
 
-// Nobody listens in this run dir, or nobody replied in time.
+// Nobody listens in this run dir, or nobody replied in time: the text says which, and the way out.
 struct NoAgent : std::runtime_error {
     using std::runtime_error::runtime_error;
 };

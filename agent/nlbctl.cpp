@@ -5,7 +5,9 @@
 #include "agent/nlbctl.hpp"
 
 #include "agent/config.hpp"
+#include "agent/control.hpp"
 #include "agent/control_client.hpp"
+#include "agent/endpoint.hpp"
 #include "agent/program.hpp"
 #include "agent/render.hpp"
 #include "agent/version.hpp"
@@ -24,9 +26,9 @@ using namespace std::chrono_literals;
 struct Call { // one invocation: what was asked for, and where the answer goes
     explicit Call(std::ostream &stream) : out(stream) {}
 
-    std::string run_dir = "/run/nlb";
+    std::string run_dir = kDefaultRunDir;
     bool json = false;
-    std::string argument; // empty: not given
+    std::vector<std::string> arguments; // of the command, those that were given
     bool colour = false;
     std::ostream &out;
 };
@@ -36,9 +38,12 @@ struct Refusal : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+struct Usage : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 Json request(const Call &call, const std::string &command) {
-    Json question{{"command", command}, {"args", Json::array()}};
-    if (!call.argument.empty()) question["args"].push_back(call.argument);
+    const Json question{{"command", command}, {"args", call.arguments}};
     const Json reply = Json::parse(
         ask(call.run_dir, question.dump(-1, ' ', false, Json::error_handler_t::replace)), nullptr,
         false);
@@ -62,6 +67,15 @@ void members(const Call &call) { show(call, "members", render_members); }
 void rules(const Call &call) { show(call, "rules", render_rules); }
 void counters(const Call &call) { show(call, "counters", render_counters); }
 
+void explain(const Call &call) {
+    const auto &args = call.arguments;
+    if ((args[0] != "tcp" && args[0] != "udp") || !parse_endpoint(args[1]) ||
+        !parse_endpoint(args[2]))
+        throw Usage("explain: expected tcp or udp and two of 192.0.2.1:80 or [fd00::1]:80");
+    const Json explanation = request(call, "explain");
+    call.out << (call.json ? explanation.dump(2) + "\n" : render_explanation(explanation));
+}
+
 void start(const Call &call) { request(call, "start"); }
 
 // Returns when the node is out: it is a matter of milliseconds, or of one lease when others are
@@ -70,7 +84,7 @@ void stop(const Call &call) {
     constexpr auto kPatience = 5s;
     request(call, "stop");
     Call again = call;
-    again.argument.clear();
+    again.arguments.clear();
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (request(again, "status")["state"] != "stopped") {
         if (std::chrono::steady_clock::now() > deadline)
@@ -80,51 +94,51 @@ void stop(const Call &call) {
 }
 
 void keygen(const Call &call) {
-    if (call.argument.empty())
+    if (call.arguments.empty())
         call.out << generate_key() << "\n";
     else
-        write_new_key(call.argument);
+        write_new_key(call.arguments[0]);
 }
 
-void check(const Call &call) { call.out << to_toml(load_config(call.argument)); }
+void check(const Call &call) { call.out << to_toml(load_config(call.arguments[0])); }
 
 struct Command {
     const char *name;
-    const char *argument; // its name in the help; nullptr: takes none
-    bool required;
+    const char *argument; // in the help; nullptr: takes none
+    int least, most;      // arguments
     void (*function)(const Call &);
     const char *help;
 };
 
 constexpr Command kCommands[] = {
-    {"status", nullptr, false, status,
+    {"status", nullptr, 0, 0, status,
      "This node, all members, the rules and the packets at a glance"},
-    {"members", nullptr, false, members, "Every configured node: state, weight, share, last heard"},
-    {"rules", nullptr, false, rules,
+    {"members", nullptr, 0, 0, members, "Every configured node: state, weight, share, last heard"},
+    {"rules", nullptr, 0, 0, rules,
      "The port rules, and how many buckets of each this node serves"},
-    {"counters", nullptr, false, counters, "Packets, beats and commands by what became of them"},
-    {"start", "NODE", false, start, "Take part in the cluster again"},
-    {"stop", "NODE", false, stop, "Leave the cluster; the agent stays"},
-    {"keygen", "FILE", false, keygen,
-     "Print a new cluster key, or write it to a new file with mode 0600"},
-    {"check", "FILE", true, check, "Check a configuration file and print what it amounts to"},
+    {"counters", nullptr, 0, 0, counters, "Packets, beats and commands by what became of them"},
+    {"explain", "PROTO SRC:PORT VIP:PORT", 3, 3, explain, "Whose a flow is, and why"},
+    {"start", "[NODE]", 0, 1, start, "Take part in the cluster again"},
+    {"stop", "[NODE]", 0, 1, stop, "Leave the cluster; the agent stays"},
+    {"keygen", "[FILE]", 0, 1, keygen,
+     "Print a new cluster key, or write it to a new file (mode 0600)"},
+    {"check", "FILE", 1, 1, check, "Check a configuration file and print what it amounts to"},
 };
 
 int run(const Command &command, const Call &call, std::ostream &err) {
     const auto fail = [&](const std::string &error, ExitCode code) {
-        err << error_line("nlbctl", error, call.argument);
+        err << error_line("nlbctl", error, call.arguments.empty() ? "" : call.arguments[0]);
         return code;
     };
     try {
         command.function(call);
         return kDone;
     } catch (const NoAgent &error) {
-        const bool usual = call.run_dir == Call(call.out).run_dir;
-        return fail(std::string(error.what()) + "; start one with: nlbd --config FILE" +
-                        (usual ? "" : " --run-dir " + call.run_dir),
-                    kNoAgent);
+        return fail(error.what(), kNoAgent);
     } catch (const Refusal &error) {
         return fail(error.what(), kRefused);
+    } catch (const Usage &error) {
+        return fail(error.what(), kUsage);
     } catch (const std::exception &error) {
         return fail(error.what(), kFailed);
     }
@@ -147,8 +161,10 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
         CLI::App *sub = app.add_subcommand(command.name, command.help);
         chosen[sub] = &command;
         if (!command.argument) continue;
-        CLI::Option *option = sub->add_option(command.argument, call.argument);
-        if (command.required) option->required();
+        sub->add_option("ARGUMENT", call.arguments)
+            ->option_text(command.argument)
+            ->expected(command.least, command.most)
+            ->required(command.least > 0);
     }
     try {
         app.parse(std::vector<std::string>(args.rbegin(), args.rend())); // taken from the back

@@ -53,10 +53,12 @@ std::string name_of(const Json &status, const Json &id) {
     return text_of(id, "none");
 }
 
-std::string view_text(const Json &view) {
+// A node that only looks on installs nothing.
+std::string view_text(const Json &view, const std::string &state) {
+    const bool takes_part = state == "joining" || state == "active" || state == "draining";
     if (view["term"] == 0) return "none";
     return view["term"].dump() + "." + view["number"].dump() +
-           (view["installed"] ? "" : " (being installed)");
+           (view["installed"] || !takes_part ? "" : " (being installed)");
 }
 
 std::string header(const Json &status, bool colour) {
@@ -67,7 +69,7 @@ std::string header(const Json &status, bool colour) {
     line += label("   node ") + paint(status["node"]["name"], Colour::bold, colour) + " (" +
             status["node"]["id"].dump() + ")";
     line += label("   state ") + paint(state, colour_of_state(state), colour);
-    line += label("   view ") + view_text(status["view"]);
+    line += label("   view ") + view_text(status["view"], state);
     line += label("   leader ") + name_of(status, status["view"]["leader"]);
     line += label("   datapath ") + text_of(datapath["kind"], "") + " " +
             text_of(datapath["mode"], "") + " on " + text_of(datapath["interface"], "");
@@ -111,6 +113,15 @@ std::string counted(const std::string &name, const Json &counters, bool colour) 
 }
 
 } // namespace
+
+std::string render_explanation(const Json &explanation) {
+    const std::string rule = text_of(explanation["rule"], "none covers it");
+    const std::string owner = text_of(explanation["owner_name"], "nobody");
+    return "rule " + rule + "   bucket " + text_of(explanation["bucket"], "none") + "   owner " +
+           owner + " (" + text_of(explanation["why"][0], "") +
+           ")   this node: " + text_of(explanation["verdict"], "") + ", " +
+           text_of(explanation["reason"], "") + "\n";
+}
 
 std::string render_members(const Json &status, bool colour) {
     Table table({{"id", true},

@@ -15,6 +15,8 @@ struct FakeDatapath : filter::Datapath {
     std::vector<std::string> calls; // in order: "install", "lease", "guarded", "lingering"
     filter::Tables tables;
     std::uint64_t lease = 0;
+    std::vector<std::uint8_t> judged;
+    filter::Verdict verdict{"accepted", false, 0, 5};
     filter::GroupSet guarded{}, lingering{};
 
     void install(const filter::Tables &next) override {
@@ -37,9 +39,11 @@ struct FakeDatapath : filter::Datapath {
         return {{"accepted", false, 3}, {"foreign", true, 6}};
     }
     filter::Mode mode() const override { return filter::Mode::generic; }
-    filter::Verdict judge(const std::vector<std::uint8_t> &) override {
-        return {"accepted", false, -1, -1};
+    filter::Verdict judge(const std::vector<std::uint8_t> &frame) override {
+        judged = frame;
+        return verdict;
     }
+    void keep() override {}
 
     bool serves(std::size_t table, unsigned bucket) const {
         return tables[table].mine[bucket / 64] >> bucket % 64 & 1;

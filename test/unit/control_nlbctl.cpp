@@ -151,7 +151,11 @@ BOOST_AUTO_TEST_CASE(wrong_usage_ends_with_two) {
                                                  {"check"},
                                                  {"status", "members"},
                                                  {"stop", "a", "b"},
-                                                 {"--run-dir"}}) {
+                                                 {"--run-dir"},
+                                                 {"explain"},
+                                                 {"explain", "tcp", "1.2.3.4:1"},
+                                                 {"explain", "icmp", "1.2.3.4:1", "1.2.3.4:1"},
+                                                 {"explain", "tcp", "1.2.3.4", "1.2.3.4:1"}}) {
         const Result result = nlbctl(args);
         BOOST_TEST(result.code == 2);
         BOOST_TEST(!result.err.empty());

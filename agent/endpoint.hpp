@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// An address and a port as people write them: "192.0.2.1:80", "[fd00::1]:80".
+#pragma once
+
+#include "filter/address.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace agent {
+
+struct Endpoint {
+    filter::IpAddress address;
+    std::uint16_t port = 0;
+};
+
+std::optional<Endpoint> parse_endpoint(std::string_view text);
+
+} // namespace agent
