@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/host_setup.hpp"
+#include "agent/host_interface.hpp"
 #include "test/host/node.hpp"
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <csignal>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,9 +88,23 @@ BOOST_AUTO_TEST_CASE(what_was_there_before_stays) {
     {
         const HostSetup setup(wish(), file("host"));
         BOOST_TEST(arp_ignore("eth0") == 2);
+        BOOST_TEST(agent::HostState::read_sysctl("eth0", "arp_announce") == 0); // all has it
         BOOST_TEST(state() != before);
     }
     BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(group_that_a_process_has_joined_is_made_to_outlive_it) {
+    packet_mreq request{};
+    request.mr_ifindex = agent::require_interface("eth0").index;
+    request.mr_type = PACKET_MR_MULTICAST;
+    request.mr_alen = 6;
+    std::copy(kClusterMac.begin(), kClusterMac.end(), request.mr_address);
+    const int other = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    BOOST_TEST(setsockopt(other, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request) == 0);
+    const HostSetup setup(wish(), file("host"));
+    close(other);
+    BOOST_TEST(has(run("ip maddress show dev eth0"), kClusterMacText + " static"));
 }
 
 BOOST_AUTO_TEST_CASE(successor_of_a_killed_agent_restores_the_original_state) {
