@@ -24,6 +24,8 @@ inline constexpr unsigned kGroups = kBuckets / kBucketsPerGroup; // 512
 inline constexpr unsigned kMaxRules = 32;
 inline constexpr unsigned kMaxVirtualIps = 32;
 
+inline constexpr std::size_t kNoteBytes = 4092;
+
 using BucketSet = std::array<std::uint64_t, kBuckets / 64>; // bit b % 64 of word b / 64
 using GroupSet = std::array<std::uint64_t, kGroups / 64>;
 
@@ -94,6 +96,13 @@ class Datapath {
 
     // Packets of each table (as in Tables) that were let in and dropped.
     virtual std::vector<RuleCounter> rule_counters() const { return {}; }
+    // Whether this process found a predecessor's tables, lease, guarded and lingering groups and counters, in
+    // effect all the while, and goes on with them: same layout, interface and settings.
+    virtual bool adopted() const { return false; }
+    // What the agent, or the predecessor whose tables were adopted, noted last; empty at first. At most
+    // kNoteBytes. A process that is killed while it notes leaves the former note.
+    virtual std::vector<std::uint8_t> note() const { return {}; }
+    virtual void set_note(const std::vector<std::uint8_t> &) {}
     // From here on the destructor leaves everything in place for a successor.
     virtual void keep() {}
 };

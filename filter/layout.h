@@ -87,10 +87,18 @@ enum nlb_reason {
 #define NLB_SLOTS 256   /* of the virtual IPs' hash table */
 #define NLB_OWNER_BUFFERS 4
 #define NLB_CONFIG_BUFFERS 2
-#define NLB_RESUME_BYTES 4096
+#define NLB_NOTES 2
+#define NLB_NOTE_BYTES 4092
 
 enum nlb_affinity { NLB_AFFINITY_NONE, NLB_AFFINITY_SINGLE, NLB_AFFINITY_NETWORK };
 enum nlb_protocol { NLB_TCP, NLB_UDP, NLB_PROTOCOLS };
+
+/* What the agent notes down for its successor; its own business what. */
+struct nlb_note {
+    __u32 length;
+    __u8 bytes[NLB_NOTE_BYTES];
+};
+NLB_ASSERT(sizeof(struct nlb_note) == 4096);
 
 /* One virtual IP at the place where its hash points; family 0: nobody lives here. */
 struct nlb_slot {
@@ -161,8 +169,8 @@ struct nlb_state {
     __u64 guarded[NLB_GROUPS / 64];
     __u64 lingering[NLB_GROUPS / 64];
     struct nlb_verdict judged; /* written by the judge program */
-    __u32 resume_size;
-    __u8 resume[NLB_RESUME_BYTES]; /* the agent's own notes for its successor */
+    __u32 active_note;
+    struct nlb_note notes[NLB_NOTES];
     struct nlb_config config[NLB_CONFIG_BUFFERS];
     struct nlb_owners owners[NLB_OWNER_BUFFERS];
 };
@@ -170,10 +178,10 @@ NLB_ASSERT(__builtin_offsetof(struct nlb_state, active_owners) == 16);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, own_mac) == 32);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, guarded) == 64);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, judged) == 192);
-NLB_ASSERT(__builtin_offsetof(struct nlb_state, resume) == 208);
-NLB_ASSERT(__builtin_offsetof(struct nlb_state, config) == 4304);
-NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 295440);
-NLB_ASSERT(sizeof(struct nlb_state) == 1377040);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, notes) == 208);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, config) == 8400);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 299536);
+NLB_ASSERT(sizeof(struct nlb_state) == 1381136);
 
 /* One a processor; the agent adds them up. */
 struct nlb_counters {

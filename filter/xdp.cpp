@@ -12,11 +12,13 @@
 #include "filter/tables.hpp"
 #include "filter/xdp_attach.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <linux/membarrier.h>
 #include <memory>
 #include <stdexcept>
@@ -39,48 +41,100 @@ struct SkeletonDeleter {
 };
 using Skeleton = std::unique_ptr<nlbd_bpf, SkeletonDeleter>;
 
-int keep_quiet(libbpf_print_level, const char *, va_list) {
-    return 0;
-} // errors are thrown, in one line
+// Errors are thrown, in one line.
+int keep_quiet(libbpf_print_level, const char *, va_list) { return 0; }
 
-void write_head(nlb_state &state, const Interface &interface) {
-    state.layout = NLB_LAYOUT;
-    state.size = sizeof state;
-    state.interface_index = static_cast<__u32>(interface.index);
-    state.own_mac = mac_word(interface.mac);
+// A predecessor's tables, read-only. Nothing when there are none, or none that this process can
+// read.
+class Found {
+  public:
+    explicit Found(const Descriptor &map) {
+        bpf_map_info info{};
+        __u32 size = sizeof info;
+        if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0) return;
+        if (info.value_size < offsetof(nlb_state, active_owners)) return;
+        size_ = info.value_size;
+        void *memory = mmap(nullptr, size_, PROT_READ, MAP_SHARED, map.get(), 0);
+        if (memory != MAP_FAILED) state_ = static_cast<const nlb_state *>(memory);
+    }
+    Found(const Found &) = delete;
+    ~Found() {
+        if (state_) munmap(const_cast<nlb_state *>(state_), size_);
+    }
+
+    // The head of nlb_state never moves, so these two hold whatever the layout.
+    bool belongs_to(const Interface &interface) const {
+        return state_ && state_->interface_index == static_cast<__u32>(interface.index);
+    }
+    bool made_hook(const Interface &interface) const {
+        return belongs_to(interface) && state_->made_clsact;
+    }
+
+    bool fits(const Interface &interface, const nlb_config &config) const {
+        return belongs_to(interface) && size_ == sizeof(nlb_state) &&
+               state_->layout == NLB_LAYOUT && state_->size == sizeof(nlb_state) &&
+               std::memcmp(&state_->config[state_->active_config % NLB_CONFIG_BUFFERS], &config,
+                           sizeof config) == 0;
+    }
+
+  private:
+    const nlb_state *state_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+bool is_counters(const Descriptor &map) {
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    return map && bpf_obj_get_info_by_fd(map.get(), &info, &size) == 0 &&
+           info.type == BPF_MAP_TYPE_PERCPU_ARRAY && info.value_size == sizeof(nlb_counters);
 }
 
-// Loaded, with everything in place that follows from the configuration.
-Skeleton load_programs(const Settings &settings, const Interface &interface) {
-    libbpf_set_print(keep_quiet);
-    Skeleton skeleton(nlbd_bpf::open());
-    if (!skeleton) fail("open the BPF programs", errno);
-    int error = nlbd_bpf::load(skeleton.get());
-    if (error == 0) {
-        write_head(skeleton->bss->state, interface);
-        write_config(settings, skeleton->bss->state.config[0]);
-        return skeleton;
-    }
+[[noreturn]] void fail_to_load(int error) {
+    const std::string what = "load the BPF programs";
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-        fail("load the BPF programs", -error,
+        fail(what, error,
              "this kernel describes no types (/sys/kernel/btf/vmlinux): it needs "
              "CONFIG_DEBUG_INFO_BTF");
-    fail("load the BPF programs", -error,
-         error == -EPERM ? "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN" : "");
+    fail(what, error,
+         error == EPERM ? "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN" : "");
 }
 
-// Whether a predecessor with these pins made the tc hook on this interface. The head of nlb_state
-// never moves.
-bool made_hook(const Descriptor &state, int interface_index) {
-    if (!state) return false;
-    auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    void *head = mmap(nullptr, page, PROT_READ, MAP_SHARED, state.get(), 0);
-    if (head == MAP_FAILED) return false;
-    auto *found = static_cast<const nlb_state *>(head);
-    bool ours = found->interface_index == static_cast<__u32>(interface_index) && found->made_clsact;
-    munmap(head, page);
-    return ours;
-}
+// The programs with their tables: a predecessor's, if they say what this process would write.
+struct Programs {
+    Skeleton skeleton;
+    bool adopted = false;
+
+    Programs(const Settings &settings, const Interface &interface, const Pins &pins) {
+        auto config = std::make_unique<nlb_config>();
+        write_config(settings, *config);
+        libbpf_set_print(keep_quiet);
+        skeleton.reset(nlbd_bpf::open());
+        if (!skeleton) fail("open the BPF programs", errno);
+        adopt(Found(pins.open("state")).fits(interface, *config), pins);
+        if (int error = nlbd_bpf::load(skeleton.get()); error != 0) fail_to_load(-error);
+        nlb_state &state = skeleton->bss->state;
+        state.own_mac = mac_word(interface.mac);
+        if (adopted) return;
+        state.layout = NLB_LAYOUT;
+        state.size = sizeof state;
+        state.interface_index = static_cast<__u32>(interface.index);
+        state.config[0] = *config;
+    }
+
+    int xdp() const { return bpf_program__fd(skeleton->progs.nlbd_xdp); }
+    int tc() const { return bpf_program__fd(skeleton->progs.nlbd_tc); }
+    int judge() const { return bpf_program__fd(skeleton->progs.nlbd_judge); }
+    int state() const { return bpf_map__fd(skeleton->maps.bss); }
+    int counters() const { return bpf_map__fd(skeleton->maps.counters); }
+
+  private:
+    void adopt(bool fits, const Pins &pins) {
+        Descriptor found = pins.open("state"), sums = pins.open("counters");
+        adopted = fits && is_counters(sums) &&
+                  bpf_map__reuse_fd(skeleton->maps.bss, found.get()) == 0 &&
+                  bpf_map__reuse_fd(skeleton->maps.counters, sums.get()) == 0;
+    }
+};
 
 template <typename Word>
 void store(Word &shared, std::type_identity_t<Word> value) {
@@ -92,13 +146,12 @@ class XdpDatapath final : public Datapath {
     XdpDatapath(const std::string &interface, XdpMode mode, const std::string &pin_dir,
                 const Settings &settings)
         : rules_(settings.rules.size()), interface_(find_interface(interface)), pins_(pin_dir),
-          skeleton_(load_programs(settings, interface_)), state_(skeleton_->bss->state),
-          link_(interface_, mode, bpf_program__fd(skeleton_->progs.nlbd_xdp), pins_.open("link")),
-          tc_(interface_, bpf_program__fd(skeleton_->progs.nlbd_tc),
-              made_hook(pins_.open("state"), interface_.index)) {
+          programs_(settings, interface_, pins_), state_(programs_.skeleton->bss->state),
+          link_(interface_, mode, programs_.xdp(), pins_.open("link")),
+          tc_(interface_, programs_.tc(), Found(pins_.open("state")).made_hook(interface_)) {
         state_.made_clsact = tc_.hook_is_ours();
-        pins_.put("state", bpf_map__fd(skeleton_->maps.bss));
-        pins_.put("counters", bpf_map__fd(skeleton_->maps.counters));
+        pins_.put("state", programs_.state());
+        pins_.put("counters", programs_.counters());
         pins_.put("link", link_.fd());
     }
 
@@ -140,8 +193,7 @@ class XdpDatapath final : public Datapath {
     }
 
     Mode mode() const override {
-        return attached_mode(interface_.index,
-                             program_id(bpf_program__fd(skeleton_->progs.nlbd_xdp)));
+        return attached_mode(interface_.index, program_id(programs_.xdp()));
     }
 
     Verdict judge(const std::vector<std::uint8_t> &frame) override {
@@ -149,10 +201,25 @@ class XdpDatapath final : public Datapath {
             return to_verdict({NLB_TOO_SHORT, -1, -1});
         LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
                     .data_size_in = static_cast<__u32>(frame.size()), .repeat = 1);
-        int program = bpf_program__fd(skeleton_->progs.nlbd_judge);
+        int program = programs_.judge();
         if (int error = bpf_prog_test_run_opts(program, &options); error != 0)
             fail("judge a frame", -error);
         return to_verdict(state_.judged);
+    }
+
+    bool adopted() const override { return programs_.adopted; }
+
+    std::vector<std::uint8_t> note() const override {
+        const nlb_note &note = state_.notes[state_.active_note % NLB_NOTES];
+        return {note.bytes, note.bytes + std::min<std::size_t>(note.length, kNoteBytes)};
+    }
+
+    void set_note(const std::vector<std::uint8_t> &bytes) override {
+        if (bytes.size() > kNoteBytes) throw std::logic_error("note for a successor: too long");
+        unsigned next = (state_.active_note + 1) % NLB_NOTES;
+        state_.notes[next].length = static_cast<__u32>(bytes.size());
+        std::copy(bytes.begin(), bytes.end(), state_.notes[next].bytes);
+        store(state_.active_note, next);
     }
 
     void keep() override {
@@ -165,8 +232,8 @@ class XdpDatapath final : public Datapath {
     void wait_until_unused(unsigned buffer) const {
         auto rested = Clock::now() - retired_[buffer];
         if (rested >= kGrace || syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
-        std::this_thread::sleep_for(kGrace -
-                                    rested); // kernels with nohz_full have no such membarrier
+        // Kernels with nohz_full have no such membarrier.
+        std::this_thread::sleep_for(kGrace - rested);
     }
 
     nlb_counters add_up() const {
@@ -174,9 +241,7 @@ class XdpDatapath final : public Datapath {
         if (cpus < 0) fail("count processors", -cpus);
         std::vector<nlb_counters> each(static_cast<std::size_t>(cpus));
         __u32 zero = 0;
-        if (int error =
-                bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &zero, each.data());
-            error != 0)
+        if (int error = bpf_map_lookup_elem(programs_.counters(), &zero, each.data()); error != 0)
             fail("read counters", -error);
         nlb_counters sum{};
         for (const nlb_counters &one : each)
@@ -188,7 +253,7 @@ class XdpDatapath final : public Datapath {
     std::size_t rules_;
     Interface interface_;
     Pins pins_;
-    Skeleton skeleton_;
+    Programs programs_;
     nlb_state &state_;
     XdpLink link_; // before the filter: whose interface it is shows here
     TcFilter tc_;

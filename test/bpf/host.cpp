@@ -19,6 +19,7 @@
 #include <stdexcept>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -157,6 +158,26 @@ std::unique_ptr<filter::Datapath> attach(filter::XdpMode mode) {
     auto datapath = filter::attach_xdp("near", mode, Host::pin_dir("node"), settings());
     datapath->set_lease(kForever);
     return datapath;
+}
+
+int in_a_process(const std::function<void()> &action) {
+    pid_t child = fork();
+    if (child == 0) {
+        try {
+            action();
+        } catch (...) {
+            _exit(1);
+        }
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void attach_and_die(const std::function<std::unique_ptr<filter::Datapath>()> &action) {
+    if (in_a_process([&] { action().release(); }) != 0)
+        throw std::runtime_error("the process that was to attach failed");
 }
 
 std::uint64_t counter(const filter::Datapath &datapath, const std::string &reason) {

@@ -42,6 +42,12 @@ constexpr std::uint64_t kForever = ~std::uint64_t{0};
 
 std::unique_ptr<filter::Datapath> attach(filter::XdpMode mode = filter::XdpMode::generic);
 
+// In a process of its own, which then dies without a destructor: its exit code, -1 when it was
+// killed.
+int in_a_process(const std::function<void()> &action);
+// Likewise; what is returned is not destroyed. Throws when the action did.
+void attach_and_die(const std::function<std::unique_ptr<filter::Datapath>()> &action);
+
 std::uint64_t counter(const filter::Datapath &datapath, const std::string &reason);
 
 // One run of a program attached to `near`, as the kernel would run it on a frame that has arrived.
