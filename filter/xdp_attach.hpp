@@ -8,9 +8,6 @@
 // exchanged without a packet passing in between. tc has no such link in the kernels and the libbpf
 // that we build for (tcx came later); there a filter is replaced under a fixed handle, which is
 // just as seamless.
-//
-// A predecessor's pinned link is taken over, its maps are not: a new process starts with empty
-// tables.
 #pragma once
 
 #include "filter/datapath.hpp"
