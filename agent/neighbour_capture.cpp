@@ -49,8 +49,7 @@ std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips) {
     if (const auto targets = any_of(virtual_ips, false); !targets.empty())
         text += std::string(text.empty() ? "" : " or ") + "(ip6[6] = 58 and ip6[40] = 135 and (" +
                 targets + "))";
-    return "(" + text + ") or (vlan and (" + text +
-           "))"; // "vlan" moves the offsets of all that follows it
+    return text;
 }
 
 void NeighbourCapture::Close::operator()(pcap *handle) const { pcap_close(handle); }

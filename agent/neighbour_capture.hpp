@@ -16,8 +16,9 @@ struct pcap;
 
 namespace agent {
 
-// The capture filter: ARP requests and neighbour solicitations for exactly these addresses,
-// untagged or tagged.
+// The capture filter: ARP requests and neighbour solicitations for exactly these addresses. Frames
+// with a VLAN tag as well: the kernel has taken the tag out when the filter runs, and libpcap puts
+// it back afterwards.
 std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips);
 
 class NeighbourCapture {
