@@ -104,8 +104,8 @@ void check(const Call &call) { call.out << to_toml(load_config(call.arguments[0]
 
 struct Command {
     const char *name;
-    const char *argument; // in the help; nullptr: takes none
-    int least, most;      // arguments
+    const char *argument; // its name; nullptr: takes none
+    int least, most;      // how many
     void (*function)(const Call &);
     const char *help;
 };
@@ -117,12 +117,18 @@ constexpr Command kCommands[] = {
     {"rules", nullptr, 0, 0, rules,
      "The port rules, and how many buckets of each this node serves"},
     {"counters", nullptr, 0, 0, counters, "Packets, beats and commands by what became of them"},
-    {"explain", "PROTO SRC:PORT VIP:PORT", 3, 3, explain, "Whose a flow is, and why"},
-    {"start", "[NODE]", 0, 1, start, "Take part in the cluster again"},
-    {"stop", "[NODE]", 0, 1, stop, "Leave the cluster; the agent stays"},
-    {"keygen", "[FILE]", 0, 1, keygen,
+    {"explain", "FLOW", 3, 3, explain, "Whose a flow is, and why"},
+    {"start", "NODE", 0, 1, start, "Take part in the cluster again"},
+    {"stop", "NODE", 0, 1, stop, "Leave the cluster; the agent stays"},
+    {"keygen", "FILE", 0, 1, keygen,
      "Print a new cluster key, or write it to a new file (mode 0600)"},
     {"check", "FILE", 1, 1, check, "Check a configuration file and print what it amounts to"},
+};
+
+const std::map<std::string, std::string> kArgumentHelp = {
+    {"FLOW", "PROTO SRC:PORT VIP:PORT, as in: tcp 192.0.2.7:40000 192.0.2.100:80"},
+    {"NODE", "Name or id; left out: the local node"},
+    {"FILE", "A path"},
 };
 
 int run(const Command &command, const Call &call, std::ostream &err) {
@@ -161,8 +167,7 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
         CLI::App *sub = app.add_subcommand(command.name, command.help);
         chosen[sub] = &command;
         if (!command.argument) continue;
-        sub->add_option("ARGUMENT", call.arguments)
-            ->option_text(command.argument)
+        sub->add_option(command.argument, call.arguments, kArgumentHelp.at(command.argument))
             ->expected(command.least, command.most)
             ->required(command.least > 0);
     }
