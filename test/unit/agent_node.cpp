@@ -65,6 +65,9 @@ BOOST_AUTO_TEST_CASE(buckets_linger_before_they_are_let_go) {
          ++i)
         cluster.run(1ms);
     BOOST_TEST(before(cluster.machine(1).datapath.calls, "lingering", "install"));
+    BOOST_TEST((cluster.machine(1).datapath.lingering != filter::GroupSet{}));
+    cluster.run(6s);
+    BOOST_TEST((cluster.machine(1).datapath.lingering == filter::GroupSet{}));
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_nodes_buckets_are_served_by_the_others_and_guarded_first) {
