@@ -5,6 +5,8 @@
 // is read. README.md has the table.
 #include "heartbeat/codec.hpp"
 
+#include "heartbeat/membership.hpp"
+
 #include <sodium.h>
 
 #include <algorithm>
@@ -155,6 +157,34 @@ void beat_fields(Io &io, BeatLike &beat) {
     if (beat.view) view_fields(io, *beat.view);
 }
 
+template <class Io, class TimeLike>
+void time(Io &io, TimeLike &value) {
+    auto count = static_cast<std::uint64_t>(value.count());
+    integer(io, count);
+    if constexpr (!std::is_const_v<TimeLike>) value = Time(static_cast<std::int64_t>(count));
+}
+
+template <class Io, class SavedLike>
+void saved_fields(Io &io, SavedLike &saved) {
+    time(io, saved.started);
+    integer(io, saved.life);
+    integer(io, saved.previous);
+    integer(io, saved.sequence);
+    integer(io, saved.highest_term);
+    integer(io, saved.vote.term);
+    io.field(saved.vote.candidate, kLastNode);
+    bool heard = saved.other_leader.has_value();
+    flag(io, heard);
+    Time then = saved.other_leader.value_or(Time{});
+    time(io, then);
+    if constexpr (!std::is_const_v<SavedLike>)
+        if (heard) saved.other_leader = then;
+    flag(io, saved.installed);
+    flag(io, saved.serving);
+    time(io, saved.lease_until);
+    view_fields(io, saved.view);
+}
+
 // Identifiers that have to be there, ascending so that none is there twice, and life 0, which
 // nobody has.
 template <class T, class Id>
@@ -231,6 +261,38 @@ std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const E
     beat_fields(reader, beat);
     if (!reader.finished() || !consistent(beat)) return Refusal::malformed;
     return beat;
+}
+
+namespace {
+
+constexpr std::uint8_t kSavedVersion = 1;
+
+void put_header(Writer &writer, Digest config, NodeId self) {
+    writer.number(kSavedVersion, 1);
+    writer.number(config, 8);
+    writer.number(index(self), 1);
+}
+
+} // namespace
+
+std::vector<std::uint8_t> pack(const Saved &saved, Digest config, NodeId self) {
+    Writer writer;
+    put_header(writer, config, self);
+    saved_fields(writer, saved);
+    return std::move(writer.bytes);
+}
+
+std::optional<Saved> unpack(std::span<const std::uint8_t> bytes, Digest config, NodeId self) {
+    Writer header;
+    put_header(header, config, self);
+    if (bytes.size() < header.bytes.size() ||
+        !std::equal(header.bytes.begin(), header.bytes.end(), bytes.begin()))
+        return std::nullopt;
+    Reader reader(bytes.subspan(header.bytes.size()));
+    Saved saved;
+    saved_fields(reader, saved);
+    if (!reader.finished() || !ascending(saved.view.members, &Member::id)) return std::nullopt;
+    return saved;
 }
 
 } // namespace heartbeat

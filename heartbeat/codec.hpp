@@ -9,12 +9,15 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 namespace heartbeat {
+
+struct Saved; // membership.hpp
 
 inline constexpr std::size_t kMaxDatagram = 1400; // bytes, tag included
 
@@ -45,5 +48,11 @@ std::string_view to_string(Refusal refusal);
 // Precondition: the beat holds at most kMaxNodes members and quotes and 80 sections.
 std::vector<std::uint8_t> seal(const Beat &beat, const Envelope &envelope);
 std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const Envelope &envelope);
+
+// A life as bytes for its successor on the same machine, bound to the configuration and the node.
+// Not for the wire.
+std::vector<std::uint8_t> pack(const Saved &saved, Digest config, NodeId self);
+// Nothing when it is another's, of another version, or damaged.
+std::optional<Saved> unpack(std::span<const std::uint8_t> bytes, Digest config, NodeId self);
 
 } // namespace heartbeat

@@ -155,8 +155,8 @@ Saved Membership::save() const {
 }
 
 bool Membership::resumable(const Saved &saved, NodeId self, Time now) {
-    return saved.life != 0 && saved.view.holds(self, saved.life) && now >= saved.started &&
-           now < saved.lease_until;
+    return saved.life != 0 && saved.installed && saved.view.holds(self, saved.life) &&
+           now >= saved.started && now < saved.lease_until;
 }
 
 bool Membership::asks_witness(Time now) const {

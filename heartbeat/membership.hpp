@@ -135,6 +135,8 @@ class Membership {
     Beat beat(Time now, const GroupSet &lingering, Digest ownership);
 
     Saved save() const;
+    // Its lease holds, and it was not in the middle of a hand-over: it serves exactly what its view
+    // gives.
     static bool resumable(const Saved &saved, NodeId self, Time now);
 
     // This node hears nobody who could be serving, and serves only while its witness answers: ask

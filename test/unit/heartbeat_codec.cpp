@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "heartbeat/codec.hpp"
+#include "heartbeat/membership.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -146,6 +147,24 @@ BOOST_AUTO_TEST_CASE(random_bytes_are_never_a_beat) {
             std::copy_n(seal(largest(), envelope()).begin(), 5, bytes.begin());
         BOOST_REQUIRE(std::holds_alternative<Refusal>(open(bytes, envelope())));
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_saved_life_comes_back_to_its_own_successor_alone) {
+    Saved saved;
+    saved.started = std::chrono::seconds(5);
+    saved.life = 7;
+    saved.sequence = 1000;
+    saved.vote = {3, id(2)};
+    saved.other_leader = std::chrono::seconds(6);
+    saved.view = *largest().view;
+    saved.installed = saved.serving = true;
+    saved.lease_until = std::chrono::seconds(9);
+    const auto bytes = pack(saved, 11, id(4));
+    BOOST_TEST((unpack(bytes, 11, id(4)) == saved));
+    BOOST_TEST(!unpack(bytes, 12, id(4)).has_value());
+    BOOST_TEST(!unpack(bytes, 11, id(5)).has_value());
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+        BOOST_REQUIRE(!unpack(std::span(bytes).first(size), 11, id(4)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
