@@ -44,6 +44,11 @@ heartbeat::Membership make_membership(const heartbeat::Settings &settings) {
     return heartbeat::Membership(settings, boot_now(), std::max<heartbeat::Life>(1, random_bits()));
 }
 
+// 0: there is none of that name.
+int index_of(const std::string &interface) {
+    return find_interface(interface).value_or(HostInterface{}).index;
+}
+
 void log_note(const heartbeat::Note &note) {
     using Kind = heartbeat::Note::Kind;
     const bool bad =
@@ -58,6 +63,7 @@ Agent::Agent(const AgentOptions &options)
       self_(find_self(config_, options.node)),             // by name, or by the host's
       key_(load_key(config_.key_file)),                    // root's alone
       interface_(clients_interface(config_, self_)),       //
+      interface_index_(index_of(interface_)),              // 0: the filter will say so
       run_dir_(options.run_dir),                           // with a bpffs, for this agent alone
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
       datapath_(filter::attach_xdp(interface_, xdp_mode(config_, self_), run_dir_.bpf(),
@@ -97,8 +103,14 @@ void Agent::run() {
         neighbours_.handle();
         obey_signals();
         control_waits_ = control_.serve([this](auto request) { return commands_.answer(request); });
-        if (links_.drain() || boot_now() >= heal_at_) look_after_host();
+        if (links_.drain() || boot_now() >= heal_at_) {
+            heal_at_ = boot_now() + kHealEvery;
+            look_after_interface();
+            look_after_filter();
+            look_after_host();
+        }
     }
+    if (!failure_.empty()) throw std::runtime_error(failure_);
     log::info("agent: ended (node=" + self_.name + ")");
 }
 
@@ -154,8 +166,33 @@ bool Agent::has_left() const {
     return now >= *leave_by_ || node_.gone(now);
 }
 
+void Agent::give_up(const std::string &why) {
+    failure_ = why;
+    if (!leave_by_) leave();
+}
+
+// The filter went with the interface: a new one of the same name must not get the virtual IPs
+// without it.
+void Agent::look_after_interface() {
+    if (failure_.empty() && index_of(interface_) != interface_index_)
+        give_up("serve on " + interface_ +
+                ": the interface was removed; start nlbd again when it is back");
+}
+
+// Whoever detached the filter has silenced this node: the others are to have its buckets.
+void Agent::look_after_filter() {
+    const bool filtering = datapath_->mode() != filter::Mode::none;
+    if (filtering == filtering_ || !failure_.empty()) return;
+    filtering_ = filtering;
+    log::error(std::string("datapath: ") +
+               (filtering ? "attached again" : "detached by somebody, serving nothing") +
+               " (interface=" + interface_ + ")");
+    const std::uint8_t weight = filtering ? self_.weight : std::uint8_t{0};
+    node_.step(boot_now(), heartbeat::event::SetWeight{weight});
+}
+
 void Agent::look_after_host() {
-    heal_at_ = boot_now() + kHealEvery;
+    if (!failure_.empty()) return;
     try {
         for (const std::string &line : host_.heal())
             log::warn("host: put back (" + line + ")");

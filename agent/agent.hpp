@@ -41,14 +41,19 @@ class Agent {
     Agent(const Agent &) = delete;
     Agent &operator=(const Agent &) = delete;
 
-    void run(); // returns when it was told to end and has left the cluster
+    // Returns when it was told to end and has left the cluster. Throws when it has to give up,
+    // likewise after that.
+    void run();
 
   private:
     void wait();
     void drain_beats();
     void obey_signals();
     void leave();
+    void give_up(const std::string &why);
     void look_after_host();
+    void look_after_interface();
+    void look_after_filter();
     bool has_left() const;
 
     void add_commands();
@@ -60,6 +65,7 @@ class Agent {
     NodeConfig self_;
     ClusterKey key_;
     std::string interface_;
+    int interface_index_;
     RunDir run_dir_;
     HostLock interface_lock_;
     std::unique_ptr<filter::Datapath> datapath_;
@@ -71,6 +77,8 @@ class Agent {
     Node node_;
     Commands commands_;
 
+    bool filtering_ = true;                   // the filter is attached, as far as is known
+    std::string failure_;                     // why the agent ends, when nobody told it to
     bool control_waits_ = false;              // more requests than one turn answers
     heartbeat::Time heal_at_{};               // look after the host then
     std::optional<heartbeat::Time> leave_by_; // told to end: at the latest then

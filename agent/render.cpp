@@ -74,7 +74,7 @@ std::string header(const Json &status, bool colour) {
     line += label("   datapath ") + text_of(datapath["kind"], "") + " " +
             text_of(datapath["mode"], "") + " on " + text_of(datapath["interface"], "");
     if (!status["reason"].is_null())
-        line += "\n" + label("not serving: ") + text_of(status["reason"], "");
+        line.append("\n").append(label("not serving: ")).append(text_of(status["reason"], ""));
     return line + "\n";
 }
 

@@ -45,8 +45,14 @@ Json member(const StatusSources &sources, const heartbeat::PeerStatus &peer) {
 std::string ports(const RuleConfig &rule) {
     if (rule.first_port == 0 && rule.last_port == 65535) return "any";
     std::string text = std::to_string(rule.first_port);
-    if (rule.first_port != rule.last_port) text += "-" + std::to_string(rule.last_port);
+    if (rule.first_port != rule.last_port) text.append("-").append(std::to_string(rule.last_port));
     return text;
+}
+
+Json node_reason(const StatusSources &sources, const heartbeat::Status &status) {
+    if (sources.datapath.mode() == filter::Mode::none)
+        return "the filter was detached from " + sources.interface + "; start nlbd again";
+    return text_or_null(status.reason);
 }
 
 // Why this node serves nothing of a rule; null when it does.
@@ -54,7 +60,7 @@ Json rule_reason(const StatusSources &sources, const heartbeat::Status &status, 
                  unsigned buckets) {
     if (sources.config.rules[index].mode == RuleMode::disabled) return "mode is disabled";
     if (buckets > 0) return nullptr;
-    if (!status.reason.empty()) return status.reason;
+    if (Json reason = node_reason(sources, status); !reason.is_null()) return reason;
     const heartbeat::NodeId owner = sources.node.serving().owner(index, 0);
     if (owner == heartbeat::kNoNode) return "no node is eligible";
     if (owner == heartbeat::NodeId{sources.self.id})
@@ -117,7 +123,7 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
     return {{"cluster", sources.config.cluster_name},
             {"node", {{"id", sources.self.id}, {"name", sources.self.name}}},
             {"state", heartbeat::to_string(status.state)},
-            {"reason", text_or_null(status.reason)},
+            {"reason", node_reason(sources, status)},
             {"view", view_part(status)},
             {"datapath",
              {{"kind", "xdp"},
