@@ -7,7 +7,6 @@
 #include "agent/clock.hpp"
 #include "agent/explain.hpp"
 #include "agent/log.hpp"
-#include "agent/random.hpp"
 #include "agent/realtime.hpp"
 #include "agent/settings.hpp"
 #include "agent/status.hpp"
@@ -40,10 +39,6 @@ Serving make_serving(const heartbeat::Settings &settings, const Config &config) 
     return Serving(settings.self, settings.nodes, ownership_rules(config));
 }
 
-heartbeat::Membership make_membership(const heartbeat::Settings &settings) {
-    return heartbeat::Membership(settings, boot_now(), std::max<heartbeat::Life>(1, random_bits()));
-}
-
 // 0: there is none of that name.
 int index_of(const std::string &interface) {
     return find_interface(interface).value_or(HostInterface{}).index;
@@ -74,7 +69,7 @@ Agent::Agent(const AgentOptions &options)
                  config_.port),
       control_(run_dir_.path()),
       node_(
-          make_membership(membership_settings(config_, self_)),
+          membership_settings(config_, self_), boot_now(),
           make_serving(membership_settings(config_, self_), config_),
           heartbeat::make_envelope(config_.cluster_name, beat_key(key_)), *datapath_,
           [this](auto datagram) { transport_.send(datagram); }, log_note) {
@@ -92,8 +87,8 @@ Agent::~Agent() {
 void Agent::run() {
     for (const std::string &line : ask_for_realtime())
         log::info(line);
-    log::info("agent: started (cluster=" + config_.cluster_name + " node=" + self_.name +
-              " interface=" + interface_ +
+    log::info(std::string("agent: ") + (node_.resumed() ? "resumes" : "started") + " (cluster=" +
+              config_.cluster_name + " node=" + self_.name + " interface=" + interface_ +
               " xdp=" + std::string(filter::to_string(datapath_->mode())) + ")");
     while (!has_left()) {
         wait();

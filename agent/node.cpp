@@ -9,16 +9,40 @@ namespace {
 
 constexpr std::size_t kEventsKept = 256;
 
+std::optional<heartbeat::Saved> predecessor(const filter::Datapath &datapath,
+                                            const heartbeat::Settings &settings,
+                                            heartbeat::Time now) {
+    if (!datapath.adopted()) return std::nullopt;
+    auto saved = heartbeat::unpack(datapath.note(), settings.config, settings.self);
+    const bool usable = saved && heartbeat::Membership::resumable(*saved, settings.self, now);
+    return usable ? saved : std::nullopt;
+}
+
+heartbeat::Membership make_membership(const heartbeat::Settings &settings, heartbeat::Time now,
+                                      const std::optional<heartbeat::Saved> &saved) {
+    return saved ? heartbeat::Membership(settings, now, *saved)
+                 : heartbeat::Membership(settings, now, random_bits());
+}
+
 } // namespace
 
-Node::Node(heartbeat::Membership membership, Serving serving, heartbeat::Envelope envelope,
-           filter::Datapath &datapath, Send send, Listener listener)
-    : membership_(std::move(membership)), serving_(std::move(serving)), envelope_(envelope),
-      datapath_(datapath), send_(std::move(send)), listener_(std::move(listener)) {
+Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
+           heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener)
+    : config_(settings.config), self_(settings.self),
+      resumed_(predecessor(datapath, settings, now)),
+      membership_(make_membership(settings, now, resumed_)), serving_(std::move(serving)),
+      envelope_(envelope), datapath_(datapath), send_(std::move(send)),
+      listener_(std::move(listener)) {
+    if (resumed_) { // the filter has been doing all this while nobody was there
+        serving_.apply(heartbeat::action::Serve{resumed_->view});
+        lease_ = resumed_->lease_until;
+        renew_guard();
+        return;
+    }
+    datapath_.set_lease(0);
     datapath_.set_guarded(guarded_);
     datapath_.set_lingering(lingering_.groups());
     datapath_.install(serving_.tables());
-    datapath_.set_lease(0);
 }
 
 void Node::receive(heartbeat::Time now, std::span<const std::uint8_t> datagram) {
@@ -76,6 +100,8 @@ void Node::renew_lease() {
 
 void Node::send_beat(heartbeat::Time now) {
     const heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
+    // Before anybody can rely on it: a successor must not say less than this beat says.
+    datapath_.set_note(heartbeat::pack(membership_.save(), config_, self_));
     send_(heartbeat::seal(beat, envelope_));
     ++beats_.sent;
 }

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,8 +45,10 @@ class Node {
     using Send = std::function<void(std::span<const std::uint8_t>)>;
     using Listener = std::function<void(const heartbeat::Note &)>; // called for every note
 
-    Node(heartbeat::Membership membership, Serving serving, heartbeat::Envelope envelope,
-         filter::Datapath &datapath, Send send, Listener listener);
+    // Goes on with the life of a predecessor that was killed, when the datapath has adopted its
+    // tables and its lease still holds; else begins a new one.
+    Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
+         heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener);
 
     // A datagram from the heartbeat network, whatever it holds.
     void receive(heartbeat::Time now, std::span<const std::uint8_t> datagram);
@@ -62,6 +65,7 @@ class Node {
     heartbeat::Status status(heartbeat::Time now);
     bool gone(heartbeat::Time now) const; // has left the cluster for good
     const Serving &serving() const { return serving_; }
+    bool resumed() const { return resumed_.has_value(); }
     const BeatCounters &beats() const { return beats_; }
     const std::deque<NodeEvent> &events() const { return events_; } // the newest last
     // Whether this node answers for the virtual IPs: it serves the uncovered traffic, and its lease
@@ -75,6 +79,9 @@ class Node {
     void send_beat(heartbeat::Time now);
     void note(heartbeat::Time now, const heartbeat::Note &note);
 
+    heartbeat::Digest config_;
+    heartbeat::NodeId self_;
+    std::optional<heartbeat::Saved> resumed_;
     heartbeat::Membership membership_;
     Serving serving_;
     heartbeat::Envelope envelope_;

@@ -18,13 +18,17 @@ TestCluster::TestCluster(unsigned nodes) {
         heartbeat::Settings settings;
         settings.self = ids[i];
         settings.nodes = ids;
-        machine.node = std::make_unique<agent::Node>(
-            heartbeat::Membership(settings, now_, 1000 + i),
-            agent::Serving(ids[i], ids, {shared_rule()}), envelope, machine.datapath,
-            [this, i](std::span<const std::uint8_t> datagram) {
-                flights_.push_back({i, {datagram.begin(), datagram.end()}});
-            },
-            [&machine](const heartbeat::Note &note) { machine.notes.push_back(note.text); });
+        machine.start = [this, &machine, i, ids, settings, envelope] {
+            machine.node.reset();
+            machine.node = std::make_unique<agent::Node>(
+                settings, now_, agent::Serving(ids[i], ids, {shared_rule()}), envelope,
+                machine.datapath,
+                [this, i](std::span<const std::uint8_t> datagram) {
+                    flights_.push_back({i, {datagram.begin(), datagram.end()}});
+                },
+                [&machine](const heartbeat::Note &note) { machine.notes.push_back(note.text); });
+        };
+        machine.start();
     }
 }
 
@@ -34,11 +38,11 @@ void TestCluster::run(heartbeat::Duration time) {
         const std::vector<Flight> arriving = std::exchange(flights_, {});
         for (const Flight &flight : arriving)
             for (std::size_t to = 0; to < machines_.size(); ++to)
-                if (to != flight.from && machines_[flight.from]->connected &&
+                if (to != flight.from && machines_[to]->node && machines_[flight.from]->connected &&
                     machines_[to]->connected)
                     machines_[to]->node->receive(now_, flight.datagram);
         for (auto &machine : machines_)
-            machine->node->tick(now_);
+            if (machine->node) machine->node->tick(now_);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "agent/node.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct FakeDatapath : filter::Datapath {
     std::vector<std::uint8_t> judged;
     filter::Verdict verdict{"accepted", false, 0, 5};
     filter::GroupSet guarded{}, lingering{};
+    std::vector<std::uint8_t> noted;
 
     void install(const filter::Tables &next) override {
         tables = next;
@@ -43,6 +45,9 @@ struct FakeDatapath : filter::Datapath {
         judged = frame;
         return verdict;
     }
+    bool adopted() const override { return !noted.empty(); }
+    std::vector<std::uint8_t> note() const override { return noted; }
+    void set_note(const std::vector<std::uint8_t> &bytes) override { noted = bytes; }
     void keep() override {}
 
     bool serves(std::size_t table, unsigned bucket) const {
@@ -76,6 +81,7 @@ class TestCluster {
     struct Machine {
         FakeDatapath datapath;
         std::unique_ptr<agent::Node> node;
+        std::function<void()> start; // a new process, on the same datapath
         std::vector<std::string> notes;
         bool connected = true;
     };

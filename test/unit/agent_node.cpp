@@ -115,4 +115,38 @@ BOOST_AUTO_TEST_CASE(garbage_is_counted_by_reason_and_changes_nothing) {
     BOOST_TEST((state(cluster, 1) == NodeState::active));
 }
 
+BOOST_AUTO_TEST_CASE(an_agent_killed_and_started_within_its_lease_goes_on_as_if_nothing_had_been) {
+    for (unsigned number : {1u, 2u}) { // the leader, and a follower
+        TestCluster cluster(3);
+        cluster.run(3s);
+        auto &machine = cluster.machine(number);
+        const auto life = machine.node->status(cluster.now()).life;
+        machine.start();
+        for (int step = 0; step < 1000; ++step) {
+            cluster.run(1ms);
+            BOOST_REQUIRE((cluster.unserved_and_doubled() == std::make_pair(0u, 0u)));
+        }
+        BOOST_TEST(machine.node->resumed());
+        BOOST_TEST(machine.node->status(cluster.now()).life == life);
+        for (unsigned other : {1u, 2u, 3u})
+            BOOST_TEST((state(cluster, other) == NodeState::active));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_agent_started_after_its_lease_begins_a_new_life) {
+    TestCluster cluster(3);
+    cluster.run(3s);
+    auto &machine = cluster.machine(2);
+    const auto life = machine.node->status(cluster.now()).life;
+    machine.node.reset();
+    cluster.run(600ms);
+    BOOST_TEST((cluster.unserved_and_doubled() == std::make_pair(0u, 0u)));
+    machine.start();
+    BOOST_TEST(!machine.node->resumed());
+    BOOST_TEST(!machine.datapath.serves(0, 0));
+    cluster.run(2s);
+    BOOST_TEST(machine.node->status(cluster.now()).life != life);
+    BOOST_TEST((state(cluster, 2) == NodeState::active));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
