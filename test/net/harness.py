@@ -117,9 +117,26 @@ class Cluster:
         return self
 
     def __exit__(self, kind, error, _):
-        if kind is not None:
+        trouble = None
+        if kind is None:
+            trouble = error = self._trouble()
+        if error is not None:
             print(f"\nFAILED: {error}\n{self.diagnosis()}", file=sys.stderr, flush=True)
         self.remove()
+        if trouble is not None:
+            raise trouble
+
+    def _trouble(self):
+        """What no test wants to see: an agent that has ended by itself, a sanitizer's report. None: all well."""
+        for who, agent in self.agents.items():
+            if agent.poll() is not None:
+                return Failed(f"the agent of {self.label(who)} has ended by itself, exit code {agent.returncode}")
+        for entry in sorted(os.listdir(self.directory)):
+            if entry.endswith(".log"):
+                with open(f"{self.directory}/{entry}") as file:
+                    if re.search("Sanitizer|runtime error:", file.read()):
+                        return Failed(f"a sanitizer reports in {entry}")
+        return None
 
     def _build(self):
         for program in (NLBD, NLBCTL):
@@ -331,7 +348,7 @@ class Cluster:
             except (OSError, subprocess.SubprocessError) as error:
                 parts.append(f"nlbctl status: {error}")
             if os.path.exists(self.log_file(node)):
-                parts.append("log: " + "\n     ".join(self.log(node).splitlines()[-25:]))
+                parts.append("log: " + "\n     ".join(self.log(node).splitlines()[-40:]))
         return "\n".join(parts)
 
 
