@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The status contract: every key, its order, its type, and null for what is unknown.
+#include "agent_fakes.hpp"
+
+#include "agent/status.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace {
+
+using namespace agent_test;
+using namespace std::chrono_literals;
+using agent::Json;
+
+const char *const kConfig = R"(
+    [cluster]
+    name = "web"
+    interface = "eth0"
+    key_file = "/etc/nlb/cluster.key"
+    [[node]]
+    id = 1
+    name = "web1"
+    [[node]]
+    id = 2
+    name = "web2"
+    [[virtual_ip]]
+    address = "192.0.2.100"
+    [[rule]]
+    name = "http"
+    protocol = "tcp"
+    ports = "80-81"
+)";
+
+struct Fixture {
+    TestCluster cluster{2};
+    agent::Config config = agent::parse_config(kConfig, "test.toml");
+    std::string interface = "ens3";
+    agent::NeighbourCounters neighbours;
+    agent::Commands commands;
+
+    Json status() { return status(cluster.machine(1).datapath); }
+    Json status(const filter::Datapath &datapath) {
+        return agent::status({config, config.nodes[0], interface, *cluster.machine(1).node,
+                              datapath, neighbours, commands, 0},
+                             cluster.now());
+    }
+};
+
+struct Detached : FakeDatapath {
+    filter::Mode mode() const override { return filter::Mode::none; }
+};
+
+std::vector<std::string> keys(const Json &object) {
+    std::vector<std::string> names;
+    for (const auto &[name, value] : object.items())
+        names.push_back(name);
+    return names;
+}
+
+using Keys = std::vector<std::string>;
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(agent_status, Fixture)
+
+BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
+    cluster.run(3s);
+    const Json json = status();
+    const auto same = boost::test_tools::per_element();
+    BOOST_TEST(keys(json) ==
+                   (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
+                         "rules", "counters", "beats", "neighbours", "commands"}),
+               same);
+    BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
+    BOOST_TEST(keys(json["datapath"]) == (Keys{"kind", "mode", "interface"}), same);
+    BOOST_TEST(keys(json["members"][0]) ==
+                   (Keys{"id", "name", "state", "reason", "weight", "share", "last_heard_ms"}),
+               same);
+    BOOST_TEST(keys(json["rules"][0]) == (Keys{"name", "protocol", "ports", "mode", "affinity",
+                                               "state", "healthy", "buckets", "reason"}),
+               same);
+}
+
+BOOST_AUTO_TEST_CASE(an_active_node_tells_what_it_is_and_does) {
+    cluster.run(3s);
+    const Json json = status();
+    BOOST_TEST(json["cluster"] == "web");
+    BOOST_TEST(json["node"] == (Json{{"id", 1}, {"name", "web1"}}));
+    BOOST_TEST(json["state"] == "active");
+    BOOST_TEST(json["reason"].is_null());
+    BOOST_TEST(json["view"]["leader"] == 1);
+    BOOST_TEST(json["view"]["installed"] == true);
+    BOOST_TEST(json["datapath"] ==
+               (Json{{"kind", "xdp"}, {"mode", "generic"}, {"interface", "ens3"}}));
+    BOOST_TEST(json["counters"] == (Json{{"accepted", 3}, {"foreign", 6}}));
+    const Json &rule = json["rules"][0];
+    BOOST_TEST(rule["ports"] == "80-81");
+    BOOST_TEST(rule["state"] == "enabled");
+    BOOST_TEST(rule["reason"].is_null());
+    const double share = json["members"][0]["share"];
+    BOOST_TEST(std::abs(rule["buckets"].get<double>() / 65536 - share) < 0.001);
+    BOOST_TEST(json["members"][0]["last_heard_ms"] == 0);
+    BOOST_TEST(json["members"][1]["last_heard_ms"].is_number());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_unknown_is_null_and_what_is_not_served_has_a_reason) {
+    const Json json = status();
+    BOOST_TEST(json["state"] == "joining");
+    BOOST_TEST(json["reason"].is_string());
+    BOOST_TEST(json["view"]["leader"].is_null());
+    BOOST_TEST(json["view"]["installed"] == false);
+    BOOST_TEST(json["members"][1]["last_heard_ms"].is_null());
+    BOOST_TEST(json["members"][1]["state"] == "dead");
+    BOOST_TEST(json["rules"][0]["buckets"] == 0);
+    BOOST_TEST(json["rules"][0]["reason"].is_string());
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_was_stopped_looks_on) {
+    cluster.run(3s);
+    cluster.machine(1).node->step(cluster.now(), heartbeat::event::Stop{});
+    cluster.run(500ms);
+    const Json json = status();
+    BOOST_TEST(json["state"] == "stopped");
+    BOOST_TEST(json["members"][0]["share"] == 0.0);
+    BOOST_TEST(json["members"][1]["share"] == 1.0);
+    BOOST_TEST(json["rules"][0]["buckets"] == 0);
+    cluster.machine(2).node->step(cluster.now(), heartbeat::event::SetWeight{0});
+    cluster.run(500ms);
+    BOOST_TEST(status()["members"][1]["share"] == 0.0);
+}
+
+BOOST_AUTO_TEST_CASE(a_detached_filter_is_said_wherever_it_matters) {
+    cluster.run(3s);
+    const Json json = status(Detached{});
+    BOOST_TEST(json["datapath"]["mode"] == "none");
+    BOOST_TEST(json["reason"].get<std::string>().find("ens3") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
