@@ -33,6 +33,12 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
       membership_(make_membership(settings, now, resumed_)), serving_(std::move(serving)),
       envelope_(envelope), datapath_(datapath), send_(std::move(send)),
       listener_(std::move(listener)) {
+    if (datapath_.adopted()) { // in which groups the predecessor had connections, nobody knows
+        filter::GroupSet all;
+        all.fill(~std::uint64_t{0});
+        lingering_.add(all, now);
+        datapath_.set_lingering(all);
+    }
     if (resumed_) { // the filter has been doing all this while nobody was there
         serving_.apply(heartbeat::action::Serve{resumed_->view});
         lease_ = resumed_->lease_until;

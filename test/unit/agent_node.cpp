@@ -144,6 +144,8 @@ BOOST_AUTO_TEST_CASE(an_agent_started_after_its_lease_begins_a_new_life) {
     machine.start();
     BOOST_TEST(!machine.node->resumed());
     BOOST_TEST(!machine.datapath.serves(0, 0));
+    for (std::uint64_t word : machine.datapath.lingering) // its connections live on
+        BOOST_TEST(word == ~std::uint64_t{0});
     cluster.run(2s);
     BOOST_TEST(machine.node->status(cluster.now()).life != life);
     BOOST_TEST((state(cluster, 2) == NodeState::active));
