@@ -132,23 +132,22 @@ BOOST_AUTO_TEST_CASE(taking_over_loses_no_packet) {
         any.sin_family = AF_INET;
         any.sin_port = htons(53);
         BOOST_REQUIRE(bind(server, reinterpret_cast<sockaddr *>(&any), sizeof any) == 0);
-        std::atomic<bool> done = false;
         std::atomic<unsigned> sent = 0, received = 0;
         char buffer[64];
         auto drain = [&] {
             while (recv(server, buffer, sizeof buffer, 0) >= 0)
                 received++;
         };
-        std::thread client([&] {
+        std::jthread client([&](std::stop_token stop) {
             Wire far;
-            for (; !done; sent++, drain())
+            for (; !stop.stop_requested(); sent++, drain())
                 far.send(ethernet(ipv4({}, udp({.source = static_cast<std::uint16_t>(sent)}))));
         });
         wait_for([&] { return received > 100; });
         auto datapath = filter::attach_xdp("near", mode, Host::pin_dir("node"), settings());
         unsigned at_takeover = received;
         wait_for([&] { return received > at_takeover + 100; });
-        done = true;
+        client.request_stop();
         client.join();
         wait_for([&] {
             drain();

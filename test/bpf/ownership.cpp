@@ -133,17 +133,16 @@ BOOST_AUTO_TEST_CASE(a_switch_is_never_seen_half_done) {
     filter::Tables odd = all_mine(), even = nothing_mine();
     even[0].mine[bucket / 64] = std::uint64_t{1} << bucket % 64;
     datapath->install(odd);
-    std::atomic<bool> done = false;
     std::atomic<std::uint64_t> packets = 0;
-    std::thread traffic([&] {
-        while (!done) {
+    std::jthread traffic([&](std::stop_token stop) {
+        while (!stop.stop_requested()) {
             run_xdp(frame);
             packets++;
         }
     });
     for (int i = 0; i < 60 || packets < 20000; i++)
         datapath->install(i % 2 == 0 ? even : odd);
-    done = true;
+    traffic.request_stop();
     traffic.join();
     BOOST_TEST(counter(*datapath, "accepted") == packets.load());
 }
