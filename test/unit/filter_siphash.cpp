@@ -4,6 +4,7 @@
 // key zero.
 #include "filter/siphash.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/test/unit_test.hpp>
 #include <cstring>
@@ -25,7 +26,7 @@ std::vector<std::uint8_t> counting(std::size_t length) {
 __u64 hash(const __u64 key[2], const std::vector<std::uint8_t> &message, int rounds,
            int final_rounds) {
     std::vector<__u64> words(message.size() / 8 + 1);
-    std::memcpy(words.data(), message.data(), message.size());
+    std::copy_n(message.data(), message.size(), reinterpret_cast<std::uint8_t *>(words.data()));
     __u64 last = words.back() | static_cast<__u64>(message.size()) << 56;
     return nlb_siphash(key, words.data(), static_cast<unsigned>(words.size() - 1), last, rounds,
                        final_rounds);
