@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 
 namespace agent {
@@ -42,6 +43,18 @@ Serving make_serving(const heartbeat::Settings &settings, const Config &config) 
 // 0: there is none of that name.
 int index_of(const std::string &interface) {
     return find_interface(interface).value_or(HostInterface{}).index;
+}
+
+constexpr int kLongestDrain = 7 * 24 * 3600;
+
+Time seconds_of(const std::string &text) {
+    int seconds = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (error != std::errc{} || end != text.data() + text.size() || seconds < 0 ||
+        seconds > kLongestDrain)
+        throw Failed("drain: " + text + " is no time-out, must be 0 to " +
+                     std::to_string(kLongestDrain) + " seconds");
+    return std::chrono::seconds(seconds);
 }
 
 void log_note(const heartbeat::Note &note) {
@@ -72,7 +85,10 @@ Agent::Agent(const AgentOptions &options)
           membership_settings(config_, self_), boot_now(),
           make_serving(membership_settings(config_, self_), config_),
           heartbeat::make_envelope(config_.cluster_name, beat_key(key_)), *datapath_,
-          [this](auto datagram) { transport_.send(datagram); }, log_note) {
+          [this](auto datagram) { transport_.send(datagram); }, log_note),
+      census_(filter_settings(config_, key_)) {
+    if (!datapath_->adopted())
+        find_connections(); // else all groups linger already, and time counts
     add_commands();
 }
 
@@ -94,6 +110,8 @@ void Agent::run() {
         wait();
         drain_beats();
         node_.tick(boot_now());
+        count_connections();
+        look_after_draining();
         neighbours_.set_answering(node_.answers(boot_now()));
         neighbours_.handle();
         obey_signals();
@@ -115,9 +133,10 @@ void Agent::wait() {
     for (int fd : transport_.descriptors())
         waiting.push_back({fd, POLLIN, 0});
     for (int fd : {control_.descriptor(), neighbours_.descriptor(), links_.descriptor(),
-                   signals_.descriptor()})
+                   signals_.descriptor(), census_.descriptor()})
         waiting.push_back({fd, POLLIN, 0});
-    Time until = std::min(node_.wake_at(), heal_at_);
+    Time until =
+        std::min({node_.wake_at(), heal_at_, census_.wake_at(pace()), draining_.wake_at()});
     if (leave_by_) until = std::min(until, *leave_by_);
     const Time left = control_waits_ ? Time{0} : std::max(Time{0}, until - boot_now());
     const timespec timeout{left / 1s, (left % 1s).count()};
@@ -135,22 +154,75 @@ void Agent::drain_beats() {
         }
 }
 
+Pace Agent::pace() const {
+    if (draining_.under_way()) return Pace::draining;
+    return node_.lingering().any() ? Pace::lingering : Pace::idle;
+}
+
+void Agent::find_connections() {
+    try {
+        census_.count(boot_now());
+        node_.connections(boot_now(), census_.latest()->buckets);
+    } catch (const std::exception &error) {
+        log::warn(std::string("connections: not known (") + error.what() + ")");
+    }
+}
+
+// Without an answer of the kernel's, what lingers goes on lingering.
+void Agent::count_connections() {
+    const bool counted = counting_;
+    try {
+        if (!census_.handle(boot_now(), pace())) return;
+        counting_ = true;
+        node_.connections(boot_now(), census_.latest()->buckets);
+        if (!counted) log::info("connections: counted again");
+    } catch (const std::exception &error) {
+        counting_ = false;
+        if (counted) log::warn(std::string("connections: not counted (") + error.what() + ")");
+    }
+}
+
+void Agent::look_after_draining() {
+    const Time now = boot_now();
+    if (!draining_.over(now, node_.serving().serves_nothing(), census_.latest())) return;
+    const auto &latest = census_.latest();
+    const std::string left = latest ? std::to_string(latest->total()) : "unknown";
+    log::info("agent: drained (node=" + self_.name + " connections=" + left + ")");
+    if (draining_.then() == Draining::Then::leave) return leave();
+    draining_.cancel();
+    node_.step(now, heartbeat::event::Stop{});
+}
+
 void Agent::obey_signals() {
     while (const auto signal = signals_.next()) {
         if (*signal == Signal::vanish) {
             log::info("agent: ends and leaves everything in place (node=" + self_.name + ")");
             std::_Exit(0); // no destructor: links, tables and addresses wait for the successor
         }
-        leave();
+        end();
     }
 }
 
-// The first time in an orderly way; whoever asks twice does not want to wait.
+// Told to end: drains for a while. Whoever says it again does not want to wait for connections, and
+// a third time for nothing at all.
+void Agent::end() {
+    const bool again = draining_.under_way() && draining_.then() == Draining::Then::leave;
+    if (leave_by_ || again || config_.drain == 0ms) return leave();
+    const Time now = boot_now();
+    draining_.begin(Draining::Then::leave, now + config_.drain);
+    log::info("agent: drains, then leaves (node=" + self_.name +
+              " drain_ms=" + std::to_string(config_.drain.count()) + ")");
+    if (node_.status(now).state != heartbeat::NodeState::stopped)
+        node_.step(now, heartbeat::event::Drain{});
+}
+
+// The first time in an orderly way.
 void Agent::leave() {
     const Time now = boot_now();
     const bool again = leave_by_.has_value();
     leave_by_ = again ? now : now + config_.dead_after + 1s;
     if (again) return;
+    draining_.cancel();
     log::info("agent: leaves (node=" + self_.name + ")");
     node_.step(now, heartbeat::event::Leave{});
 }
@@ -200,7 +272,7 @@ void Agent::look_after_host() {
 void Agent::add_commands() {
     commands_.add("status", [this](const auto &) {
         return status({config_, self_, interface_, node_, *datapath_, neighbours_.counters(),
-                       commands_, transport_.send_errors()},
+                       commands_, transport_.send_errors(), census_.latest()},
                       boot_now());
     });
     commands_.add("explain", [this](const auto &args) {
@@ -210,18 +282,40 @@ void Agent::add_commands() {
                   [this](const auto &args) { return change(args, heartbeat::event::Start{}); });
     commands_.add("stop",
                   [this](const auto &args) { return change(args, heartbeat::event::Stop{}); });
+    commands_.add("drain", [this](const auto &args) { return drain(args); });
 }
 
 Json Agent::change(const std::vector<std::string> &args, const heartbeat::Event &event) {
     check_node(args);
-    if (leave_by_) throw Refused("the agent is about to end");
+    refuse_when_ending();
+    draining_.cancel();
     node_.step(boot_now(), event);
+    return Json::object();
+}
+
+void Agent::refuse_when_ending() const {
+    const bool ending = draining_.under_way() && draining_.then() == Draining::Then::leave;
+    if (leave_by_ || ending) throw Refused("the agent is about to end");
+}
+
+// [NODE [SECONDS]]. A node that is out of the cluster has nothing to drain.
+Json Agent::drain(const std::vector<std::string> &args) {
+    check_node(args);
+    refuse_when_ending();
+    const Time now = boot_now();
+    std::optional<Time> until;
+    if (args.size() > 1) until = now + seconds_of(args[1]);
+    if (node_.status(now).state == heartbeat::NodeState::stopped) return Json::object();
+    draining_.begin(Draining::Then::stop, until);
+    node_.step(now, heartbeat::event::Drain{});
     return Json::object();
 }
 
 // Commands name this node or none: they do not travel.
 void Agent::check_node(const std::vector<std::string> &args) const {
-    if (args.empty() || args[0] == self_.name || args[0] == std::to_string(self_.id)) return;
+    if (args.empty() || args[0].empty() || args[0] == self_.name ||
+        args[0] == std::to_string(self_.id))
+        return;
     const bool known =
         args[0] == "all" || std::ranges::any_of(config_.nodes, [&](const NodeConfig &node) {
             return args[0] == node.name || args[0] == std::to_string(node.id);

@@ -10,6 +10,7 @@
 #include "agent/commands.hpp"
 #include "agent/config.hpp"
 #include "agent/control.hpp"
+#include "agent/draining.hpp"
 #include "agent/host_interface.hpp"
 #include "agent/host_lock.hpp"
 #include "agent/host_setup.hpp"
@@ -17,6 +18,7 @@
 #include "agent/node.hpp"
 #include "agent/run_dir.hpp"
 #include "agent/signals.hpp"
+#include "agent/sockets_census.hpp"
 #include "heartbeat/transport.hpp"
 
 #include <memory>
@@ -48,7 +50,12 @@ class Agent {
   private:
     void wait();
     void drain_beats();
+    void find_connections();
+    void count_connections();
+    void look_after_draining();
+    Pace pace() const;
     void obey_signals();
+    void end();
     void leave();
     void give_up(const std::string &why);
     void look_after_host();
@@ -59,6 +66,8 @@ class Agent {
     void add_commands();
     void check_node(const std::vector<std::string> &args) const;
     Json change(const std::vector<std::string> &args, const heartbeat::Event &event);
+    Json drain(const std::vector<std::string> &args);
+    void refuse_when_ending() const;
 
     Signals signals_;
     Config config_;
@@ -75,10 +84,13 @@ class Agent {
     heartbeat::Transport transport_;
     Control control_;
     Node node_;
+    SocketCensus census_;
+    Draining draining_;
     Commands commands_;
 
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to
+    bool counting_ = true;                    // sockets can be listed, as far as is known
     bool control_waits_ = false;              // more requests than one turn answers
     heartbeat::Time heal_at_{};               // look after the host then
     std::optional<heartbeat::Time> leave_by_; // told to end: at the latest then

@@ -69,6 +69,8 @@ struct Config {
     Partition partition = Partition::serve;
     std::optional<filter::IpAddress> witness;
 
+    std::chrono::milliseconds drain{2000}; // told to end, the agent waits for connections so long
+
     std::vector<NodeConfig> nodes; // by ascending id
     std::vector<filter::IpAddress> virtual_ips;
     std::vector<RuleConfig> rules; // in the order of the file
@@ -93,10 +95,10 @@ filter::MacAddress cluster_mac(const Config &config);
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name);
 
 // One digest for each section, node and rule, so that a difference between two nodes can be named:
-// "cluster", "heartbeat", "virtual_ip", "node web1", "rule http". Over the effective values, in a
-// stable order: nodes by id, rules as in the file (there their order has a meaning: compare the
-// lists place by place). Per-node overrides belong to the node's digest. key_file's path is left
-// out: only its content matters.
+// "cluster", "heartbeat", "agent", "virtual_ip", "node web1", "rule http". Over the effective
+// values, in a stable order: nodes by id, rules as in the file (there their order has a meaning:
+// compare the lists place by place). Per-node overrides belong to the node's digest. key_file's
+// path is left out: only its content matters.
 struct SectionDigest {
     std::string name;
     std::uint64_t digest;

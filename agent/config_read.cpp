@@ -206,11 +206,18 @@ void check_witness(const Section &heartbeat, const Config &config) {
         field->refuse(to_string(witness) + " is a virtual IP, must be a host outside the cluster");
 }
 
+void read_agent(const Field &table, Config &config) {
+    constexpr std::string_view keys[] = {"drain_ms"};
+    const Section agent(table);
+    agent.only(keys);
+    if (const auto drain = agent.find("drain_ms"))
+        config.drain = std::chrono::milliseconds(integer(*drain, 0, 600'000));
+}
+
 // Sections of which only the names are settled: nothing to read, but nothing unknown in them
 // either.
 void read_reserved(const Section &root) {
-    constexpr std::string_view reserved[][2] = {
-        {"control", "port"}, {"agent", "drain_ms"}, {"metrics", "listen"}};
+    constexpr std::string_view reserved[][2] = {{"control", "port"}, {"metrics", "listen"}};
     for (const auto &[section, key] : reserved)
         if (const auto table = root.find(section)) Section(*table).only({&key, 1});
 }
@@ -235,6 +242,7 @@ Config read_config(const TomlValue &tree, const std::string &file) {
                config);
     if (heartbeat) check_witness(Section(*heartbeat), config);
     if (const auto rules = root.find("rule")) read_rules(*rules, config);
+    if (const auto agent = root.find("agent")) read_agent(*agent, config);
     read_reserved(root);
     return config;
 }

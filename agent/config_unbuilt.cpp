@@ -27,7 +27,6 @@ const Limit kLimits[] = {
     {"rule", "weights", {}},
     {"rule", "when_all_down", {}},
     {"control", "port", {}},
-    {"agent", "drain_ms", {}},
     {"metrics", "listen", {}},
 };
 

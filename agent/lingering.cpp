@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A deadline a group, set again whenever the group loses another bucket.
+// A deadline a group, set again whenever there is a new reason to linger.
 #include "agent/lingering.hpp"
 
 namespace agent {

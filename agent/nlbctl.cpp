@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <thread>
 
 namespace agent {
@@ -29,6 +30,8 @@ struct Call { // one invocation: what was asked for, and where the answer goes
     std::string run_dir = kDefaultRunDir;
     bool json = false;
     std::vector<std::string> arguments; // of the command, those that were given
+    bool wait = false;
+    std::optional<int> timeout; // seconds
     bool colour = false;
     std::ostream &out;
 };
@@ -93,6 +96,31 @@ void stop(const Call &call) {
     }
 }
 
+// Shows what is left whenever that has changed, until the node is out.
+void wait_for_drain(const Call &call) {
+    Call again = call;
+    again.arguments.clear();
+    for (std::string shown;; std::this_thread::sleep_for(50ms)) {
+        const Json status = request(again, "status");
+        const std::string now = status["state"];
+        const std::string text = status["reason"].is_null() ? now : std::string(status["reason"]);
+        if (text != shown) call.out << text << std::endl;
+        shown = text;
+        if (now == "stopped") return;
+        if (now == "active") throw std::runtime_error("drain: cancelled by start");
+    }
+}
+
+void drain(const Call &call) {
+    Call asked = call;
+    if (call.timeout) {
+        asked.arguments.resize(1); // "": this node
+        asked.arguments.push_back(std::to_string(*call.timeout));
+    }
+    request(asked, "drain");
+    if (call.wait) wait_for_drain(call);
+}
+
 void keygen(const Call &call) {
     if (call.arguments.empty())
         call.out << generate_key() << "\n";
@@ -120,6 +148,8 @@ constexpr Command kCommands[] = {
     {"explain", "FLOW", 3, 3, explain, "Whose a flow is, and why"},
     {"start", "NODE", 0, 1, start, "Take part in the cluster again"},
     {"stop", "NODE", 0, 1, stop, "Leave the cluster; the agent stays"},
+    {"drain", "NODE", 0, 1, drain,
+     "Take no new connections, let the old ones end, then stop; start cancels"},
     {"keygen", "FILE", 0, 1, keygen,
      "Print a new cluster key, or write it to a new file (mode 0600)"},
     {"check", "FILE", 1, 1, check, "Check a configuration file and print what it amounts to"},
@@ -130,6 +160,12 @@ const std::map<std::string, std::string> kArgumentHelp = {
     {"NODE", "Name or id; left out: the local node"},
     {"FILE", "A path"},
 };
+
+void add_drain_options(CLI::App &command, Call &call) {
+    command.add_flag("--wait", call.wait, "Show what is left until the node is out");
+    command.add_option("--timeout", call.timeout, "Stop after so many seconds, whatever is left")
+        ->check(CLI::Range(0, 604800));
+}
 
 int run(const Command &command, const Call &call, std::ostream &err) {
     const auto fail = [&](const std::string &error, ExitCode code) {
@@ -166,6 +202,7 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
     for (const Command &command : kCommands) {
         CLI::App *sub = app.add_subcommand(command.name, command.help);
         chosen[sub] = &command;
+        if (command.function == drain) add_drain_options(*sub, call);
         if (!command.argument) continue;
         sub->add_option(command.argument, call.arguments, kArgumentHelp.at(command.argument))
             ->expected(command.least, command.most)

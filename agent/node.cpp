@@ -61,8 +61,14 @@ void Node::receive(heartbeat::Time now, std::span<const std::uint8_t> datagram) 
 }
 
 void Node::tick(heartbeat::Time now) {
-    if (lingering_.expire(now)) datapath_.set_lingering(lingering_.groups());
     if (now >= wake_at()) step(now, heartbeat::event::Tick{});
+}
+
+void Node::connections(heartbeat::Time now, const std::vector<filter::BucketSet> &buckets) {
+    const filter::GroupSet before = lingering_.groups();
+    lingering_.add(serving_.not_served(buckets), now);
+    lingering_.expire(now);
+    if (lingering_.groups() != before) datapath_.set_lingering(lingering_.groups());
 }
 
 void Node::step(heartbeat::Time now, const heartbeat::Event &event) {

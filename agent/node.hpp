@@ -59,6 +59,9 @@ class Node {
     heartbeat::Time wake_at() const {
         return membership_.wake_at();
     } // for the next tick at the latest
+    // The sockets have been listed, and these buckets (by table) hold a connection: from what this
+    // does not hold for long enough, lingering is lifted.
+    void connections(heartbeat::Time now, const std::vector<filter::BucketSet> &buckets);
 
     // Also makes serving() speak of the view that it returns, which a node outside the cluster only
     // looks on.
@@ -66,6 +69,7 @@ class Node {
     bool gone(heartbeat::Time now) const; // has left the cluster for good
     const Serving &serving() const { return serving_; }
     bool resumed() const { return resumed_.has_value(); }
+    const Lingering &lingering() const { return lingering_; }
     const BeatCounters &beats() const { return beats_; }
     const std::deque<NodeEvent> &events() const { return events_; } // the newest last
     // Whether this node answers for the virtual IPs: it serves the uncovered traffic, and its lease

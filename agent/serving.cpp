@@ -117,6 +117,18 @@ Serving::Change Serving::apply(const heartbeat::Action &action) {
     return replace(std::move(next));
 }
 
+filter::GroupSet Serving::not_served(const std::vector<filter::BucketSet> &buckets) const {
+    filter::GroupSet groups{};
+    for (std::size_t i = 0; i < std::min(buckets.size(), tables_.size()); ++i)
+        add_lost(groups, buckets[i], tables_[i].mine);
+    return groups;
+}
+
+bool Serving::serves_nothing() const {
+    return std::ranges::all_of(tables_,
+                               [](const filter::Table &table) { return count(table.mine) == 0; });
+}
+
 std::vector<unsigned> Serving::buckets() const {
     std::vector<unsigned> counts;
     for (const filter::Table &table : tables_)

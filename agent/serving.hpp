@@ -36,6 +36,10 @@ class Serving {
     // that looks on.
     void consider(const heartbeat::View &view);
 
+    // The groups in which one of these buckets (by table) is not served by this node.
+    filter::GroupSet not_served(const std::vector<filter::BucketSet> &buckets) const;
+    bool serves_nothing() const;
+
     const filter::Tables &tables() const {
         return tables_;
     } // one a rule and, last, uncovered traffic

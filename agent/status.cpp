@@ -5,6 +5,7 @@
 #include "agent/config_words.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace agent {
@@ -28,20 +29,6 @@ Json view_part(const heartbeat::Status &status) {
             {"installed", status.installed}};
 }
 
-Json member(const StatusSources &sources, const heartbeat::PeerStatus &peer) {
-    Json heard;
-    if (peer.heard_ago)
-        heard = std::chrono::duration_cast<std::chrono::milliseconds>(*peer.heard_ago).count();
-    if (heartbeat::index(peer.id) == sources.self.id) heard = 0;
-    return {{"id", heartbeat::index(peer.id)},
-            {"name", name_of(sources.config, peer.id)},
-            {"state", heartbeat::to_string(peer.state)},
-            {"reason", text_or_null(peer.reason)},
-            {"weight", peer.weight},
-            {"share", rounded(sources.node.serving().share(peer.id))},
-            {"last_heard_ms", heard}};
-}
-
 std::string ports(const RuleConfig &rule) {
     if (rule.first_port == 0 && rule.last_port == 65535) return "any";
     std::string text = std::to_string(rule.first_port);
@@ -49,10 +36,34 @@ std::string ports(const RuleConfig &rule) {
     return text;
 }
 
+std::string draining(const std::optional<Census> &census) {
+    if (!census) return "draining";
+    const std::uint64_t left = census->total();
+    return "draining, " + std::to_string(left) +
+           (left == 1 ? " connection left" : " connections left");
+}
+
 Json node_reason(const StatusSources &sources, const heartbeat::Status &status) {
     if (sources.datapath.mode() == filter::Mode::none)
         return "the filter was detached from " + sources.interface + "; start nlbd again";
+    if (status.state == heartbeat::NodeState::draining) return draining(sources.census);
     return text_or_null(status.reason);
+}
+
+Json member(const StatusSources &sources, const heartbeat::Status &status,
+            const heartbeat::PeerStatus &peer) {
+    const bool here = heartbeat::index(peer.id) == sources.self.id;
+    Json heard;
+    if (peer.heard_ago)
+        heard = std::chrono::duration_cast<std::chrono::milliseconds>(*peer.heard_ago).count();
+    if (here) heard = 0;
+    return {{"id", heartbeat::index(peer.id)},
+            {"name", name_of(sources.config, peer.id)},
+            {"state", heartbeat::to_string(peer.state)},
+            {"reason", here ? node_reason(sources, status) : text_or_null(peer.reason)},
+            {"weight", peer.weight},
+            {"share", rounded(sources.node.serving().share(peer.id))},
+            {"last_heard_ms", heard}};
 }
 
 // Why this node serves nothing of a rule; null when it does.
@@ -83,7 +94,17 @@ Json rule(const StatusSources &sources, const heartbeat::Status &status, std::si
             {"state", config.mode == RuleMode::disabled ? "disabled" : "enabled"},
             {"healthy", true},
             {"buckets", buckets},
-            {"reason", rule_reason(sources, status, index, buckets)}};
+            {"reason", rule_reason(sources, status, index, buckets)},
+            {"connections", sources.census ? Json(sources.census->connections[index]) : Json()}};
+}
+
+// On the virtual IPs; and where connections of buckets that have moved may still be.
+Json connections(const StatusSources &sources) {
+    unsigned groups = 0;
+    for (const std::uint64_t word : sources.node.lingering().groups())
+        groups += static_cast<unsigned>(std::popcount(word));
+    return {{"total", sources.census ? Json(sources.census->total()) : Json()},
+            {"lingering_groups", groups}};
 }
 
 Json counters(const filter::Datapath &datapath) {
@@ -117,7 +138,7 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
     const std::vector<unsigned> buckets = sources.node.serving().buckets();
     Json members = Json::array(), rules = Json::array();
     for (const heartbeat::PeerStatus &peer : status.nodes)
-        members.push_back(member(sources, peer));
+        members.push_back(member(sources, status, peer));
     for (std::size_t i = 0; i < sources.config.rules.size(); ++i)
         rules.push_back(rule(sources, status, i, buckets[i]));
     return {{"cluster", sources.config.cluster_name},
@@ -134,7 +155,8 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"counters", counters(sources.datapath)},
             {"beats", beats(sources)},
             {"neighbours", neighbours(sources.neighbours)},
-            {"commands", sources.commands.counters()}};
+            {"commands", sources.commands.counters()},
+            {"connections", connections(sources)}};
 }
 
 } // namespace agent

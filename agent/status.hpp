@@ -8,6 +8,7 @@
 #include "agent/config.hpp"
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
+#include "agent/sockets_census.hpp"
 
 #include <string>
 
@@ -21,7 +22,8 @@ struct StatusSources {
     const filter::Datapath &datapath;
     const NeighbourCounters &neighbours;
     const Commands &commands;
-    std::uint64_t send_errors; // of beats
+    std::uint64_t send_errors;           // of beats
+    const std::optional<Census> &census; // the connections, as last counted
 };
 
 Json status(const StatusSources &sources, heartbeat::Time now);

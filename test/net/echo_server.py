@@ -70,7 +70,7 @@ def main():
             connection.setblocking(False)
             try:
                 connection.send(name + b"\n")
-                watch(connection, lambda: serve_connection(connection))
+                watch(connection, lambda connection=connection: serve_connection(connection))
             except OSError:
                 connection.close()
 

@@ -41,8 +41,11 @@ void TestCluster::run(heartbeat::Duration time) {
                 if (to != flight.from && machines_[to]->node && machines_[flight.from]->connected &&
                     machines_[to]->connected)
                     machines_[to]->node->receive(now_, flight.datagram);
-        for (auto &machine : machines_)
-            if (machine->node) machine->node->tick(now_);
+        for (auto &machine : machines_) {
+            if (!machine->node) continue;
+            machine->node->tick(now_);
+            if (now_ % 1s == 0s) machine->node->connections(now_, machine->connections);
+        }
     }
 }
 

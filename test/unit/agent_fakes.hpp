@@ -84,6 +84,8 @@ class TestCluster {
         std::function<void()> start; // a new process, on the same datapath
         std::vector<std::string> notes;
         bool connected = true;
+        // Listed once a second: buckets, by table, that hold a connection.
+        std::vector<filter::BucketSet> connections;
     };
     Machine &machine(int id) { return *machines_[static_cast<std::size_t>(id - 1)]; }
     heartbeat::Time now() const { return now_; }

@@ -70,6 +70,42 @@ BOOST_AUTO_TEST_CASE(buckets_linger_before_they_are_let_go) {
     BOOST_TEST((cluster.machine(1).datapath.lingering == filter::GroupSet{}));
 }
 
+BOOST_AUTO_TEST_CASE(a_group_lingers_while_it_holds_a_connection_that_is_not_served_here) {
+    TestCluster cluster(2);
+    auto &machine = cluster.machine(1);
+    cluster.machine(2).connected = false;
+    cluster.run(2s);
+    machine.connections.resize(2);
+    machine.connections[0].fill(~std::uint64_t{0}); // everywhere
+    cluster.machine(2).connected = true;
+    cluster.run(10s);
+    filter::GroupSet served{}, all;
+    all.fill(~std::uint64_t{0});
+    BOOST_TEST((machine.datapath.lingering == all)); // web2 has a bucket in every group
+    machine.connections[0] = {};
+    machine.connections[0][2] = ~std::uint64_t{0}; // buckets 128 to 191: group 1
+    cluster.run(8s);
+    served[0] = 2;
+    BOOST_TEST((machine.datapath.lingering == served));
+    machine.connections[0] = machine.datapath.tables[0].mine; // only where it serves
+    cluster.run(8s);
+    BOOST_TEST((machine.datapath.lingering == filter::GroupSet{}));
+}
+
+BOOST_AUTO_TEST_CASE(without_a_list_of_sockets_nothing_stops_lingering) {
+    TestCluster cluster(2);
+    agent::Node &node = *cluster.machine(1).node;
+    const std::vector<filter::BucketSet> one{{1}};
+    node.connections(cluster.now(), one);
+    const auto lingering = node.lingering().groups();
+    BOOST_TEST((lingering == filter::GroupSet{1}));
+    for (int second = 1; second < 60; ++second)
+        node.tick(cluster.now() + second * 1s);
+    BOOST_TEST((node.lingering().groups() == lingering));
+    node.connections(cluster.now() + 60s, {});
+    BOOST_TEST(!node.lingering().any());
+}
+
 BOOST_AUTO_TEST_CASE(a_dead_nodes_buckets_are_served_by_the_others_and_guarded_first) {
     TestCluster cluster(3);
     cluster.run(3s);

@@ -37,11 +37,12 @@ struct Fixture {
     std::string interface = "ens3";
     agent::NeighbourCounters neighbours;
     agent::Commands commands;
+    std::optional<agent::Census> census; // none yet
 
     Json status() { return status(cluster.machine(1).datapath); }
     Json status(const filter::Datapath &datapath) {
         return agent::status({config, config.nodes[0], interface, *cluster.machine(1).node,
-                              datapath, neighbours, commands, 0},
+                              datapath, neighbours, commands, 0, census},
                              cluster.now());
     }
 };
@@ -69,15 +70,17 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     const auto same = boost::test_tools::per_element();
     BOOST_TEST(keys(json) ==
                    (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
-                         "rules", "counters", "beats", "neighbours", "commands"}),
+                         "rules", "counters", "beats", "neighbours", "commands", "connections"}),
                same);
+    BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
     BOOST_TEST(keys(json["datapath"]) == (Keys{"kind", "mode", "interface"}), same);
     BOOST_TEST(keys(json["members"][0]) ==
                    (Keys{"id", "name", "state", "reason", "weight", "share", "last_heard_ms"}),
                same);
-    BOOST_TEST(keys(json["rules"][0]) == (Keys{"name", "protocol", "ports", "mode", "affinity",
-                                               "state", "healthy", "buckets", "reason"}),
+    BOOST_TEST(keys(json["rules"][0]) ==
+                   (Keys{"name", "protocol", "ports", "mode", "affinity", "state", "healthy",
+                         "buckets", "reason", "connections"}),
                same);
 }
 
@@ -127,6 +130,24 @@ BOOST_AUTO_TEST_CASE(a_node_that_was_stopped_looks_on) {
     cluster.machine(2).node->step(cluster.now(), heartbeat::event::SetWeight{0});
     cluster.run(500ms);
     BOOST_TEST(status()["members"][1]["share"] == 0.0);
+}
+
+BOOST_AUTO_TEST_CASE(a_draining_node_says_how_many_connections_are_left) {
+    cluster.run(3s);
+    cluster.machine(1).node->step(cluster.now(), heartbeat::event::Drain{});
+    cluster.run(500ms);
+    BOOST_TEST(status()["state"] == "draining");
+    BOOST_TEST(status()["reason"] == "draining");
+    BOOST_TEST(status()["connections"]["total"].is_null());
+    BOOST_TEST(status()["rules"][0]["connections"].is_null());
+    census = agent::Census{cluster.now(), {7, 5}, {}};
+    BOOST_TEST(status()["reason"] == "draining, 12 connections left");
+    BOOST_TEST(status()["members"][0]["reason"] == "draining, 12 connections left");
+    BOOST_TEST(status()["connections"]["total"] == 12);
+    BOOST_TEST(status()["rules"][0]["connections"] == 7);
+    BOOST_TEST(status()["connections"]["lingering_groups"] == 512); // conservative at the switch
+    census->connections = {1, 0};
+    BOOST_TEST(status()["reason"] == "draining, 1 connection left");
 }
 
 BOOST_AUTO_TEST_CASE(a_detached_filter_is_said_wherever_it_matters) {

@@ -73,7 +73,8 @@ BOOST_AUTO_TEST_CASE(names_and_their_order) {
     std::string names;
     for (const agent::SectionDigest &section : agent::section_digests(config))
         names += section.name + ',';
-    BOOST_TEST(names == "cluster,heartbeat,virtual_ip,node web1,node web2,rule http,rule dns,");
+    BOOST_TEST(names ==
+               "cluster,heartbeat,agent,virtual_ip,node web1,node web2,rule http,rule dns,");
 }
 
 BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
@@ -91,6 +92,7 @@ BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
         {"interval_ms = 50", "dead_after_ms = 501", "heartbeat,"},
         {"[[node]]", "partition = \"quorum\"\n[[node]]", "heartbeat,"},
         {"[[node]]", "witness = \"192.0.2.1\"\n[[node]]", "heartbeat,"},
+        {"[[node]]", "[agent]\ndrain_ms = 0\n[[node]]", "agent,"},
         {"id = 1", "id = 3", "node web1,"},
         {"web2", "www2", "node web2,new node www2,"},
         {"id = 1", "id = 1\nweight = 99", "node web1,"},
@@ -121,6 +123,7 @@ BOOST_AUTO_TEST_CASE(what_means_the_same_has_the_same_digests) {
         {"interval_ms = 50", "dead_after_ms = 500\ngroup = \"239.255.77.77\""},
         {"id = 1\nname = \"web1\"\n[[node]]\nid = 2\nname = \"web2\"",
          "id = 2\nname = \"web2\"\n[[node]]\nid = 1\nname = \"web1\"\nweight = 100"},
+        {"[[node]]", "[agent]\ndrain_ms = 2000\n[[node]]"},
         {"2001:db8::100", "2001:0DB8:0:0::100"},
         {"[\"192.0.2.100\", \"2001:db8::100\"]", "[\"2001:db8::100\", \"192.0.2.100\"]"},
         {"\"53\"", "\"53-53\"\nhealth = { type = \"none\" }\naffinity = \"single\""},

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The host's TCP connections, as the kernel's own socket table has them (inet_diag). That table is
+// the only list of connections there is: the agent keeps none.
+//
+// One pass over it may be long (100,000 sockets take a fifth of a second), and beats cannot wait:
+// so it is read in slices, one on each turn of the agent's loop. It is no snapshot. What opens or
+// ends meanwhile may be missed, and what counts must not hang on one pass.
+#pragma once
+
+#include "filter/address.hpp"
+#include "filter/descriptor.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+struct Connection {
+    filter::IpAddress local, remote; // IPv4 in IPv6 dress counts as IPv4
+    std::uint16_t local_port = 0, remote_port = 0;
+    bool operator==(const Connection &) const = default;
+};
+
+enum class Dump { more, done, failed };
+
+// Adds the connections of one datagram of the kernel's answer to `found`. Whatever the bytes are:
+// what is cut off or contradicts itself is Dump::failed. Answers to another request are passed
+// over.
+Dump parse_sockets(std::span<const std::uint8_t> datagram, std::uint32_t request,
+                   std::vector<Connection> &found);
+
+// One pass: all connections of this network namespace that are established or being closed. Not
+// those half open, which the client will try again at the new owner, and not those in TIME_WAIT,
+// which are over.
+class SocketDump {
+  public:
+    SocketDump(); // asks the kernel; throws, "verb object: cause"
+
+    int descriptor() const { return socket_.get(); } // readable when read() has something to do
+    // Reads one slice, without waiting, and adds what it held to `found`.
+    Dump read(std::vector<Connection> &found);
+
+  private:
+    void ask(std::uint8_t family);
+    Dump next_family();
+
+    filter::Descriptor socket_;
+    std::uint32_t request_ = 0; // the families are asked for one after the other
+};
+
+} // namespace agent
