@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections of which the test holds both ends: the client's, and the one that a node's listener accepted.
+
+    pairs = Pairs(cluster)                  # listens on PORT of the virtual IP in every node's namespace
+    pair = pairs.connect(flow)              # pair.client, pair.server (sockets), pair.node (who accepted it)
+    bulk = Bulk([pair, ...])                # both ends send all the time, until bulk.stop()
+"""
+
+import collections
+import select
+import socket
+import threading
+import time
+
+import flows
+import netns
+from harness import VIP4, Failed, check
+
+PORT = 7004
+RULE = f"""
+[[rule]]
+name = "pairs"
+protocol = "tcp"
+ports = "{PORT}"
+affinity = "none"
+"""
+_IP_FREEBIND = 15
+
+Pair = collections.namedtuple("Pair", "flow node client server")
+
+
+def _listener(namespace):
+    with netns.inside(namespace):
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        made.bind((VIP4, PORT))
+        made.listen(4096)
+    return made
+
+
+class Pairs:
+    def __init__(self, cluster):
+        self._client = cluster.client
+        self._listeners = {node: _listener(cluster.namespace(node)) for node in cluster.ids}
+
+    def begin(self, flow):
+        """A client's socket that has sent its SYN, non-blocking."""
+        with netns.inside(self._client):
+            return flows.open_socket(flow, socket.SOCK_STREAM)
+
+    def accept(self, begun, seconds=30):
+        """Waits until some node has accepted one of the connections in begun (flow -> client's socket)."""
+        clients = {(flow.source, flow.sport): flow for flow in begun}
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for ready in select.select(list(self._listeners.values()), [], [], 0.1)[0]:
+                server, source = ready.accept()
+                server.setblocking(False)
+                check(source in clients, f"accepted {source}, which is none of these clients")
+                node = next(node for node, made in self._listeners.items() if made is ready)
+                return Pair(clients[source], node, begun[clients[source]], server)
+        raise Failed(f"nobody accepts one of {list(begun)[:3]}")
+
+    def connect(self, flow):
+        return self.accept({flow: self.begin(flow)})
+
+
+def end_orderly(*sockets):
+    """Closes without the reset that flows.open_socket asks for."""
+    for made in sockets:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\0\0\0\0\0\0\0\0")
+        made.close()
+
+
+def says(sender, receiver, text, seconds=20):
+    """Whether what one end sends arrives at the other; an OSError when the connection is broken."""
+    sender.send(text)
+    got, end = b"", time.monotonic() + seconds
+    while len(got) < len(text) and time.monotonic() < end:
+        if select.select([receiver], [], [], 0.1)[0]:
+            data = receiver.recv(65536)
+            if not data:
+                break
+            got += data
+    return got == text
+
+
+class Bulk(threading.Thread):
+    """Both ends of every pair send as fast as they can and read what comes, until stop()."""
+
+    def __init__(self, pairs):
+        super().__init__(daemon=True)
+        self._ends = {made.fileno(): made for pair in pairs for made in (pair.client, pair.server)}
+        self.received = dict.fromkeys(self._ends, 0)
+        self.errors = []
+        self._stopping = threading.Event()
+        self.start()
+
+    def run(self):
+        block = bytes(65536)
+        poll = select.epoll()
+        for descriptor in self._ends:
+            poll.register(descriptor, select.EPOLLIN | select.EPOLLOUT)
+        while not self._stopping.is_set():
+            for descriptor, events in poll.poll(0.1):
+                try:
+                    self._serve(descriptor, events, block)
+                except BlockingIOError:
+                    pass
+                except OSError as error:
+                    self.errors.append(error)
+                    poll.unregister(descriptor)
+            time.sleep(0.002)  # the machine is shared with the cluster
+
+    def _serve(self, descriptor, events, block):
+        made = self._ends[descriptor]
+        if events & ~select.EPOLLOUT:
+            data = made.recv(262144)
+            if not data:
+                raise OSError("ended by the other end")
+            self.received[descriptor] += len(data)
+        if events & select.EPOLLOUT:
+            made.send(block)
+
+    def all_flow(self, seconds=30):
+        """Whether every end, from now on, receives something more; else the errors or how many stand still."""
+        before, end = dict(self.received), time.monotonic() + seconds
+        while time.monotonic() < end and not self.errors:
+            if all(self.received[key] > before[key] + 65536 for key in before):
+                return
+            time.sleep(0.05)
+        still = sum(self.received[key] <= before[key] + 65536 for key in before)
+        raise Failed(f"bulk transfers: {len(self.errors)} broken {self.errors[:3]}, {still} of {len(before)} stand still")
+
+    def stop(self):
+        self._stopping.set()
+        self.join(30)
