@@ -87,8 +87,6 @@ Agent::Agent(const AgentOptions &options)
           heartbeat::make_envelope(config_.cluster_name, beat_key(key_)), *datapath_,
           [this](auto datagram) { transport_.send(datagram); }, log_note),
       census_(filter_settings(config_, key_)) {
-    if (!datapath_->adopted())
-        find_connections(); // else all groups linger already, and time counts
     add_commands();
 }
 
@@ -157,15 +155,6 @@ void Agent::drain_beats() {
 Pace Agent::pace() const {
     if (draining_.under_way()) return Pace::draining;
     return node_.lingering().any() ? Pace::lingering : Pace::idle;
-}
-
-void Agent::find_connections() {
-    try {
-        census_.count(boot_now());
-        node_.connections(boot_now(), census_.latest()->buckets);
-    } catch (const std::exception &error) {
-        log::warn(std::string("connections: not known (") + error.what() + ")");
-    }
 }
 
 // Without an answer of the kernel's, what lingers goes on lingering.

@@ -50,7 +50,6 @@ class Agent {
   private:
     void wait();
     void drain_beats();
-    void find_connections();
     void count_connections();
     void look_after_draining();
     Pace pace() const;

@@ -51,11 +51,6 @@ bool SocketCensus::handle(Time now, Pace pace) {
     return true;
 }
 
-void SocketCensus::count(Time now) {
-    for (begin(now); !read();)
-        continue; // the kernel goes on whenever it is read from
-}
-
 Time SocketCensus::wake_at(Pace pace) const {
     if (dump_) return heartbeat::kNever; // its descriptor wakes the loop
     if (ended_ == Time{}) return Time{};

@@ -44,8 +44,6 @@ class SocketCensus {
     // when a pass was completed: latest() is new. Throws when the kernel does not answer; the next
     // pass is then due as after any other.
     bool handle(heartbeat::Time now, Pace pace);
-    // One whole pass at once, however long it takes. Throws as handle() does.
-    void count(heartbeat::Time now);
 
     const std::optional<Census> &latest() const { return latest_; }     // nothing: none yet
     int descriptor() const { return dump_ ? dump_->descriptor() : -1; } // -1: no pass under way

@@ -5,6 +5,7 @@
 """
 
 import subprocess
+import time
 
 import connections
 import flows
@@ -34,6 +35,8 @@ def test():
         by_rule = {rule["name"]: rule["connections"] for rule in status["rules"]}
         wanted = {"none": sum(flow.dport == 7001 for flow in mine), "network": 0,
                   "single": sum(flow.dport == 7002 for flow in mine)}
+        time.sleep(2)  # a drain with nobody connected ends sooner
+        check(cluster.status(2)["state"] == "draining", "the drain has ended with connections left")
         check(by_rule == wanted, f"connections by rule: {by_rule}, expected {wanted}")
         got = flows.ask_tcp(cluster.client, flows.many(300, VIP4, 7003))
         check(set(got.values()) == {"web1"}, f"new connections went to {set(got.values())}")
@@ -49,6 +52,7 @@ def test():
         held.close(mine[1:])
         cluster.wait_until(lambda: left(cluster, 2) == 1, "one connection is left")
         check("draining, 1 connection left" == cluster.status(2)["reason"], "one is not counted in the singular")
+        time.sleep(2)
         check(not held.talk(), f"the last connections broke: {held.broken}")
         check(watching.poll() is None, "--wait has ended with a connection left")
         held.close(mine[:1])
