@@ -40,6 +40,12 @@ Serving make_serving(const heartbeat::Settings &settings, const Config &config) 
     return Serving(settings.self, settings.nodes, ownership_rules(config));
 }
 
+std::optional<Witness> make_witness(const Config &config, const std::string &interface) {
+    if (!config.witness) return std::nullopt;
+    return std::optional<Witness>(std::in_place, interface, *config.witness, config.virtual_ips,
+                                  config.interval);
+}
+
 // 0: there is none of that name.
 int index_of(const std::string &interface) {
     return find_interface(interface).value_or(HostInterface{}).index;
@@ -78,6 +84,7 @@ Agent::Agent(const AgentOptions &options)
                                    filter_settings(config_, key_))), // drops everything as yet
       host_(host_wish(config_, self_), run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
       neighbours_(interface_, config_.virtual_ips, cluster_mac(config_)), // silent as yet
+      witness_(make_witness(config_, interface_)),
       transport_(heartbeat_interfaces(config_, self_), filter::to_string(config_.group),
                  config_.port),
       control_(run_dir_.path()),
@@ -107,6 +114,7 @@ void Agent::run() {
     while (!has_left()) {
         wait();
         drain_beats();
+        consult_witness();
         node_.tick(boot_now());
         count_connections();
         look_after_draining();
@@ -133,6 +141,7 @@ void Agent::wait() {
     for (int fd : {control_.descriptor(), neighbours_.descriptor(), links_.descriptor(),
                    signals_.descriptor(), census_.descriptor()})
         waiting.push_back({fd, POLLIN, 0});
+    if (witness_) waiting.push_back({witness_->descriptor(), POLLIN, 0});
     Time until =
         std::min({node_.wake_at(), heal_at_, census_.wake_at(pace()), draining_.wake_at()});
     if (leave_by_) until = std::min(until, *leave_by_);
@@ -150,6 +159,16 @@ void Agent::drain_beats() {
             if (!size) break;
             node_.receive(boot_now(), std::span(buffer).first(*size));
         }
+}
+
+// What it answers counts before time-outs are judged. The node's own beats wake the agent often
+// enough to ask.
+void Agent::consult_witness() {
+    if (!witness_) return;
+    const Time now = boot_now();
+    if (const auto asked = witness_->answered())
+        node_.step(now, heartbeat::event::WitnessAnswered{*asked});
+    if (node_.asks_witness(now)) witness_->ask(now);
 }
 
 Pace Agent::pace() const {
@@ -253,6 +272,8 @@ void Agent::look_after_host() {
         for (const std::string &line : host_.heal())
             log::warn("host: put back (" + line + ")");
         if (neighbours_.heal()) log::info("neighbours: listening (interface=" + interface_ + ")");
+        if (witness_ && witness_->heal())
+            log::info("witness: can be asked (interface=" + interface_ + ")");
     } catch (const std::exception &error) {
         log::warn(std::string("host: not as it should be (") + error.what() + ")");
     }
@@ -261,7 +282,7 @@ void Agent::look_after_host() {
 void Agent::add_commands() {
     commands_.add("status", [this](const auto &) {
         return status({config_, self_, interface_, node_, *datapath_, neighbours_.counters(),
-                       commands_, transport_.send_errors(), census_.latest()},
+                       commands_, transport_.send_errors(), census_.latest(), witness_},
                       boot_now());
     });
     commands_.add("explain", [this](const auto &args) {

@@ -18,6 +18,7 @@
 #include "agent/node.hpp"
 #include "agent/run_dir.hpp"
 #include "agent/signals.hpp"
+#include "agent/witness.hpp"
 #include "agent/sockets_census.hpp"
 #include "heartbeat/transport.hpp"
 
@@ -50,6 +51,7 @@ class Agent {
   private:
     void wait();
     void drain_beats();
+    void consult_witness();
     void count_connections();
     void look_after_draining();
     Pace pace() const;
@@ -79,6 +81,7 @@ class Agent {
     std::unique_ptr<filter::Datapath> datapath_;
     HostSetup host_;
     Neighbours neighbours_;
+    std::optional<Witness> witness_;
     LinkWatch links_;
     heartbeat::Transport transport_;
     Control control_;

@@ -20,8 +20,6 @@ const Limit kLimits[] = {
     {"cluster", "mac_mode", {"multicast"}},
     {"cluster", "datapath", {"auto", "xdp", "xdp-native", "xdp-generic"}},
     {"node", "datapath", {"auto", "xdp", "xdp-native", "xdp-generic"}},
-    {"heartbeat", "partition", {"serve"}},
-    {"heartbeat", "witness", {}},
     {"rule", "mode", {"multiple"}},
     {"rule", "health.type", {"none"}},
     {"rule", "weights", {}},

@@ -13,10 +13,12 @@ constexpr int kSnapLength =
     256; // a question with a tag and options; a longer one is not a question
 constexpr int kBufferSize = 256 * 1024; // of the kernel's ring
 
-// "(arp[24:4] = 0xc0000264)", "(ip6[48:4] = 0xfd000000 and ...)": the target, four bytes at a time.
-std::string target_is(const filter::IpAddress &address) {
+constexpr std::size_t kArpSender = 14, kArpTarget = 24, kIcmpv6Target = 48; // where they stand
+
+// "(arp[24:4] = 0xc0000264)", "(ip6[48:4] = 0xfd000000 and ...)": four bytes at a time.
+std::string address_is(const filter::IpAddress &address, std::size_t start) {
     const std::string header = address.is_v4() ? "arp" : "ip6";
-    const std::size_t start = address.is_v4() ? 24 : 48, length = address.is_v4() ? 4 : 16;
+    const std::size_t length = address.is_v4() ? 4 : 16;
     std::string text;
     for (std::size_t i = 0; i < length; i += 4) {
         std::array<char, 64> term;
@@ -32,7 +34,9 @@ std::string target_is(const filter::IpAddress &address) {
 std::string any_of(const std::vector<filter::IpAddress> &addresses, bool v4) {
     std::string text;
     for (const auto &address : addresses)
-        if (address.is_v4() == v4) text += (text.empty() ? "" : " or ") + target_is(address);
+        if (address.is_v4() == v4)
+            text +=
+                (text.empty() ? "" : " or ") + address_is(address, v4 ? kArpTarget : kIcmpv6Target);
     return text;
 }
 
@@ -52,10 +56,14 @@ std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips) {
     return text;
 }
 
+std::string answer_filter(const filter::IpAddress &address) {
+    if (address.is_v4()) return "arp[6:2] = 2 and " + address_is(address, kArpSender);
+    return "ip6[6] = 58 and ip6[40] = 136 and " + address_is(address, kIcmpv6Target);
+}
+
 void NeighbourCapture::Close::operator()(pcap *handle) const { pcap_close(handle); }
 
-NeighbourCapture::NeighbourCapture(const std::string &interface,
-                                   const std::vector<filter::IpAddress> &virtual_ips) {
+NeighbourCapture::NeighbourCapture(const std::string &interface, const std::string &filter) {
     std::array<char, PCAP_ERRBUF_SIZE> error{};
     std::unique_ptr<pcap, Close> handle(pcap_create(interface.c_str(), error.data()));
     if (!handle) fail(interface, error.data());
@@ -67,8 +75,7 @@ NeighbourCapture::NeighbourCapture(const std::string &interface,
     if (result < 0)
         fail(interface, std::string(pcap_statustostr(result)) + ", " + pcap_geterr(handle.get()));
     bpf_program program{};
-    if (pcap_compile(handle.get(), &program, capture_filter(virtual_ips).c_str(), 1,
-                     PCAP_NETMASK_UNKNOWN) != 0)
+    if (pcap_compile(handle.get(), &program, filter.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
         fail(interface, pcap_geterr(handle.get()));
     const int installed = pcap_setfilter(handle.get(), &program);
     pcap_freecode(&program);

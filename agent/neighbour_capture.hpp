@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The frames that ask about a virtual IP, captured with libpcap. The kernel's packet filter picks
-// them out, so that nothing else wakes the agent up. What it picks may still be malformed.
+// The frames that ask about a virtual IP, and those in which the witness answers, captured with
+// libpcap. The kernel's packet filter picks them out, so that nothing else wakes the agent up. What
+// it picks may still be malformed.
 #pragma once
 
 #include "filter/address.hpp"
@@ -21,12 +22,14 @@ namespace agent {
 // it back afterwards.
 std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips);
 
+// ARP replies and neighbour advertisements of exactly this address.
+std::string answer_filter(const filter::IpAddress &address);
+
 class NeighbourCapture {
   public:
     // Throws std::runtime_error, but for an interface that is down or not there: then is_open() is
     // false.
-    NeighbourCapture(const std::string &interface,
-                     const std::vector<filter::IpAddress> &virtual_ips);
+    NeighbourCapture(const std::string &interface, const std::string &filter);
 
     bool is_open() const { return handle_ != nullptr; }
     int descriptor() const; // for poll; -1 when not open

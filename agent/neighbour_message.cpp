@@ -14,7 +14,9 @@ using filter::MacAddress;
 
 constexpr std::size_t kMacs = 12; // both Ethernet addresses
 constexpr std::uint16_t kVlan = 0x8100, kArp = 0x0806, kIpv6 = 0x86dd;
-constexpr std::uint8_t kIcmpv6 = 58, kNeighbourSolicitation = 135, kSourceLinkAddress = 1;
+constexpr std::uint8_t kIcmpv6 = 58, kNeighbourSolicitation = 135, kNeighbourAdvertisement = 136;
+constexpr std::uint8_t kSourceLinkAddress = 1;
+constexpr std::size_t kOptions = 24; // where they begin in either message
 
 // The caller has checked that the bytes are there.
 std::uint16_t be16(Bytes bytes, std::size_t at) {
@@ -81,25 +83,46 @@ bool is_solicited_node_group(const IpAddress &group, const IpAddress &target) {
            take<3>(group.bytes, 13) == take<3>(target.bytes, 13);
 }
 
-std::optional<Solicitation> parse_ipv6(Bytes packet, const MacAddress &sender) {
-    constexpr std::size_t header = 40, fixed = 24;
-    if (packet.size() < header + fixed || packet[0] >> 4 != 6 || packet[6] != kIcmpv6 ||
+// The message behind the IPv6 header, when it is neighbour discovery of this type, from this link
+// and whole; else nothing. Both types have a target at the same place.
+Bytes discovery(Bytes packet, std::uint8_t type) {
+    constexpr std::size_t header = 40;
+    if (packet.size() < header + kOptions || packet[0] >> 4 != 6 || packet[6] != kIcmpv6 ||
         packet[7] != 255)
-        return std::nullopt;
+        return {};
     const std::size_t length = be16(packet, 4);
-    if (length < fixed || length > packet.size() - header) return std::nullopt;
+    if (length < kOptions || length > packet.size() - header) return {};
     const auto message = packet.subspan(header, length);
-    if (message[0] != kNeighbourSolicitation || message[1] != 0 ||
-        icmpv6_checksum(packet.subspan(8, 32), message) != 0)
-        return std::nullopt;
-    const auto options = parse_options(message.subspan(fixed));
+    const bool valid = message[0] == type && message[1] == 0 && message[8] != 0xff &&
+                       icmpv6_checksum(packet.subspan(8, 32), message) == 0;
+    return valid ? message : Bytes{};
+}
+
+std::optional<Solicitation> parse_ipv6(Bytes packet, const MacAddress &sender) {
+    const Bytes message = discovery(packet, kNeighbourSolicitation);
+    if (message.empty()) return std::nullopt;
+    const auto options = parse_options(message.subspan(kOptions));
     const Solicitation found{v6(message, 8), v6(packet, 8), options.source.value_or(sender), {}};
-    if (!options.valid || found.target.bytes[0] == 0xff || found.asker.bytes[0] == 0xff)
-        return std::nullopt;
+    if (!options.valid || found.asker.bytes[0] == 0xff) return std::nullopt;
     if (found.is_probe() &&
         (options.source || !is_solicited_node_group(v6(packet, 24), found.target)))
         return std::nullopt;
     return can_be_answered(found.asker_mac) ? std::optional(found) : std::nullopt;
+}
+
+std::optional<IpAddress> parse_arp_reply(Bytes arp) {
+    constexpr std::array<std::uint8_t, 8> reply{0, 1, 8, 0, 6, 4, 0, 2};
+    if (arp.size() < 28 || take<8>(arp, 0) != reply) return std::nullopt;
+    return can_be_answered(take<6>(arp, 8)) ? std::optional(v4(arp, 14)) : std::nullopt;
+}
+
+std::optional<IpAddress> parse_advertisement(Bytes packet) {
+    constexpr std::uint8_t solicited = 0x40;
+    const Bytes message = discovery(packet, kNeighbourAdvertisement);
+    if (message.empty() || !parse_options(message.subspan(kOptions)).valid) return std::nullopt;
+    const bool to_group = packet[24] == 0xff;
+    if (packet[8] == 0xff || (to_group && (message[4] & solicited) != 0)) return std::nullopt;
+    return v6(message, 8);
 }
 
 } // namespace
@@ -121,6 +144,15 @@ std::optional<Solicitation> parse_solicitation(Bytes frame) {
                                  : std::nullopt;
     if (found) found->vlan_tag = tag;
     return found;
+}
+
+std::optional<IpAddress> parse_answer(Bytes frame) {
+    if (frame.size() < kMacs + 2) return std::nullopt;
+    const auto type = be16(frame, kMacs);
+    const auto payload = frame.subspan(kMacs + 2);
+    return type == kArp    ? parse_arp_reply(payload)
+           : type == kIpv6 ? parse_advertisement(payload)
+                           : std::nullopt;
 }
 
 } // namespace agent

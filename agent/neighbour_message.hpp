@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The questions "who has this address?": ARP requests and IPv6 neighbour solicitations, out of
-// bytes that anybody may have sent. One struct for both, because the answer differs in its wrapping
-// alone.
+// The questions "who has this address?", ARP requests and IPv6 neighbour solicitations, and the
+// answers to them, out of bytes that anybody may have sent. One form for both protocols, because
+// they differ in their wrapping alone.
 #pragma once
 
 #include "filter/address.hpp"
@@ -28,5 +28,9 @@ struct Solicitation {
 // question: for ARP by RFC 826 and 5227, for IPv6 by RFC 4861 section 7.1.1 (hop limit 255,
 // checksum, options and all).
 std::optional<Solicitation> parse_solicitation(std::span<const std::uint8_t> frame);
+
+// An ARP reply or a neighbour advertisement, without a tag: the address that has answered. Nothing
+// when it is not a complete and valid answer (for IPv6: RFC 4861 section 7.1.2).
+std::optional<filter::IpAddress> parse_answer(std::span<const std::uint8_t> frame);
 
 } // namespace agent

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/neighbour_reply.hpp"
 
+#include "agent/neighbour_groups.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -25,7 +27,7 @@ libnet_in6_addr in6(const std::array<std::uint8_t, 16> &bytes) {
 }
 
 void check(libnet_t *context, libnet_ptag_t tag) {
-    if (tag < 0) throw std::runtime_error(std::string("build reply: ") + libnet_geterror(context));
+    if (tag < 0) throw std::runtime_error(std::string("build frame: ") + libnet_geterror(context));
 }
 
 void put_ethernet(libnet_t *context, const MacAddress &to, const MacAddress &from,
@@ -69,6 +71,50 @@ void put_advertisement(libnet_t *context, const Solicitation &question,
                  question.vlan_tag);
 }
 
+void put_request(libnet_t *context, const IpAddress &target, const IpAddress &from,
+                 const MacAddress &own_mac) {
+    constexpr MacAddress nobody{}, everybody{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    check(context, libnet_build_arp(ARPHRD_ETHER, ETHERTYPE_IP, 6, 4, ARPOP_REQUEST, own_mac.data(),
+                                    from.bytes.data(), nobody.data(), target.bytes.data(), nullptr,
+                                    0, context, 0));
+    put_ethernet(context, everybody, own_mac, ETHERTYPE_ARP, {});
+}
+
+void put_solicitation(libnet_t *context, const IpAddress &target, const IpAddress &from,
+                      const MacAddress &own_mac) {
+    const bool probe = from.bytes == decltype(from.bytes){}; // must not name a link-layer address
+    const auto group = solicited_node_group(target).bytes;
+    const MacAddress group_mac{0x33, 0x33, group[12], group[13], group[14], group[15]};
+    MacAddress option = own_mac;
+    if (!probe)
+        check(context,
+              libnet_build_icmpv6_ndp_opt(ND_OPT_SOURCE_LINKADDR, option.data(),
+                                          static_cast<std::uint32_t>(option.size()), context, 0));
+    const std::uint16_t length = LIBNET_ICMPV6_NDP_NSOL_H + (probe ? 0 : 8);
+    check(context, libnet_build_icmpv6_ndp_nsol(ND_NEIGHBOR_SOLICIT, 0, 0, in6(target.bytes),
+                                                nullptr, 0, context, 0));
+    check(context, libnet_build_ipv6(0, 0, length, IPPROTO_ICMPV6, 255, in6(from.bytes), in6(group),
+                                     nullptr, 0, context, 0));
+    put_ethernet(context, group_mac, own_mac, ETHERTYPE_IPV6, {});
+}
+
+using Context = std::unique_ptr<libnet_t, decltype(&libnet_destroy)>;
+
+Context new_context() {
+    std::array<char, LIBNET_ERRBUF_SIZE> error{};
+    Context context(libnet_init(LIBNET_NONE, nullptr, error.data()), &libnet_destroy);
+    if (!context) throw std::bad_alloc();
+    return context;
+}
+
+std::vector<std::uint8_t> whole_frame(libnet_t *context) {
+    std::uint8_t *packet = nullptr;
+    std::uint32_t size = 0;
+    check(context, libnet_pblock_coalesce(context, &packet, &size));
+    const std::unique_ptr<std::uint8_t, decltype(&std::free)> owner(packet, &std::free);
+    return {packet, packet + size};
+}
+
 // libnet's link socket hears every packet of the host, and nobody reads it: let it keep none.
 void deafen(int descriptor) {
     sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
@@ -84,19 +130,22 @@ void deafen(int descriptor) {
 
 std::vector<std::uint8_t> build_reply(const Solicitation &question, const MacAddress &cluster_mac,
                                       const MacAddress &own_mac) {
-    std::array<char, LIBNET_ERRBUF_SIZE> error{};
-    const std::unique_ptr<libnet_t, decltype(&libnet_destroy)> context(
-        libnet_init(LIBNET_NONE, nullptr, error.data()), &libnet_destroy);
-    if (!context) throw std::bad_alloc();
+    const Context context = new_context();
     if (question.target.is_v4())
         put_arp(context.get(), question, cluster_mac, own_mac);
     else
         put_advertisement(context.get(), question, cluster_mac, own_mac);
-    std::uint8_t *packet = nullptr;
-    std::uint32_t size = 0;
-    check(context.get(), libnet_pblock_coalesce(context.get(), &packet, &size));
-    const std::unique_ptr<std::uint8_t, decltype(&std::free)> owner(packet, &std::free);
-    return {packet, packet + size};
+    return whole_frame(context.get());
+}
+
+std::vector<std::uint8_t> build_question(const IpAddress &target, const IpAddress &from,
+                                         const MacAddress &own_mac) {
+    const Context context = new_context();
+    if (target.is_v4())
+        put_request(context.get(), target, from, own_mac);
+    else
+        put_solicitation(context.get(), target, from, own_mac);
+    return whole_frame(context.get());
 }
 
 void ReplySender::Close::operator()(libnet_context *context) const { libnet_destroy(context); }

@@ -55,7 +55,7 @@ bool Neighbours::open() {
     if (!self || !self->up) return false;
     groups_.emplace(interface_, virtual_ips_);
     sender_.emplace(interface_);
-    capture_.emplace(interface_, virtual_ips_);
+    capture_.emplace(interface_, capture_filter(virtual_ips_));
     index_ = self->index;
     if (!capture_->is_open()) capture_.reset();
     return capture_.has_value();

@@ -63,6 +63,9 @@ class Node {
     // does not hold for long enough, lingering is lifted.
     void connections(heartbeat::Time now, const std::vector<filter::BucketSet> &buckets);
 
+    // Hears nobody who could be serving, and serves only while its witness answers.
+    bool asks_witness(heartbeat::Time now) const { return membership_.asks_witness(now); }
+
     // Also makes serving() speak of the view that it returns, which a node outside the cluster only
     // looks on.
     heartbeat::Status status(heartbeat::Time now);

@@ -70,8 +70,8 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
 Json rule_reason(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
                  unsigned buckets) {
     if (sources.config.rules[index].mode == RuleMode::disabled) return "mode is disabled";
-    if (buckets > 0) return nullptr;
     if (Json reason = node_reason(sources, status); !reason.is_null()) return reason;
+    if (buckets > 0) return nullptr;
     const heartbeat::NodeId owner = sources.node.serving().owner(index, 0);
     if (owner == heartbeat::kNoNode) return "no node is eligible";
     if (owner == heartbeat::NodeId{sources.self.id})
@@ -131,6 +131,16 @@ Json neighbours(const NeighbourCounters &counters) {
             {"send_errors", counters.send_errors}};
 }
 
+Json witness(const StatusSources &sources) {
+    if (!sources.witness) return nullptr;
+    const WitnessCounters &counters = sources.witness->counters();
+    return {{"address", filter::to_string(*sources.config.witness)},
+            {"asked", counters.asked},
+            {"answered", counters.answered},
+            {"malformed", counters.malformed},
+            {"send_errors", counters.send_errors}};
+}
+
 } // namespace
 
 Json status(const StatusSources &sources, heartbeat::Time now) {
@@ -156,7 +166,8 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"beats", beats(sources)},
             {"neighbours", neighbours(sources.neighbours)},
             {"commands", sources.commands.counters()},
-            {"connections", connections(sources)}};
+            {"connections", connections(sources)},
+            {"witness", witness(sources)}};
 }
 
 } // namespace agent

@@ -9,6 +9,7 @@
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
 #include "agent/sockets_census.hpp"
+#include "agent/witness.hpp"
 
 #include <string>
 
@@ -24,6 +25,7 @@ struct StatusSources {
     const Commands &commands;
     std::uint64_t send_errors;           // of beats
     const std::optional<Census> &census; // the connections, as last counted
+    const std::optional<Witness> &witness;
 };
 
 Json status(const StatusSources &sources, heartbeat::Time now);

@@ -86,7 +86,9 @@ struct Handler {
     void operator()(const event::Leave &) { wish(state, Wish::leave); }
     void operator()(const event::Drain &) { wish(state, Wish::drain); }
     void operator()(const event::Suspend &) { wish(state, Wish::suspend); }
-    void operator()(const event::WitnessAnswered &) { state.witness_at = now; }
+    void operator()(const event::WitnessAnswered &answer) {
+        state.witness_at = std::max(state.witness_at, answer.asked);
+    }
 };
 
 std::uint16_t ago_ms(Time now, Time then) {

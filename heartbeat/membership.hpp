@@ -52,7 +52,9 @@ struct Stop {};  // out of the cluster; goes on beating and voting
 struct Leave {}; // out of the cluster for good; state dead when nothing is left to wait for
 struct Drain {}; // no new connections, stays a member until told to stop
 struct Suspend {};
-struct WitnessAnswered {};
+struct WitnessAnswered {
+    Time asked{}; // as of then: an answer may have waited while this process did not run
+};
 } // namespace event
 using Event =
     std::variant<event::Tick, event::Received, event::SetWeight, event::SetEligible, event::Start,

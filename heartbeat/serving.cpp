@@ -104,7 +104,9 @@ Time granted_by_followers(const State &state, Time now) {
     }
     if (!quotes.empty()) return quotes.front() + state.lease;
     if (!alone(state, now) || state.late(now)) return {};
-    return (state.settings.witness ? state.witness_at : now) + state.lease;
+    if (!state.settings.witness) return now + state.lease;
+    const bool silent = now - state.witness_at >= state.lease; // nothing to be fenced for
+    return silent ? Time{} : state.witness_at + state.lease;
 }
 
 Time granted_by_leader(const State &state) {

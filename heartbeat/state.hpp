@@ -58,7 +58,7 @@ struct Membership::State {
     bool gone = false;                          // left for good
     bool fenced = false;                        // a lease ran out, not active again yet
     bool serving = false;                       // some view of this life has been installed
-    Time witness_at = -std::chrono::hours(1);   // when it last answered
+    Time witness_at = -std::chrono::hours(1);   // when the last question that it answered was asked
     std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than dead_after
     Time next_beat{}, next_tick{};
     std::optional<Twin> twin;

@@ -47,11 +47,18 @@ NodeState state_of(const State &state) {
     case Wish::serve:
         break;
     }
-    if (member && state.serving) return NodeState::active;
+    if (member && state.serving && state.lease_until != Time{}) return NodeState::active;
     return state.fenced ? NodeState::fenced : NodeState::joining;
 }
 
 namespace {
+
+std::string why_no_lease(const State &state, Time now) {
+    const bool silent = now - state.witness_at >= state.lease;
+    if (state.settings.witness && silent && alone(state, now))
+        return "alone, and the witness does not answer";
+    return "no right to serve yet";
+}
 
 std::string why_not_serving(const State &state, Time now) {
     switch (state.wish) {
@@ -68,8 +75,10 @@ std::string why_not_serving(const State &state, Time now) {
     }
     if (!state.refused_why.empty()) return state.refused_why;
     const std::string before = state.fenced ? "fenced, its lease ran out; " : "";
-    if (state.member())
-        return state.serving ? "" : before + "waiting until every member has let go of its buckets";
+    if (state.member() && !state.serving)
+        return before + "waiting until every member has let go of its buckets";
+    if (state.member() && state.lease_until == Time{}) return why_no_lease(state, now);
+    if (state.member()) return "";
     if (state.role == Role::following)
         return before + "waiting to be added by node " + name(state.choice);
     if (state.listening(now)) return before + "listening for other nodes";

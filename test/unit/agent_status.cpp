@@ -38,11 +38,12 @@ struct Fixture {
     agent::NeighbourCounters neighbours;
     agent::Commands commands;
     std::optional<agent::Census> census; // none yet
+    std::optional<agent::Witness> witness;
 
     Json status() { return status(cluster.machine(1).datapath); }
     Json status(const filter::Datapath &datapath) {
         return agent::status({config, config.nodes[0], interface, *cluster.machine(1).node,
-                              datapath, neighbours, commands, 0, census},
+                              datapath, neighbours, commands, 0, census, witness},
                              cluster.now());
     }
 };
@@ -70,7 +71,7 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     const auto same = boost::test_tools::per_element();
     BOOST_TEST(keys(json) ==
                    (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
-                         "rules", "counters", "beats", "neighbours", "commands", "connections"}),
+                         "rules", "counters", "beats", "neighbours", "commands", "connections", "witness"}),
                same);
     BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);

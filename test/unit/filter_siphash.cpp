@@ -16,9 +16,9 @@ BOOST_AUTO_TEST_SUITE(filter_siphash)
 namespace {
 
 std::vector<std::uint8_t> counting(std::size_t length) {
-    std::vector<std::uint8_t> bytes(length);
+    std::vector<std::uint8_t> bytes;
     for (std::size_t i = 0; i < length; i++)
-        bytes[i] = static_cast<std::uint8_t>(i);
+        bytes.push_back(static_cast<std::uint8_t>(i));
     return bytes;
 }
 

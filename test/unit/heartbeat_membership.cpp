@@ -262,4 +262,36 @@ BOOST_AUTO_TEST_CASE(buckets_are_guarded_until_every_member_has_reported_the_vie
     BOOST_TEST((wire.nodes[2]->guarded() == GroupSet{}));
 }
 
+BOOST_AUTO_TEST_CASE(a_lone_node_serves_only_while_its_witness_answers) {
+    Wire wire(2);
+    Settings settings = settings_of(1, 2);
+    settings.witness = true;
+    wire.add(1, settings);
+    wire.run(1s);
+    BOOST_TEST(wire.nodes[1]->asks_witness(wire.now));
+    BOOST_TEST((wire.status(1).state == NodeState::joining));
+    BOOST_TEST(wire.status(1).reason == "alone, and the witness does not answer");
+    for (int answers = 0; answers < 20; ++answers) {
+        wire.give(1, event::WitnessAnswered{wire.now});
+        wire.run(50ms);
+        BOOST_TEST((wire.status(1).state == NodeState::active));
+        BOOST_TEST((wire.nodes[1]->lease_until() > wire.now));
+    }
+    wire.run(500ms);
+    BOOST_TEST((wire.status(1).state != NodeState::active));
+    BOOST_TEST((wire.nodes[1]->lease_until() <= wire.now));
+    BOOST_TEST(wire.status(1).reason == "alone, and the witness does not answer");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_of_the_witness_that_waited_is_worth_nothing) {
+    Wire wire(2);
+    Settings settings = settings_of(1, 2);
+    settings.witness = true;
+    wire.add(1, settings);
+    wire.run(1s);
+    wire.give(1, event::WitnessAnswered{wire.now - 500ms});
+    wire.run(5ms);
+    BOOST_TEST((wire.status(1).state != NodeState::active));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

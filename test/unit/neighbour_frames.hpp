@@ -62,6 +62,18 @@ inline const Frame kProbe = with_checksum(
           "60000000 0018 3a ff 00000000000000000000000000000000 ff0200000000000000000001ff000064"
           "87 00 0000 00000000 fd000000000000000000000000000064"));
 
+// 192.0.2.1 at 0a:00:00:00:00:01 answers 192.0.2.11 at 0a:00:00:00:00:99.
+inline const Frame kArpReply =
+    bytes("0a0000000099 0a0000000001 0806"
+          "0001 0800 06 04 0002 0a0000000001 c0000201 0a0000000099 c000020b");
+
+// fd00::1 answers fd00::11: solicited, with its link-layer address.
+inline const Frame kAdvertisement = with_checksum(
+    bytes("0a0000000099 0a0000000001 86dd"
+          "60000000 0020 3a ff fd000000000000000000000000000001 fd000000000000000000000000000011"
+          "88 00 0000 60000000 fd000000000000000000000000000001"
+          "02 01 0a0000000001"));
+
 // A frame with an 802.1Q tag put behind its addresses.
 inline Frame tagged(Frame frame, std::uint16_t tag) {
     const Frame inserted{0x81, 0x00, static_cast<std::uint8_t>(tag >> 8),
