@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint8_t kFamilies[] = {AF_INET, AF_INET6};
 constexpr std::size_t kDatagram = 32768; // the kernel fills no more at once: about 250 sockets
-constexpr int kDatagramsASlice = 4;      // well under a millisecond
+constexpr int kDatagramsASlice = 2;      // about three milliseconds
 constexpr std::uint32_t kStates = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 |
                                   1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK | 1 << TCP_CLOSING;
 

@@ -50,6 +50,11 @@ agent::Commands example_agent() {
         *stopped = false;
         return Json::object();
     });
+    commands.add("drain", [stopped](const auto &args) {
+        if (!args.empty() && !args[0].empty()) throw agent::Refused(args[0] + ": not this node");
+        *stopped = args == std::vector<std::string>{"", "7"};
+        return Json::object();
+    });
     commands.add("stop", [stopped](const auto &args) {
         if (!args.empty() && args[0] != "web1") throw agent::Refused(args[0] + ": not this node");
         *stopped = true;
@@ -116,6 +121,20 @@ BOOST_AUTO_TEST_CASE(verbs_change) {
     BOOST_TEST(nlb({"stop", "web1"}).code == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_drain_that_is_waited_for_shows_what_is_left_and_fails_when_it_is_cancelled) {
+    const Agent nlb;
+    BOOST_TEST(nlb({"drain"}).code == 0);
+    BOOST_TEST(nlb({"drain"}).out.empty());
+    const Result cancelled = nlb({"drain", "--wait"}); // the agent is still active
+    BOOST_TEST(cancelled.code == 1);
+    BOOST_TEST(one_line(cancelled.err), cancelled.err);
+    const Result timed = nlb({"drain", "--timeout", "7", "--wait"});
+    BOOST_TEST(timed.code == 0);
+    BOOST_TEST(timed.out == "stopped\n");
+    BOOST_TEST(nlb({"drain", "web2"}).code == 4);
+    BOOST_TEST(nlb({"drain", "web2", "--timeout", "7"}).code == 4);
+}
+
 BOOST_AUTO_TEST_CASE(another_nodes_command_is_refused_with_four) {
     const Agent nlb;
     const Result result = nlb({"stop", "web2"});
@@ -126,7 +145,8 @@ BOOST_AUTO_TEST_CASE(another_nodes_command_is_refused_with_four) {
 
 BOOST_AUTO_TEST_CASE(without_an_agent_it_ends_with_three_and_one_line) {
     const TemporaryDirectory dir;
-    for (const char *command : {"status", "members", "rules", "counters", "start", "stop"}) {
+    for (const char *command :
+         {"status", "members", "rules", "counters", "start", "stop", "drain"}) {
         const Result result = nlbctl({"--run-dir", dir.path, command});
         BOOST_TEST(result.code == 3, command);
         BOOST_TEST(result.out.empty());
@@ -151,6 +171,11 @@ BOOST_AUTO_TEST_CASE(wrong_usage_ends_with_two) {
                                                  {"check"},
                                                  {"status", "members"},
                                                  {"stop", "a", "b"},
+                                                 {"drain", "--timeout"},
+                                                 {"drain", "--timeout", "-1"},
+                                                 {"drain", "--timeout", "soon"},
+                                                 {"drain", "--timeout", "604801"},
+                                                 {"stop", "--wait"},
                                                  {"--run-dir"},
                                                  {"explain"},
                                                  {"explain", "tcp", "1.2.3.4:1"},
@@ -175,7 +200,7 @@ BOOST_AUTO_TEST_CASE(help_and_version_are_the_same_twice) {
     BOOST_TEST(nlbctl({"--version"}).out == "nlbctl " + std::string(agent::kVersion) + "\n");
     BOOST_TEST(nlbd({"--version"}).out == "nlbd " + std::string(agent::kVersion) + "\n");
     for (const char *command :
-         {"status", "members", "rules", "counters", "start", "stop", "keygen", "check"})
+         {"status", "members", "rules", "counters", "start", "stop", "drain", "keygen", "check"})
         BOOST_TEST(nlbctl({"--help"}).out.find(command) != std::string::npos, command);
 }
 
