@@ -29,7 +29,8 @@ std::string change(const std::vector<Member> &before, const std::vector<Member> 
         else if (old->eligible != member.eligible)
             add("node " + name(member.id) + " rules changed");
     }
-    return text.empty() ? "same members, new leader" : text;
+    if (text.empty()) return after.empty() ? "no members yet" : "same members, new leader";
+    return text;
 }
 
 NodeState state_of(const State &state) {
