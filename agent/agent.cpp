@@ -161,14 +161,18 @@ void Agent::drain_beats() {
         }
 }
 
-// What it answers counts before time-outs are judged. The node's own beats wake the agent often
-// enough to ask.
+// Whether a node that hears nobody could still be reached: the witness knows, or at least the link.
+// Before time-outs are judged. The node's own beats wake the agent often enough to ask.
 void Agent::consult_witness() {
-    if (!witness_) return;
     const Time now = boot_now();
-    if (const auto asked = witness_->answered())
-        node_.step(now, heartbeat::event::WitnessAnswered{*asked});
-    if (node_.asks_witness(now)) witness_->ask(now);
+    if (witness_)
+        if (const auto asked = witness_->answered())
+            node_.step(now, heartbeat::event::WitnessAnswered{*asked});
+    if (!node_.asks_witness(now)) return;
+    if (witness_)
+        witness_->ask(now);
+    else if (find_interface(interface_).value_or(HostInterface{}).running)
+        node_.step(now, heartbeat::event::WitnessAnswered{now});
 }
 
 Pace Agent::pace() const {

@@ -82,7 +82,10 @@ heartbeat::Settings membership_settings(const Config &config, const NodeConfig &
     settings.dead_after = config.dead_after;
     settings.partition = config.partition == Partition::quorum ? heartbeat::Partition::quorum
                                                                : heartbeat::Partition::serve;
-    settings.witness = config.witness.has_value();
+    settings.witness = config.partition == Partition::serve;
+    settings.witness_silent =
+        config.witness ? "the witness " + filter::to_string(*config.witness) + " does not answer"
+                       : clients_interface(config, self) + " has no link";
     settings.weight = self.weight;
     const std::vector<SectionDigest> sections = section_digests(config);
     settings.config = combine(sections);

@@ -28,6 +28,7 @@ struct Settings {
     Duration dead_after = std::chrono::milliseconds(500);
     Partition partition = Partition::serve;
     bool witness = false; // a node that hears no peer serves only while the witness answers
+    std::string witness_silent = "the witness does not answer"; // in a reason, when it does not
     std::uint8_t weight = 100;
     RuleBits eligible = ~RuleBits{0};
     Digest config = 0;

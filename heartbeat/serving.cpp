@@ -91,6 +91,13 @@ bool follows_me(const State &state, const Peer &peer, Time now) {
            peer.beat.term == state.term;
 }
 
+// Who was cut off hears the witness again before it hears those who took over: it listens first.
+Time granted_by_witness(const State &state, Time now) {
+    const bool silent = now - state.witness_at >= state.lease;
+    const bool listens = now - state.deaf_at < state.settings.dead_after;
+    return silent || listens ? Time{} : state.witness_at + state.lease;
+}
+
 Time granted_by_followers(const State &state, Time now) {
     std::vector<Time> quotes;
     state.each_peer([&](NodeId, const Peer &peer) {
@@ -104,9 +111,7 @@ Time granted_by_followers(const State &state, Time now) {
     }
     if (!quotes.empty()) return quotes.front() + state.lease;
     if (!alone(state, now) || state.late(now)) return {};
-    if (!state.settings.witness) return now + state.lease;
-    const bool silent = now - state.witness_at >= state.lease; // nothing to be fenced for
-    return silent ? Time{} : state.witness_at + state.lease;
+    return state.settings.witness ? granted_by_witness(state, now) : now + state.lease;
 }
 
 Time granted_by_leader(const State &state) {
@@ -118,11 +123,17 @@ Time granted_by_leader(const State &state) {
 
 } // namespace
 
+bool cut_off(const State &state, Time now) {
+    return state.settings.witness && state.lease_until <= now && alone(state, now) &&
+           now - state.witness_at >= state.lease;
+}
+
 void extend_lease(State &state, Time now) {
     Time granted{};
     if (state.role == Role::leading) granted = granted_by_followers(state, now);
     if (state.role == Role::following) granted = granted_by_leader(state);
     state.lease_until = std::max(state.lease_until, granted);
+    if (cut_off(state, now)) state.deaf_at = now;
 }
 
 void leave_when_released(State &state, Time now) {

@@ -55,10 +55,11 @@ struct Membership::State {
     Time last_step{}; // time never goes back
     Time late_until{};
     Wish wish = Wish::serve;
-    bool gone = false;                          // left for good
-    bool fenced = false;                        // a lease ran out, not active again yet
-    bool serving = false;                       // some view of this life has been installed
-    Time witness_at = -std::chrono::hours(1);   // when the last question that it answered was asked
+    bool gone = false;                        // left for good
+    bool fenced = false;                      // a lease ran out, not active again yet
+    bool serving = false;                     // some view of this life has been installed
+    Time witness_at = -std::chrono::hours(1); // when the last question that it answered was asked
+    Time deaf_at = -std::chrono::hours(1);    // when last alone without lease and without a witness
     std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than dead_after
     Time next_beat{}, next_tick{};
     std::optional<Twin> twin;
@@ -138,6 +139,7 @@ void apply(State &state, const View &view);
 void serve(State &state);
 bool alone(const State &state,
            Time now); // no node that may be serving was heard within leader_timeout
+bool cut_off(const State &state, Time now); // alone, without a lease, and the witness is silent
 void extend_lease(State &state, Time now);
 void leave_when_released(State &state, Time now);
 std::uint8_t wished_weight(const State &state);

@@ -55,9 +55,8 @@ NodeState state_of(const State &state) {
 namespace {
 
 std::string why_no_lease(const State &state, Time now) {
-    const bool silent = now - state.witness_at >= state.lease;
-    if (state.settings.witness && silent && alone(state, now))
-        return "alone, and the witness does not answer";
+    if (cut_off(state, now)) return "alone, and " + state.settings.witness_silent;
+    if (now - state.deaf_at < state.settings.dead_after) return "listening for other nodes";
     return "no right to serve yet";
 }
 
