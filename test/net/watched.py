@@ -15,6 +15,7 @@ import itertools
 import struct
 
 import flows
+import netns
 from harness import VIP4, check
 from owners import expected
 from witness import ACK, SYN, Witness, tcp_of
@@ -36,6 +37,7 @@ class Watched:
     def __init__(self, cluster, clients=200, per_second=300):
         self._clients = flows.many(clients, VIP4, 7002, seed=next(_SEEDS))
         self.owners = {flow.source: owner for flow, owner in expected(cluster, "tcp", self._clients).items()}
+        netns.sysctl(cluster.client, "net.ipv4.tcp_timestamps", 2)  # one clock for all connections, no random offsets
         self._load = flows.Load(cluster.client, self._clients, per_second)
         self._witness = Witness(cluster.switch)
         self._wait_until = cluster.wait_until
