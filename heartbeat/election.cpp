@@ -64,7 +64,9 @@ bool electorate_agrees(const State &state, Time now, F &&agrees) {
     });
     if (state.settings.partition == Partition::quorum)
         return 2 * votes > state.settings.nodes.size();
-    return all;
+    // Beside others that serve and do not hear it, a leader of nobody has no right to serve either;
+    // all that its term would do is to make those give way to it once they hear it again.
+    return all && (votes > 1 || alone(state, now));
 }
 
 void become(State &state, Role role, NodeId choice) {

@@ -1,27 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Beats of web3 do not get out, or none reach it: it falls silent before the others take over. Mended, it returns.
+"""Beats of web3 do not get out, or none reach it: it falls silent before the others take over, calls itself fenced, and
+stays silent. Mended, it returns.
 
     client --- bridge (beats are lost between its ports, one way) --- web1, web2 | web3
 
-With `partition = "serve"` a node that hears nobody serves, for the others may be dead: there only the first half holds.
+With `partition = "serve"` a node that hears nobody serves on, for the others may be dead: then two serve, until mended.
 """
+
+import time
 
 import cuts
 from harness import Cluster, check, main
 from watched import Watched
 
 
-def one_way(cluster, incoming, outgoing):
+def shown(cluster, at, node):
+    """(state, reason) of a node as another one, or itself, shows it."""
+    member = next(member for member in cluster.status(at)["members"] if member["id"] == node)
+    return member["state"], member["reason"]
+
+
+def one_way(cluster, incoming, outgoing, others_say):
     with Watched(cluster) as watch:
         cuts.cut(cluster, incoming, outgoing)
         cluster.wait_active([1, 2])
-        cluster.wait_until(lambda: cluster.status(3)["state"] != "active", "web3 serves no more")
+        cluster.wait_until(lambda: shown(cluster, 3, 3)[0] == "fenced", "web3 calls itself fenced")
         cluster.wait_until(lambda: watch.moved() > 30, "its clients are answered by the others")
-        check(cluster.status(3)["reason"], "web3 does not say why it does not serve")
+        cluster.wait_until(lambda: shown(cluster, 1, 3) in others_say, f"web1 says of web3 one of {others_say}")
+        time.sleep(3)  # that nothing happens is what is tested
+        check(shown(cluster, 3, 3)[1].startswith("fenced, its lease ran out"), "web3 does not say why it does not serve")
         cuts.mend(cluster)
         cluster.wait_active([1, 2, 3])
     watch.check_one_owner(changes=2)
-    watch.check_answered(lambda owner: owner != "web3")
+    watch.check_served(["web3"])
+    for node in (1, 2):
+        check("new life" not in cluster.log(node), f"web{node}, which served all the time, had to begin a new life")
+
+
+def owns_all(cluster, node):
+    """Whether by its own account a node, or its side, has taken all buckets from the others."""
+    shares = {member["id"]: member["share"] for member in cluster.status(node)["members"]}
+    return cluster.status(node)["state"] == "active" and 0 == (shares[1] + shares[2] if node == 3 else shares[3])
+
+
+def both_serve_until_mended(cluster, incoming, outgoing):
+    cuts.cut(cluster, incoming, outgoing)
+    cluster.wait_until(lambda: all(owns_all(cluster, node) for node in [1, 3]), "each side serves")
+    cuts.mend(cluster)
+    cluster.wait_active([1, 2, 3])
+    with Watched(cluster) as watch:
+        pass
+    watch.check_one_owner(changes=0)
+    watch.check_served()
 
 
 def test():
@@ -30,9 +60,11 @@ def test():
         with Cluster(nodes=3, heartbeat=f'partition = "{partition}"') as cluster:
             cluster.start_all()
             cluster.wait_active([1, 2, 3])
-            one_way(cluster, inside, outside)
+            one_way(cluster, inside, outside, [("dead", "not heard")])
             if partition == "quorum":
-                one_way(cluster, outside, inside)
+                one_way(cluster, outside, inside, [("fenced", "does not hear this node")])
+            else:
+                both_serve_until_mended(cluster, outside, inside)
 
 
 main(test)
