@@ -4,12 +4,14 @@
     held = connections.Held(cluster.client, flows.many(300, VIP4, 7002))   # all connected, each knows who answered
     held.talk()          # every one sends a line and gets it back
     held.close()
+    with Talking(held): ...                                      # they talk all the time
 
 A connection is broken when it was reset, ended, or stayed silent for `patience` seconds; talk() says which were.
 """
 
 import select
 import socket
+import threading
 import time
 
 import flows
@@ -88,3 +90,32 @@ class Held:
         for flow in waiting.values():
             self.broken[flow] = "silence"
         return {flow: text for flow, text in got.items() if flow not in self.broken}
+
+
+class Talking(threading.Thread):
+    """Every connection talks again and again while this goes on; afterwards held.broken says which broke, and how."""
+
+    def __init__(self, held, pause=0.1):
+        super().__init__(daemon=True)
+        self._held, self._pause = held, pause
+        self._stopping = threading.Event()
+        self._error = None
+        self.rounds = 0
+
+    def run(self):
+        try:
+            while not self._stopping.wait(self._pause):
+                self._held.talk()
+                self.rounds += 1
+        except Exception as error:  # shown at the end: a thread's exception is nobody's otherwise
+            self._error = error
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
+        self.join(120)
+        if self._error is not None:
+            raise self._error

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that ask without a pause, and a witness on the wire: who answered whom, and in which order.
+"""Clients that ask without a pause, others whose connections stay, and a witness on the wire: who answered whom.
 
     with Watched(cluster) as watch:       # begins when every client has been answered
         ...                               # whatever may go wrong
     watch.check_one_owner(changes=2)      # never two nodes at once; each client changed hands at most twice
-    watch.check_answered(lambda owner: owner != "web2")
+    watch.check_served(["web2"])          # but for web2's: no request failed, no connection broke, none was reset
 
 All of a client's requests go to one node, so two nodes that take turns in answering one client are two owners, even
 when no single SYN was answered twice. Which SYN a SYN-ACK answers is told by the time stamp that it echoes: a node
@@ -14,6 +14,7 @@ whose link was down repeats later what it has once accepted, when another one ha
 import itertools
 import struct
 
+import connections
 import flows
 import netns
 from harness import VIP4, check
@@ -34,22 +35,26 @@ def _echoed(frame):
 
 
 class Watched:
-    def __init__(self, cluster, clients=200, per_second=300):
+    def __init__(self, cluster, clients=200, per_second=300, held=80):
         self._clients = flows.many(clients, VIP4, 7002, seed=next(_SEEDS))
         self.owners = {flow.source: owner for flow, owner in expected(cluster, "tcp", self._clients).items()}
         netns.sysctl(cluster.client, "net.ipv4.tcp_timestamps", 2)  # one clock for all connections, no random offsets
         self._load = flows.Load(cluster.client, self._clients, per_second)
+        self.held = connections.Held(cluster.client, flows.many(held, VIP4, 7001, seed=next(_SEEDS)))
+        self.talking = connections.Talking(self.held)
         self._witness = Witness(cluster.switch)
         self._wait_until = cluster.wait_until
         self.attempts = []
 
     def __enter__(self):
         self._witness.__enter__()
+        self.talking.__enter__()
         self._load.start()
         self._wait_until(lambda: len(self.histories()) == len(self.owners), "every client has been answered")
         return self
 
     def __exit__(self, *error):
+        self.talking.__exit__(*error)
         self.attempts = self._load.stop()
         self._witness.__exit__(*error)
 
@@ -86,9 +91,13 @@ class Watched:
         for client, history in self.histories().items():
             check(len(history) <= changes + 1, f"{client} was answered by {history} in turn")
 
-    def check_answered(self, owners):
-        """No request failed of the clients whose first owner satisfies the condition."""
-        concerned = [attempt for attempt in self.attempts if owners(self.owners[attempt.flow.source])]
+    def check_served(self, lost=()):
+        """Clients of all nodes but these have noticed nothing, each by who owned it in the beginning."""
+        concerned = [attempt for attempt in self.attempts if self.owners[attempt.flow.source] not in lost]
         failed = [attempt for attempt in concerned if attempt.answer is None]
-        check(len(concerned) > 50, "too few requests to say anything")
+        check(len(concerned) > 50 and self.talking.rounds > 1, "too few requests to say anything")
         check(not failed, f"{len(failed)} of {len(concerned)} requests failed: {failed[:3]}")
+        kept = {flow: owner for flow, owner in self.held.owners.items() if owner not in lost}
+        broken = {flow: self.held.broken[flow] for flow in kept if flow in self.held.broken}
+        check(not broken, f"{len(broken)} of {len(kept)} connections broke: {list(broken.items())[:3]}")
+        self._witness.check_undisturbed(kept)

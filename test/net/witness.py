@@ -10,6 +10,7 @@ import struct
 import threading
 
 import netns
+from harness import check
 
 ETH_P_ALL = 3
 ETH_P_IP, ETH_P_IPV6, ETH_P_ARP = 0x0800, 0x86DD, 0x0806
@@ -85,6 +86,14 @@ class Witness:
             if packet is not None and packet[1] & mask == wanted:
                 found.setdefault(packet[0], set()).add(port)
         return found
+
+    def check_undisturbed(self, owners):
+        """owners: flow -> node. Every packet to these clients came from its own node, and none was a reset."""
+        answers, resets = self.tcp_answers(0, 0), self.tcp_answers(RST, RST)
+        for flow, owner in owners.items():
+            back = (flow.destination, flow.dport, flow.source, flow.sport)
+            check(answers.get(back, set()) <= {owner}, f"{flow} of {owner} was answered by {sorted(answers.get(back, ()))}")
+            check(back not in resets, f"{flow} of {owner} was reset by {sorted(resets.get(back, ()))}")
 
     def sources(self):
         """Every Ethernet source address seen -> the ports it came from."""
