@@ -3,7 +3,7 @@
 
     pairs = Pairs(cluster)                  # listens on PORT of the virtual IP in every node's namespace
     pair = pairs.connect(flow)              # pair.client, pair.server (sockets), pair.node (who accepted it)
-    bulk = Bulk([pair, ...])                # both ends send all the time, until bulk.stop()
+    bulk = Bulk([pair, ...])                # both ends send all the time, until bulk.stop(); upload=False: servers alone
 """
 
 import collections
@@ -87,12 +87,15 @@ def says(sender, receiver, text, seconds=20):
 
 
 class Bulk(threading.Thread):
-    """Both ends of every pair send as fast as they can and read what comes, until stop()."""
+    """Both ends of every pair, or the servers alone, send all the time and read what comes, until stop()."""
 
-    def __init__(self, pairs):
+    def __init__(self, pairs, upload=True, pause=0.002):
         super().__init__(daemon=True)
         self._ends = {made.fileno(): made for pair in pairs for made in (pair.client, pair.server)}
-        self.received = dict.fromkeys(self._ends, 0)
+        self._senders = {made.fileno() for pair in pairs for made in (pair.server, pair.client)[:1 + upload]}
+        receivers = [made.fileno() for pair in pairs for made in (pair.client, pair.server)[:1 + upload]]
+        self.received = dict.fromkeys(receivers, 0)
+        self._pause = pause
         self.errors = []
         self._stopping = threading.Event()
         self.start()
@@ -101,7 +104,7 @@ class Bulk(threading.Thread):
         block = bytes(65536)
         poll = select.epoll()
         for descriptor in self._ends:
-            poll.register(descriptor, select.EPOLLIN | select.EPOLLOUT)
+            poll.register(descriptor, select.EPOLLIN | (select.EPOLLOUT if descriptor in self._senders else 0))
         while not self._stopping.is_set():
             for descriptor, events in poll.poll(0.1):
                 try:
@@ -111,7 +114,7 @@ class Bulk(threading.Thread):
                 except OSError as error:
                     self.errors.append(error)
                     poll.unregister(descriptor)
-            time.sleep(0.002)  # the machine is shared with the cluster
+            time.sleep(self._pause)  # the machine is shared with the cluster
 
     def _serve(self, descriptor, events, block):
         made = self._ends[descriptor]
