@@ -42,18 +42,19 @@ unsigned tc_program() {
     return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
 }
 
-Run run(unsigned program, const Frame &frame) {
+Run run(unsigned program, const Frame &frame, unsigned times = 1) {
     int fd = bpf_prog_get_fd_by_id(program);
     check(fd >= 0, "open program");
     Frame out(frame.size() + 256);
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_out = out.data(),
                 .data_size_in = static_cast<__u32>(frame.size()),
-                .data_size_out = static_cast<__u32>(out.size()), .repeat = 1);
+                .data_size_out = static_cast<__u32>(out.size()),
+                .repeat = static_cast<int>(times));
     int error = bpf_prog_test_run_opts(fd, &options);
     close(fd);
     check(error == 0, "run program");
     out.resize(options.data_size_out);
-    return {options.retval, out};
+    return {options.retval, out, options.duration};
 }
 
 } // namespace

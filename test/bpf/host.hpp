@@ -54,8 +54,9 @@ std::uint64_t counter(const filter::Datapath &datapath, const std::string &reaso
 struct Run {
     unsigned result;
     Frame frame; // as it leaves the program
+    unsigned nanoseconds; // on average
 };
-Run run_xdp(const Frame &frame);
+Run run_xdp(const Frame &frame, unsigned times = 1);
 Run run_tc(const Frame &frame);
 unsigned attached_xdp_program(); // its id, 0 when there is none
 

@@ -69,9 +69,12 @@ def _unmount_below(directory):
 
 
 class Cluster:
-    """nodes: how many. rules, extra: see configuration(). heartbeat_network: beats go over eth1 and bridge1 alone."""
+    """nodes: how many. rules, extra: see configuration(). heartbeat_network: beats go over eth1 and bridge1 alone.
 
-    def __init__(self, nodes=3, heartbeat_network=False, servers=True, **options):
+    ports: what the servers listen on. key: the cluster's, for the same spread in every run; else a new one.
+    """
+
+    def __init__(self, nodes=3, heartbeat_network=False, servers=True, ports=SERVICE_PORTS, key=None, **options):
         self.ids = list(range(1, nodes + 1))
         self.heartbeat_network = heartbeat_network
         self.directory = f"/tmp/{_PREFIX}{os.getpid()}"
@@ -82,7 +85,7 @@ class Cluster:
             self.options.setdefault("heartbeat", 'interfaces = ["eth1"]')
         self.agents = {}   # id -> Popen, as long as it has not been waited for
         self.servers = {}
-        self._with_servers = servers
+        self._with_servers, self._ports, self._key = servers, ports, key
 
     # Names
 
@@ -145,7 +148,7 @@ class Cluster:
         _sweep()
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
         os.makedirs(self.directory, mode=0o700)
-        self.nlbctl("keygen", self.key_file)
+        self.write_key()
         self.write_config(self.config_file)
         netns.create(self.switch)
         for bridge in ("bridge0", "bridge1")[:1 + self.heartbeat_network]:
@@ -159,6 +162,13 @@ class Cluster:
         if self._with_servers:
             for node in self.ids:
                 self.start_server(node)
+
+    def write_key(self):
+        if self._key is None:
+            self.nlbctl("keygen", self.key_file)
+            return
+        with open(os.open(self.key_file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(self._key + "\n")
 
     def add_bridge(self, name):
         netns.ip(self.switch, f"""
@@ -280,7 +290,7 @@ class Cluster:
             netns.command(self.namespace(node),
                           [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "echo_server.py"),
                            f"web{node}", ",".join(self.options.get("virtual_ips", (VIP4, VIP6))),
-                           ",".join(map(str, SERVICE_PORTS))]),
+                           ",".join(map(str, self._ports))]),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=netns.die_with_parent)
         self.servers[node] = server
         check(server.stdout.readline() == "ready\n", f"the server of web{node} does not start")

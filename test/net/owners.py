@@ -11,6 +11,7 @@ from harness import check
 from witness import ACK, SYN, Witness
 
 OWNER = os.path.join(harness.BUILD, "test/nlb_owner")
+EXPLAIN = os.path.join(harness.BUILD, "test/nlb_explain")
 
 
 def expected(cluster, protocol, asked, status=None):
@@ -27,6 +28,25 @@ def expected(cluster, protocol, asked, status=None):
     owners = done.stdout.split()
     check(len(owners) == len(asked), "nlb_owner answered another number of flows than it was asked")
     return {flow: f"web{owner}" if owner != "0" else None for flow, owner in zip(asked, owners)}
+
+
+def explained(cluster, asked):
+    """(protocol, flow) -> what `nlbctl explain --json` says, with "node", the one that was asked: each node in turn."""
+    answers = {}
+    for node in cluster.ids:
+        mine = asked[node - 1::len(cluster.ids)]
+        lines = "".join(f"{protocol} {_end(flow.source, flow.sport)} {_end(flow.destination, flow.dport)}\n"
+                        for protocol, flow in mine)
+        done = subprocess.run([EXPLAIN, cluster.run_dir(node)], input=lines, capture_output=True, text=True, timeout=120)
+        check(done.returncode == 0, f"explain at web{node}: {done.stderr}")
+        told = [{**json.loads(line), "node": node} for line in done.stdout.splitlines()]
+        check(len(told) == len(mine), "explain answered another number of flows than it was asked")
+        answers.update(zip(mine, told))
+    return answers
+
+
+def _end(address, port):
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def check_tcp(cluster, asked):
@@ -74,3 +94,15 @@ def check_shares(answers, nodes):
     slack = 6 * (share * (1 - 1 / nodes)) ** 0.5
     check(len(counts) == nodes and all(abs(count - share) <= slack for count in counts.values()),
           f"uneven spread: {counts}, expected {share:.0f} each, give or take {slack:.0f}")
+
+
+def check_weights(answers, weights):
+    """name -> weight: each answered its share of the total, give or take three standard deviations."""
+    counts, total = spread(answers), sum(weights.values())
+    check(set(counts) <= set(weights), f"others than {sorted(weights)} answered: {counts}")
+    for name, weight in weights.items():
+        share = weight / total
+        expected_count, slack = len(answers) * share, 3 * (len(answers) * share * (1 - share)) ** 0.5
+        check(abs(counts.get(name, 0) - expected_count) <= slack,
+              f"{name} answered {counts.get(name, 0)} of {len(answers)}, its weight {weight} of {total} stands for "
+              f"{expected_count:.0f}, give or take {slack:.0f}")
