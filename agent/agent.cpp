@@ -5,6 +5,7 @@
 #include "agent/agent.hpp"
 
 #include "agent/clock.hpp"
+#include "agent/event_log.hpp"
 #include "agent/explain.hpp"
 #include "agent/log.hpp"
 #include "agent/realtime.hpp"
@@ -292,6 +293,8 @@ void Agent::add_commands() {
     commands_.add("explain", [this](const auto &args) {
         return explain(args, config_, node_, *datapath_, boot_now());
     });
+    commands_.add("events",
+                  [this](const auto &) { return events(node_.events(), boot_now()); });
     commands_.add("start",
                   [this](const auto &args) { return change(args, heartbeat::event::Start{}); });
     commands_.add("stop",

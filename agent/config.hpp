@@ -95,7 +95,7 @@ filter::MacAddress cluster_mac(const Config &config);
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name);
 
 // One digest for each section, node and rule, so that a difference between two nodes can be named:
-// "cluster", "heartbeat", "agent", "virtual_ip", "node web1", "rule http". Over the effective
+// "cluster", "heartbeat", "agent", "virtual_ip", "node \"web1\"", "rule \"http\"". Over the effective
 // values, in a stable order: nodes by id, rules as in the file (there their order has a meaning:
 // compare the lists place by place). Per-node overrides belong to the node's digest. key_file's
 // path is left out: only its content matters.

@@ -2,6 +2,8 @@
 // Digests are taken over the printed sections: what prints the same is the same configuration.
 #include "agent/config_print.hpp"
 
+#include "agent/config_tree.hpp"
+
 #include <array>
 #include <sodium.h>
 
@@ -29,9 +31,9 @@ std::vector<SectionDigest> section_digests(const Config &config) {
                                            {"agent", digest(print_agent(config))},
                                            {"virtual_ip", digest(print_virtual_ips(config))}};
     for (const NodeConfig &node : config.nodes)
-        sections.push_back({"node " + node.name, digest(print_node(node))});
+        sections.push_back({"node " + quoted(node.name), digest(print_node(node))});
     for (const RuleConfig &rule : config.rules)
-        sections.push_back({"rule " + rule.name, digest(print_rule(rule, config))});
+        sections.push_back({"rule " + quoted(rule.name), digest(print_rule(rule, config))});
     return sections;
 }
 

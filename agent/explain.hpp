@@ -12,7 +12,7 @@
 
 namespace agent {
 
-// args: PROTO SRC:PORT VIP:PORT. Throws Refused and Failed.
+// args: PROTO SRC:PORT VIP:PORT [syn|ack]. Throws Failed.
 Json explain(const std::vector<std::string> &args, const Config &config, Node &node,
              filter::Datapath &datapath, heartbeat::Time now);
 

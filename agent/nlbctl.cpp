@@ -11,6 +11,7 @@
 #include "agent/program.hpp"
 #include "agent/render.hpp"
 #include "agent/version.hpp"
+#include "agent/watch.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -32,6 +33,9 @@ struct Call { // one invocation: what was asked for, and where the answer goes
     std::vector<std::string> arguments; // of the command, those that were given
     bool wait = false;
     std::optional<int> timeout; // seconds
+    std::string flags;          // of explain: syn, ack, or left out
+    int interval = 1;           // of watch, in seconds
+    std::chrono::milliseconds patience = 2s; // until the agent answers
     bool colour = false;
     std::ostream &out;
 };
@@ -48,8 +52,9 @@ struct Usage : std::runtime_error {
 Json request(const Call &call, const std::string &command) {
     const Json question{{"command", command}, {"args", call.arguments}};
     const Json reply = Json::parse(
-        ask(call.run_dir, question.dump(-1, ' ', false, Json::error_handler_t::replace)), nullptr,
-        false);
+        ask(call.run_dir, question.dump(-1, ' ', false, Json::error_handler_t::replace),
+            call.patience),
+        nullptr, false);
     if (!reply.is_object() || !reply.contains("ok"))
         throw std::runtime_error("read the agent's reply: not what an agent of this version sends");
     if (reply["ok"]) return reply["result"];
@@ -75,8 +80,29 @@ void explain(const Call &call) {
     if ((args[0] != "tcp" && args[0] != "udp") || !parse_endpoint(args[1]) ||
         !parse_endpoint(args[2]))
         throw Usage("explain: expected tcp or udp and two of 192.0.2.1:80 or [fd00::1]:80");
-    const Json explanation = request(call, "explain");
+    if (!call.flags.empty() && args[0] != "tcp") throw Usage("explain: --flags are TCP's");
+    Call asked = call;
+    if (!call.flags.empty()) asked.arguments.push_back(call.flags);
+    const Json explanation = request(asked, "explain");
     call.out << (call.json ? explanation.dump(2) + "\n" : render_explanation(explanation));
+}
+
+void events(const Call &call) {
+    const Json events = request(call, "events");
+    call.out << (call.json ? events.dump(2) + "\n" : render_events(events, call.colour));
+}
+
+// Only the local agent is asked: of the others it tells what it knows, and that is not their rates.
+void watch_live(const Call &call) {
+    if (call.json) throw Usage("watch: is for people; programs ask for: nlbctl --json status");
+    Call brief = call;
+    brief.patience = 500ms; // q is not to wait for an agent that hangs
+    const auto ask = [&brief](int &self) {
+        const Json status = request(brief, "status");
+        self = status["node"]["id"];
+        return Samples{{self, Sample{status, std::chrono::steady_clock::now()}}};
+    };
+    watch(ask, std::chrono::seconds(call.interval), call.colour);
 }
 
 void start(const Call &call) { request(call, "start"); }
@@ -145,7 +171,9 @@ constexpr Command kCommands[] = {
     {"rules", nullptr, 0, 0, rules,
      "The port rules, and how many buckets of each this node serves"},
     {"counters", nullptr, 0, 0, counters, "Packets, beats and commands by what became of them"},
+    {"events", nullptr, 0, 0, events, "What has changed in the cluster, the newest first"},
     {"explain", "FLOW", 3, 3, explain, "Whose a flow is, and why"},
+    {"watch", nullptr, 0, 0, watch_live, "Status and rates, live, on the whole terminal"},
     {"start", "NODE", 0, 1, start, "Take part in the cluster again"},
     {"stop", "NODE", 0, 1, stop, "Leave the cluster; the agent stays"},
     {"drain", "NODE", 0, 1, drain,
@@ -165,6 +193,19 @@ void add_drain_options(CLI::App &command, Call &call) {
     command.add_flag("--wait", call.wait, "Show what is left until the node is out");
     command.add_option("--timeout", call.timeout, "Stop after so many seconds, whatever is left")
         ->check(CLI::Range(0, 604800));
+}
+
+void add_explain_options(CLI::App &command, Call &call) {
+    command
+        .add_option("--flags", call.flags,
+                    "Of a TCP packet: syn opens a connection (the default), ack belongs to one")
+        ->check(CLI::IsMember({"syn", "ack"}));
+}
+
+void add_watch_options(CLI::App &command, Call &call) {
+    command.add_option("--interval", call.interval, "Seconds between two looks")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 3600));
 }
 
 int run(const Command &command, const Call &call, std::ostream &err) {
@@ -203,6 +244,8 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
         CLI::App *sub = app.add_subcommand(command.name, command.help);
         chosen[sub] = &command;
         if (command.function == drain) add_drain_options(*sub, call);
+        if (command.function == explain) add_explain_options(*sub, call);
+        if (command.function == watch_live) add_watch_options(*sub, call);
         if (!command.argument) continue;
         sub->add_option(command.argument, call.arguments, kArgumentHelp.at(command.argument))
             ->expected(command.least, command.most)

@@ -7,8 +7,6 @@
 namespace agent {
 namespace {
 
-constexpr std::size_t kEventsKept = 256;
-
 std::optional<heartbeat::Saved> predecessor(const filter::Datapath &datapath,
                                             const heartbeat::Settings &settings,
                                             heartbeat::Time now) {
@@ -93,6 +91,9 @@ void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
     renew_lease();
     for (const heartbeat::Note &text : outcome.notes)
         note(now, text);
+    for (const heartbeat::Action &action : outcome.actions)
+        if (const auto *serve = std::get_if<heartbeat::action::Serve>(&action))
+            events_.served(now, serve->view.number);
     if (outcome.send) send_beat(now);
 }
 
@@ -119,8 +120,7 @@ void Node::send_beat(heartbeat::Time now) {
 }
 
 void Node::note(heartbeat::Time now, const heartbeat::Note &note) {
-    events_.push_back({now, note});
-    if (events_.size() > kEventsKept) events_.pop_front();
+    events_.add(now, note);
     listener_(note);
 }
 

@@ -12,6 +12,7 @@
 // It knows no sockets: what it sends goes to a function, and the time comes with each call.
 #pragma once
 
+#include "agent/event_log.hpp"
 #include "agent/lingering.hpp"
 #include "agent/serving.hpp"
 #include "filter/datapath.hpp"
@@ -20,7 +21,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
@@ -33,11 +33,6 @@ namespace agent {
 struct BeatCounters {
     std::uint64_t received = 0, sent = 0;
     std::array<std::uint64_t, heartbeat::kRefusals> refused{};
-};
-
-struct NodeEvent { // for the list of events
-    heartbeat::Time at;
-    heartbeat::Note note;
 };
 
 class Node {
@@ -70,11 +65,15 @@ class Node {
     // looks on.
     heartbeat::Status status(heartbeat::Time now);
     bool gone(heartbeat::Time now) const; // has left the cluster for good
+    heartbeat::NodeId self() const { return self_; }
     const Serving &serving() const { return serving_; }
     bool resumed() const { return resumed_.has_value(); }
     const Lingering &lingering() const { return lingering_; }
     const BeatCounters &beats() const { return beats_; }
-    const std::deque<NodeEvent> &events() const { return events_; } // the newest last
+    const EventLog &events() const { return events_; }
+    // Groups in which a peer may hold connections, and the right to serve, as the filter has them.
+    const filter::GroupSet &guarded() const { return guarded_; }
+    heartbeat::Time lease_until() const { return lease_; }
     // Whether this node answers for the virtual IPs: it serves the uncovered traffic, and its lease
     // holds.
     bool answers(heartbeat::Time now) const;
@@ -99,7 +98,7 @@ class Node {
     filter::GroupSet guarded_{};
     heartbeat::Time lease_{};
     BeatCounters beats_;
-    std::deque<NodeEvent> events_;
+    EventLog events_;
 };
 
 } // namespace agent

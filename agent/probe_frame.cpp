@@ -17,7 +17,7 @@ void put(Bytes &frame, const filter::IpAddress &address) {
     frame.insert(frame.end(), address.bytes.begin(), end);
 }
 
-Bytes segment(Transport transport, std::uint16_t from, std::uint16_t to) {
+Bytes segment(Transport transport, std::uint16_t from, std::uint16_t to, TcpFlags flags) {
     Bytes bytes;
     put16(bytes, from);
     put16(bytes, to);
@@ -28,7 +28,7 @@ Bytes segment(Transport transport, std::uint16_t from, std::uint16_t to) {
     }
     bytes.insert(bytes.end(), 8, 0); // sequence and acknowledgement
     bytes.push_back(5 << 4);         // data offset, in words
-    bytes.push_back(0x02);           // SYN
+    bytes.push_back(flags == TcpFlags::syn ? 0x02 : 0x10);
     bytes.insert(bytes.end(), 6, 0); // window, checksum, urgent
     return bytes;
 }
@@ -36,9 +36,9 @@ Bytes segment(Transport transport, std::uint16_t from, std::uint16_t to) {
 } // namespace
 
 Bytes probe_frame(Transport transport, const Endpoint &from, const Endpoint &to,
-                  const filter::MacAddress &cluster_mac) {
+                  const filter::MacAddress &cluster_mac, TcpFlags flags) {
     constexpr std::uint8_t kSource[] = {0x02, 0, 0, 0, 0, 1};
-    const Bytes payload = segment(transport, from.port, to.port);
+    const Bytes payload = segment(transport, from.port, to.port, flags);
     const auto protocol = static_cast<std::uint8_t>(transport == Transport::tcp ? 6 : 17);
     Bytes frame(cluster_mac.begin(), cluster_mac.end());
     frame.insert(frame.end(), std::begin(kSource), std::end(kSource));

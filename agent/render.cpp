@@ -3,63 +3,13 @@
 // the packets.
 #include "agent/render.hpp"
 
+#include "agent/render_parts.hpp"
 #include "agent/table.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <cstdio>
 
 namespace agent {
 namespace {
-
-std::string text_of(const Json &value, const std::string &unknown) {
-    if (value.is_null()) return unknown;
-    return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
-Colour colour_of_state(const std::string &state) {
-    if (state == "active" || state == "enabled") return Colour::green;
-    return state == "dead" || state == "fenced" ? Colour::red : Colour::yellow;
-}
-
-std::string percent(double part) {
-    char text[16];
-    std::snprintf(text, sizeof text, "%.1f %%", part * 100);
-    return text;
-}
-
-// Twenty columns for the whole cluster, in eighths of a column.
-std::string bar(double part) {
-    static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-    const auto length = static_cast<unsigned>(std::lround(part * 20 * 8));
-    std::string text;
-    for (unsigned i = 0; i < length / 8; ++i)
-        text += "█";
-    return text + eighths[length % 8];
-}
-
-std::string ago(const Json &milliseconds) {
-    if (milliseconds.is_null()) return "never";
-    const auto count = milliseconds.get<std::int64_t>();
-    if (count < 10'000) return std::to_string(count) + " ms";
-    if (count < 600'000) return std::to_string(count / 1000) + " s";
-    return std::to_string(count / 60'000) + " min";
-}
-
-std::string name_of(const Json &status, const Json &id) {
-    for (const Json &member : status["members"])
-        if (member["id"] == id) return member["name"];
-    return text_of(id, "none");
-}
-
-// A node that only looks on installs nothing.
-std::string view_text(const Json &view, const std::string &state) {
-    const bool takes_part = state == "joining" || state == "active" || state == "draining";
-    if (view["term"] == 0) return "none";
-    return view["term"].dump() + "." + view["number"].dump() +
-           (view["installed"] || !takes_part ? "" : " (being installed)");
-}
 
 std::string header(const Json &status, bool colour) {
     const std::string state = status["state"];
@@ -78,17 +28,11 @@ std::string header(const Json &status, bool colour) {
     return line + "\n";
 }
 
-// Not drops: `others` is about what went wrong.
-constexpr std::string_view kPassed[] = {
-    "accepted_guarded", "accepted_lingering", "icmp_error",     "later_fragment",
-    "not_ip",           "too_short",          "not_virtual_ip", "neighbour_discovery"};
-
 // Drops that happened, but for those that are shown anyway: "no_owner 3, guarded 1".
 std::string other_drops(const Json &counters) {
     std::string text;
     for (const auto &[name, count] : counters.items()) {
-        const bool shown = name == "accepted" || name == "foreign";
-        if (count == 0 || shown || std::ranges::count(kPassed, std::string_view(name))) continue;
+        if (count == 0 || !is_other_drop(name)) continue;
         if (!text.empty()) text += ", ";
         text += name + " " + count.dump();
     }
@@ -113,15 +57,6 @@ std::string counted(const std::string &name, const Json &counters, bool colour) 
 }
 
 } // namespace
-
-std::string render_explanation(const Json &explanation) {
-    const std::string rule = text_of(explanation["rule"], "none covers it");
-    const std::string owner = text_of(explanation["owner_name"], "nobody");
-    return "rule " + rule + "   bucket " + text_of(explanation["bucket"], "none") + "   owner " +
-           owner + " (" + text_of(explanation["why"][0], "") +
-           ")   this node: " + text_of(explanation["verdict"], "") + ", " +
-           text_of(explanation["reason"], "") + "\n";
-}
 
 std::string render_members(const Json &status, bool colour) {
     Table table({{"id", true},

@@ -10,8 +10,10 @@
 
 namespace agent {
 
-// Each but the first takes the whole status. Colour is an addition: without it not a word is lost.
+// Colour is an addition: without it not a word is lost.
 std::string render_explanation(const Json &explanation); // of `explain`
+std::string render_events(const Json &events, bool colour);
+// These take the whole status.
 std::string render_status(const Json &status, bool colour);
 std::string render_members(const Json &status, bool colour);
 std::string render_rules(const Json &status, bool colour);

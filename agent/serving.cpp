@@ -142,4 +142,8 @@ heartbeat::NodeId Serving::owner(std::size_t rule, unsigned bucket) const {
     return rule < owners_.size() ? (*owners_[rule])[bucket] : heartbeat::kNoNode;
 }
 
+unsigned Serving::weight(std::size_t rule, heartbeat::NodeId id) const {
+    return view_ ? ownership_->weight(*view_, rule, id) : 0;
+}
+
 } // namespace agent

@@ -55,6 +55,8 @@ class Serving {
     // Who owns a bucket in the considered view; kNoNode: nobody. rule == number of rules: uncovered
     // traffic.
     heartbeat::NodeId owner(std::size_t rule, unsigned bucket) const;
+    // What a node's claim to a rule weighs in the considered view; 0: it has none.
+    unsigned weight(std::size_t rule, heartbeat::NodeId id) const;
     const std::vector<heartbeat::RuleOwnership> &rules() const { return rules_; }
 
   private:

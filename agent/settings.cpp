@@ -76,8 +76,10 @@ filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self) {
 heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self) {
     heartbeat::Settings settings;
     settings.self = heartbeat::NodeId{self.id};
-    for (const NodeConfig &node : config.nodes)
+    for (const NodeConfig &node : config.nodes) {
         settings.nodes.push_back(heartbeat::NodeId{node.id});
+        settings.names.push_back(node.name);
+    }
     settings.interval = config.interval;
     settings.dead_after = config.dead_after;
     settings.partition = config.partition == Partition::quorum ? heartbeat::Partition::quorum

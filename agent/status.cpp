@@ -2,6 +2,7 @@
 // One function for each part of the contract. Unknown values are null, never left out.
 #include "agent/status.hpp"
 
+#include "agent/clock.hpp"
 #include "agent/config_words.hpp"
 
 #include <algorithm>
@@ -43,6 +44,16 @@ std::string draining(const std::optional<Census> &census) {
            (left == 1 ? " connection left" : " connections left");
 }
 
+// A right to serve that ran out: since when is what one compares with the log.
+void say_since_when(heartbeat::Status &status, heartbeat::Time now) {
+    for (heartbeat::PeerStatus &peer : status.nodes) {
+        if (peer.state != heartbeat::NodeState::fenced) continue;
+        const std::string why = peer.reason.empty() ? "" : ", " + peer.reason;
+        peer.reason = "fenced since " + local_time(now - peer.since) + why;
+        if (peer.heard_ago == heartbeat::Duration{0}) status.reason = peer.reason; // this node
+    }
+}
+
 Json node_reason(const StatusSources &sources, const heartbeat::Status &status) {
     if (sources.datapath.mode() == filter::Mode::none)
         return "the filter was detached from " + sources.interface + "; start nlbd again";
@@ -51,7 +62,7 @@ Json node_reason(const StatusSources &sources, const heartbeat::Status &status) 
 }
 
 Json member(const StatusSources &sources, const heartbeat::Status &status,
-            const heartbeat::PeerStatus &peer) {
+            const heartbeat::PeerStatus &peer, heartbeat::Time now) {
     const bool here = heartbeat::index(peer.id) == sources.self.id;
     Json heard;
     if (peer.heard_ago)
@@ -63,7 +74,23 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
             {"reason", here ? node_reason(sources, status) : text_or_null(peer.reason)},
             {"weight", peer.weight},
             {"share", rounded(sources.node.serving().share(peer.id))},
-            {"last_heard_ms", heard}};
+            {"last_heard_ms", heard},
+            {"since", peer.since == heartbeat::Time{} ? Json() : Json(wall_time(now - peer.since))}};
+}
+
+// Of one table: those that were let in, and those that were dropped, most of them other nodes'.
+Json packets(const StatusSources &sources, std::size_t table) {
+    const std::vector<filter::RuleCounter> counters = sources.datapath.rule_counters();
+    if (table >= counters.size()) return nullptr;
+    return {{"taken", counters[table].taken}, {"dropped", counters[table].dropped}};
+}
+
+Json uncovered(const StatusSources &sources, unsigned buckets) {
+    const std::size_t table = sources.config.rules.size();
+    const heartbeat::NodeId owner = sources.node.serving().owner(table, 0);
+    return {{"owner", owner == heartbeat::kNoNode ? Json() : Json(heartbeat::index(owner))},
+            {"buckets", buckets},
+            {"packets", packets(sources, table)}};
 }
 
 // Why this node serves nothing of a rule; null when it does.
@@ -95,7 +122,8 @@ Json rule(const StatusSources &sources, const heartbeat::Status &status, std::si
             {"healthy", true},
             {"buckets", buckets},
             {"reason", rule_reason(sources, status, index, buckets)},
-            {"connections", sources.census ? Json(sources.census->connections[index]) : Json()}};
+            {"connections", sources.census ? Json(sources.census->connections[index]) : Json()},
+            {"packets", packets(sources, index)}};
 }
 
 // On the virtual IPs; and where connections of buckets that have moved may still be.
@@ -144,11 +172,12 @@ Json witness(const StatusSources &sources) {
 } // namespace
 
 Json status(const StatusSources &sources, heartbeat::Time now) {
-    const heartbeat::Status status = sources.node.status(now);
+    heartbeat::Status status = sources.node.status(now);
+    say_since_when(status, now);
     const std::vector<unsigned> buckets = sources.node.serving().buckets();
     Json members = Json::array(), rules = Json::array();
     for (const heartbeat::PeerStatus &peer : status.nodes)
-        members.push_back(member(sources, status, peer));
+        members.push_back(member(sources, status, peer, now));
     for (std::size_t i = 0; i < sources.config.rules.size(); ++i)
         rules.push_back(rule(sources, status, i, buckets[i]));
     return {{"cluster", sources.config.cluster_name},
@@ -167,7 +196,8 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"neighbours", neighbours(sources.neighbours)},
             {"commands", sources.commands.counters()},
             {"connections", connections(sources)},
-            {"witness", witness(sources)}};
+            {"witness", witness(sources)},
+            {"uncovered", uncovered(sources, buckets.back())}};
 }
 
 } // namespace agent

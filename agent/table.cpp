@@ -72,27 +72,49 @@ std::string paint(const std::string &text, Colour colour, bool colours_wanted) {
     return escape(colour) + text + "\033[0m";
 }
 
-std::string Table::text(bool colours_wanted) const {
-    std::vector<std::vector<Cell>> lines(1);
+std::string clipped(std::string_view text, std::size_t columns) {
+    std::string_view rest = text;
+    for (std::size_t width = 0; !rest.empty();) {
+        const std::string_view before = rest;
+        const char32_t point = next_point(rest);
+        width += within(kCombining, point) ? 0 : within(kWide, point) ? 2 : 1;
+        if (width > columns) return std::string(text.substr(0, text.size() - before.size()));
+    }
+    return std::string(text);
+}
+
+std::vector<Line> Table::lines() const {
+    std::vector<Line> rows(1);
     for (const Column &column : columns_)
-        lines[0].push_back({column.title, Colour::dim});
-    lines.insert(lines.end(), rows_.begin(), rows_.end());
+        rows[0].push_back({column.title, Colour::dim});
+    rows.insert(rows.end(), rows_.begin(), rows_.end());
     std::vector<std::size_t> widths(columns_.size());
-    for (const auto &line : lines)
-        for (std::size_t i = 0; i < line.size(); ++i)
-            widths[i] = std::max(widths[i], display_width(line[i].text));
-    std::string result;
-    for (const auto &line : lines) {
+    for (const auto &row : rows)
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths[i] = std::max(widths[i], display_width(row[i].text));
+    std::vector<Line> result;
+    for (const auto &row : rows) {
+        Line &line = result.emplace_back();
         std::string blanks = "  ";
-        for (std::size_t i = 0; i < line.size(); ++i) {
-            const std::string padding(widths[i] - display_width(line[i].text), ' ');
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            const std::string padding(widths[i] - display_width(row[i].text), ' ');
             if (columns_[i].right) blanks += padding;
-            if (!line[i].text.empty()) // what is blank at the end of a line is never written
-                result +=
-                    std::exchange(blanks, "") + paint(line[i].text, line[i].colour, colours_wanted);
+            if (!row[i].text.empty()) { // what is blank at the end of a line is never written
+                line.push_back({std::exchange(blanks, "")});
+                line.push_back(row[i]);
+            }
             if (!columns_[i].right) blanks += padding;
             blanks += "  ";
         }
+    }
+    return result;
+}
+
+std::string Table::text(bool colours_wanted) const {
+    std::string result;
+    for (const Line &line : lines()) {
+        for (const Cell &cell : line)
+            result += paint(cell.text, cell.colour, colours_wanted);
         result += '\n';
     }
     return result;

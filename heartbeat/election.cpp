@@ -79,7 +79,7 @@ void become(State &state, Role role, NodeId choice) {
 void follow(State &state, NodeId leader) {
     const Term term = state.peers[index(leader)].beat.term;
     if (state.role != Role::following || state.choice != leader || state.term != term)
-        state.note(Note::Kind::leader, "leader: following node " + name(leader) +
+        state.note(Note::Kind::leader, "leader: following " + name(state, leader) +
                                            " (term=" + std::to_string(term) + ")");
     become(state, Role::following, leader);
     state.term = term;
@@ -128,10 +128,10 @@ bool give_way(State &state, Time now) {
             highest = {peer.beat.term, id};
     });
     if (highest.leader == state.settings.self) return false;
-    state.note(Note::Kind::merge, "merge: node " + name(highest.leader) + " leads in term " +
+    state.note(Note::Kind::merge, "merge: " + name(state, highest.leader) + " leads in term " +
                                       std::to_string(highest.term) +
                                       ", giving way (own_term=" + std::to_string(state.term) + ")");
-    end_life(state, now, "merged with the cluster of node " + name(highest.leader));
+    end_life(state, now, "merged with the cluster of " + name(state, highest.leader));
     return true;
 }
 

@@ -16,7 +16,7 @@ void expire(State &state, Time now) {
     if (!granted || state.lease_until == Time{} || now < state.lease_until) return;
     state.fenced = true;
     state.note(Note::Kind::fenced,
-               "node " + name(state.settings.self) + ": fenced, its right to serve ran out");
+               name(state, state.settings.self) + ": fenced, its right to serve ran out");
     end_life(state, now, "lease expired");
 }
 
@@ -116,6 +116,7 @@ Membership::Membership(Settings settings, Time now, Life life) : state_(std::mak
     state.lease = state.settings.dead_after - 2 * state.settings.interval;
     state.life = life != 0 ? life : 1;
     state.started = state.born = state.last_step = state.next_beat = state.next_tick = now;
+    state.shown_since = now;
 }
 
 // The roles of the past are not resumed: who led is elected again, and nothing moves by that.
@@ -180,6 +181,10 @@ Outcome Membership::step(Time now, std::uint64_t random, const Event &event) {
     std::visit(Handler{state, now}, event);
     if (!std::holds_alternative<event::Tick>(event))
         state.next_tick = std::min(state.next_tick, now);
+    if (const NodeState shown = state_of(state); shown != state.shown) {
+        state.shown = shown;
+        state.shown_since = now;
+    }
     return std::move(state.out);
 }
 

@@ -24,6 +24,7 @@ enum class Partition : std::uint8_t { serve, quorum };
 struct Settings {
     NodeId self = kNoNode;
     std::vector<NodeId> nodes; // all configured ones, ascending
+    std::vector<std::string> names; // theirs, for people; empty: they are called "node 1"
     Duration interval = std::chrono::milliseconds(50);
     Duration dead_after = std::chrono::milliseconds(500);
     Partition partition = Partition::serve;
@@ -76,6 +77,7 @@ using Action = std::variant<action::Release, action::Serve, action::Silence>;
 struct Note { // for the log and the list of events
     enum class Kind { view, leader, life, refused, merge, fenced, state } kind;
     std::string text; // "subject: what happened (key=value)"
+    ViewNumber view = {}; // of kind view: this one has just been applied
 };
 
 struct Outcome {
@@ -91,6 +93,7 @@ struct PeerStatus {
     std::uint8_t weight = 0; // of the view when in it, else as it last said
     std::optional<Duration> heard_ago;
     std::string reason; // why it is not serving; empty when it is, or when unknown
+    Time since{}; // when it was first seen in this state; Time{0}: never heard
 };
 
 struct Status {

@@ -36,8 +36,8 @@ Refusal record_twin(State &state, Time now, const Beat &beat) {
         return Refusal::replayed;
     if (!state.twin || now - state.twin->heard >= state.settings.dead_after)
         state.note(Note::Kind::refused,
-                   "node " + name(state.settings.self) +
-                       ": another process uses this id (id=" + name(state.settings.self) + ")");
+                   name(state, state.settings.self) + ": another process uses this id (id=" +
+                       std::to_string(index(state.settings.self)) + ")");
     state.twin = Twin{beat.life, beat.sequence, now, beat.applied.term > 0};
     return Refusal::id_taken;
 }
@@ -58,6 +58,7 @@ void adopt_life(Peer &peer, const Beat &beat, Time now) {
                .beat = {},
                .heard = now,
                .first_heard = now,
+               .state_since = peer.state_since,
                .counted = {},
                .quoted = {},
                .active = {},
@@ -88,8 +89,11 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
     if (beat.life == peer.life && beat.sequence <= peer.beat.sequence) return Refusal::replayed;
     if (peer.life != 0 && beat.life != peer.life && !succeeds(state, peer, beat, now))
         return Refusal::id_taken;
+    const bool same_state = state.fresh(peer, now, state.settings.dead_after) &&
+                            peer.beat.state == beat.state;
     if (beat.life != peer.life) adopt_life(peer, beat, now);
 
+    if (!same_state) peer.state_since = now;
     peer.beat = beat;
     peer.heard = now;
     if (auto sent = quoted_time(state, beat, now)) {
@@ -154,7 +158,8 @@ std::string why_refused(const State &state, Time now) {
     const auto &twin = state.twin;
     if (twin && now - twin->heard < state.settings.dead_after && !state.member() &&
         (twin->active || twin->life < state.life))
-        return "id " + name(state.settings.self) + " is in use by another node";
+        return "id " + std::to_string(index(state.settings.self)) +
+               " is in use by another node";
     if (state.member()) return "";
     NodeId other = kNoNode;
     bool led = false;
@@ -165,7 +170,7 @@ std::string why_refused(const State &state, Time now) {
     });
     if (other == kNoNode && (led || state.role == Role::leading || !outnumbered(state, now, other)))
         return "";
-    return "configuration differs from node " + name(other) + "'s in " +
+    return "configuration differs from " + name(state, other) + "'s in " +
            difference(state, state.peers[index(other)].beat);
 }
 
@@ -180,8 +185,9 @@ void judge_configurations(State &state, Time now) {
         if (now_differs == peer.mismatch) return;
         peer.mismatch = std::move(now_differs);
         state.note(Note::Kind::refused,
-                   "node " + name(id) + ": " +
-                       (peer.mismatch.empty() ? "configuration is the same again" : peer.mismatch));
+                   name(state, id) + ": " +
+                       (peer.mismatch.empty() ? "configuration is the same again"
+                                              : "refused: " + peer.mismatch));
     });
     std::string why = why_refused(state, now);
     if (why == state.refused_why) return;
@@ -189,7 +195,7 @@ void judge_configurations(State &state, Time now) {
     state.out.send = true;
     state.note(
         Note::Kind::refused,
-        "node " + name(state.settings.self) + ": " +
+        name(state, state.settings.self) + ": " +
             (state.refused_why.empty() ? "no longer refused" : "refused: " + state.refused_why));
 }
 

@@ -19,7 +19,7 @@ bool wants_in(const State &state) { return state.wish == Wish::serve || state.wi
 // the vote, and when other leaders were followed.
 void end_life(State &state, Time now, const std::string &why) {
     state.note(Note::Kind::life,
-               "node " + name(state.settings.self) + ": starts a new life (" + why + ")");
+               name(state, state.settings.self) + ": starts a new life (" + why + ")");
     if (state.role == Role::leading) state.peers[index(state.settings.self)].led = now;
     state.ended.push_back(state.life);
     state.previous = state.life;
@@ -44,9 +44,10 @@ void end_life(State &state, Time now, const std::string &why) {
 }
 
 void apply(State &state, const View &view) {
-    state.note(Note::Kind::view, "view " + name(view.number) + ": " +
-                                     change(state.view.members, view.members) +
-                                     " (leader=" + name(view.leader) + ")");
+    state.out.notes.push_back({Note::Kind::view,
+                               "view " + name(view.number) + ": " + change(state, view) +
+                                   " (leader=" + name(state, view.leader) + ")",
+                               view.number});
     state.view = view;
     state.installed = false;
     state.out.send = true;

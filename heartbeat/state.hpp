@@ -23,6 +23,7 @@ struct Peer {
     Beat beat;                   // its last
     Time heard{};                // when that came
     Time first_heard{};          // of this life
+    Time state_since{};          // when the state that it last said was first heard
     std::optional<Time>
         counted; // when its last beat came that quotes one of mine, of this life, young enough
     std::optional<Time> quoted;  // when my newest beat that it has quoted was sent
@@ -56,6 +57,8 @@ struct Membership::State {
     Time late_until{};
     Wish wish = Wish::serve;
     bool gone = false;                        // left for good
+    NodeState shown = NodeState::joining;     // state_of, as of the last step
+    Time shown_since{};                       // and since when
     bool fenced = false;                      // a lease ran out, not active again yet
     bool serving = false;                     // some view of this life has been installed
     Time witness_at = -std::chrono::hours(1); // when the last question that it answered was asked
@@ -147,8 +150,9 @@ bool wants_in(const State &state);
 
 // status.cpp
 NodeState state_of(const State &state); // as told to others
-std::string name(NodeId id);
+std::string name(const State &state, NodeId id);
 std::string name(const ViewNumber &number);
-std::string change(const std::vector<Member> &before, const std::vector<Member> &after);
+// From the applied view to the next: who came, who went and why, as far as this node can tell.
+std::string change(const State &state, const View &next);
 
 } // namespace heartbeat

@@ -2,32 +2,88 @@
 // What the state machine tells people: node states, reasons, and the texts of its notes.
 #include "heartbeat/state.hpp"
 
+#include <tuple>
+
 namespace heartbeat {
 
-std::string name(NodeId id) { return std::to_string(index(id)); }
+std::string name(const State &state, NodeId id) {
+    const auto &[nodes, names] = std::tie(state.settings.nodes, state.settings.names);
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (nodes[i] == id) return names[i];
+    return "node " + std::to_string(index(id));
+}
 
 std::string name(const ViewNumber &number) {
     return std::to_string(number.term) + "." + std::to_string(number.number);
 }
 
-std::string change(const std::vector<Member> &before, const std::vector<Member> &after) {
+namespace {
+
+// What a node was last heard to be doing, when it does not simply serve.
+std::string doing(NodeState said) {
+    switch (said) {
+    case NodeState::draining:
+        return "draining";
+    case NodeState::stopped:
+        return "stopped by command";
+    case NodeState::suspended:
+        return "suspended by command";
+    case NodeState::fenced:
+        return "its lease ran out";
+    case NodeState::joining:
+        return "joining";
+    case NodeState::dead:
+        return "left the cluster";
+    case NodeState::active:
+        break;
+    }
+    return "";
+}
+
+std::string why_removed(const State &state, const Member &member) {
+    if (member.id == state.settings.self) return "its former life";
+    const Peer &peer = state.peers[index(member.id)];
+    if (peer.life == 0) return "never heard";
+    const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(state.last_step -
+                                                                              peer.heard);
+    const std::string said = doing(peer.beat.state);
+    if (peer.life != member.life)
+        return said.empty() || said == "joining" ? "started again" : said;
+    if (!said.empty() && said != "joining") return said;
+    return "not heard for " + std::to_string(silent.count()) + " ms";
+}
+
+std::string why_weight(const State &state, const Member &member) {
+    const NodeState said = member.id == state.settings.self
+                               ? state_of(state)
+                               : state.peers[index(member.id)].beat.state;
+    return member.weight == 0 && said == NodeState::draining ? " (draining)" : "";
+}
+
+} // namespace
+
+std::string change(const State &state, const View &next) {
+    const std::vector<Member> &before = state.view.members, &after = next.members;
     std::string text;
-    auto add = [&](const std::string &what) { text += (text.empty() ? "" : ", ") + what; };
+    auto add = [&](const Member &member, const std::string &what) {
+        text += (text.empty() ? "" : ", ") + name(state, member.id) + " " + what;
+    };
     auto in = [](const std::vector<Member> &members, const Member &wanted) -> const Member * {
         for (const Member &member : members)
             if (member.id == wanted.id && member.life == wanted.life) return &member;
         return nullptr;
     };
     for (const Member &old : before)
-        if (!in(after, old)) add("node " + name(old.id) + " removed");
+        if (!in(after, old)) add(old, "removed (" + why_removed(state, old) + ")");
     for (const Member &member : after) {
         const Member *old = in(before, member);
         if (!old)
-            add("node " + name(member.id) + " added");
+            add(member, "added");
         else if (old->weight != member.weight)
-            add("node " + name(member.id) + " weight " + std::to_string(member.weight));
+            add(member, "weight " + std::to_string(old->weight) + " to " +
+                            std::to_string(member.weight) + why_weight(state, member));
         else if (old->eligible != member.eligible)
-            add("node " + name(member.id) + " rules changed");
+            add(member, "rules changed");
     }
     if (text.empty()) return after.empty() ? "no members yet" : "same members, new leader";
     return text;
@@ -73,14 +129,14 @@ std::string why_not_serving(const State &state, Time now) {
     case Wish::serve:
         break;
     }
-    if (!state.refused_why.empty()) return state.refused_why;
-    const std::string before = state.fenced ? "fenced, its lease ran out; " : "";
+    if (!state.refused_why.empty()) return "refused: " + state.refused_why;
+    const std::string before = state.fenced ? "its lease ran out; " : "";
     if (state.member() && !state.serving)
         return before + "waiting until every member has let go of its buckets";
     if (state.member() && state.lease_until == Time{}) return why_no_lease(state, now);
     if (state.member()) return "";
     if (state.role == Role::following)
-        return before + "waiting to be added by node " + name(state.choice);
+        return before + "waiting to be added by " + name(state, state.choice);
     if (state.listening(now)) return before + "listening for other nodes";
     return before + "no leader yet";
 }
@@ -89,22 +145,9 @@ std::string why_not_serving(const State &state, const Peer &peer, Time now) {
     if (peer.life == 0) return "never heard";
     if (peer.beat.state == NodeState::dead) return "left the cluster";
     if (!state.fresh(peer, now, state.settings.dead_after)) return "not heard";
-    if (!peer.mismatch.empty()) return peer.mismatch;
+    if (!peer.mismatch.empty()) return "refused: " + peer.mismatch;
     if (!state.counts(peer, now, state.settings.dead_after)) return "does not hear this node";
-    switch (peer.beat.state) {
-    case NodeState::draining:
-        return "draining";
-    case NodeState::stopped:
-        return "stopped by command";
-    case NodeState::suspended:
-        return "suspended by command";
-    case NodeState::fenced:
-        return "fenced, its lease ran out";
-    case NodeState::joining:
-        return "joining";
-    default:
-        return "";
-    }
+    return doing(peer.beat.state);
 }
 
 } // namespace
@@ -126,14 +169,17 @@ Status Membership::status(Time now) const {
         if (id == state.settings.self) {
             status.nodes.push_back({id, status.state,
                                     member ? member->weight : wished_weight(state), Duration{0},
-                                    status.reason});
+                                    status.reason, state.shown_since});
             continue;
         }
         const Peer &peer = state.peers[index(id)];
         PeerStatus shown{id, NodeState::dead, member ? member->weight : peer.beat.weight,
-                         std::nullopt, why_not_serving(state, peer, now)};
+                         std::nullopt, why_not_serving(state, peer, now), peer.heard};
         if (peer.life != 0) shown.heard_ago = now - peer.heard;
-        if (state.fresh(peer, now, state.settings.dead_after)) shown.state = peer.beat.state;
+        if (state.fresh(peer, now, state.settings.dead_after)) {
+            shown.state = peer.beat.state;
+            shown.since = peer.state_since;
+        }
         status.nodes.push_back(shown);
     }
     return status;

@@ -193,7 +193,9 @@ unsigned attached_xdp_program() {
     return attached.prog_id;
 }
 
-Run run_xdp(const Frame &frame) { return run(attached_xdp_program(), frame); }
+Run run_xdp(const Frame &frame, unsigned times) {
+    return run(attached_xdp_program(), frame, times);
+}
 
 Run run_tc(const Frame &frame) { return run(tc_program(), frame); }
 

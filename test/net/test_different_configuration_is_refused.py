@@ -20,7 +20,7 @@ def test():
         other = cluster.write_config(f"{cluster.directory}/other.toml",
                                      rules=RULES.replace('affinity = "single"', 'affinity = "none"'))
         cluster.start(3, config=other)
-        newcomer = cluster.wait_until(lambda: (status := cluster.status(3)) and "rule single" in (status["reason"] or "")
+        newcomer = cluster.wait_until(lambda: (status := cluster.status(3)) and 'rule "single"' in (status["reason"] or "")
                                       and status, "the newcomer names the rule that differs")
         print("the newcomer says:", newcomer["reason"])
         check(newcomer["state"] != "active", "the newcomer calls itself active")
@@ -30,7 +30,7 @@ def test():
             return next(member["reason"] or "" for member in cluster.status(node)["members"] if member["id"] == 3)
 
         for node in (1, 2):
-            cluster.wait_until(lambda: "rule single" in told(node), f"web{node} names the rule in which web3 differs")
+            cluster.wait_until(lambda: 'rule "single"' in told(node), f"web{node} names the rule in which web3 differs")
             print(f"web{node} says:", told(node))
 
         check_shares(check_tcp(cluster, flows.many(2000, VIP4, 7001)), nodes=2)

@@ -4,6 +4,8 @@
 
 #include "agent/explain.hpp"
 #include "agent/probe_frame.hpp"
+#include "agent/render.hpp"
+#include "filter/tables.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -79,19 +81,31 @@ BOOST_AUTO_TEST_CASE(a_probe_is_a_whole_frame) {
 }
 
 BOOST_AUTO_TEST_CASE(it_names_rule_owner_and_this_nodes_verdict) {
-    cluster.run(3s);
+    cluster.run(10s); // nothing lingers any more
     for (unsigned bucket : {0u, 1u, 2u, 3u, 65535u}) {
         const bool here = datapath.serves(0, bucket);
         datapath.verdict = {here ? "accepted" : "foreign", !here, 0,
                             static_cast<std::int32_t>(bucket)};
         const Json answer = explain({"tcp", "192.0.2.1:5000", "192.0.2.100:80"});
+        const Json weighs100{{"weight", 100}, {"left_out", nullptr}};
+        Json web1{{"id", 1}, {"name", "web1"}}, web2{{"id", 2}, {"name", "web2"}};
+        web1.update(weighs100);
+        web2.update(weighs100);
         const Json expected{{"rule", "http"},
                             {"bucket", bucket},
                             {"owner", here ? 1 : 2},
                             {"owner_name", here ? "web1" : "web2"},
                             {"why", {"highest_score"}},
                             {"verdict", here ? "pass" : "drop"},
-                            {"reason", here ? "accepted" : "foreign"}};
+                            {"reason", here ? "accepted" : "foreign"},
+                            {"protocol", "tcp"},
+                            {"source", "192.0.2.1:5000"},
+                            {"destination", "192.0.2.100:80"},
+                            {"flags", "syn"},
+                            {"mode", "multiple"},
+                            {"affinity", "single"},
+                            {"node", 1},
+                            {"candidates", {web1, web2}}};
         BOOST_TEST(answer == expected);
     }
     BOOST_TEST(datapath.judged.size() == 54u);
@@ -104,6 +118,75 @@ BOOST_AUTO_TEST_CASE(uncovered_traffic_has_no_rule_and_the_default_host_as_owner
     BOOST_TEST(answer["rule"].is_null());
     BOOST_TEST(answer["owner"] == 1);
     BOOST_TEST(answer["why"][0] == "default_host");
+    BOOST_TEST(answer["flags"].is_null());
+    BOOST_TEST(answer["mode"].is_null());
+}
+
+BOOST_AUTO_TEST_CASE(an_ack_is_judged_as_one) {
+    cluster.run(3s);
+    const Json answer = explain({"tcp", "192.0.2.1:5000", "192.0.2.100:80", "ack"});
+    BOOST_TEST(answer["flags"] == "ack");
+    BOOST_TEST(datapath.judged[14 + 20 + 13] == 0x10);
+    explain({"tcp", "192.0.2.1:5000", "192.0.2.100:80", "syn"});
+    BOOST_TEST(datapath.judged[14 + 20 + 13] == 0x02);
+}
+
+BOOST_AUTO_TEST_CASE(it_says_what_stands_in_the_way) {
+    cluster.run(10s); // what lingered at the start is over
+    datapath.verdict = {"foreign", true, 0, 5};
+    const std::vector<std::string> flow{"tcp", "192.0.2.1:5000", "192.0.2.100:80"};
+    BOOST_TEST(explain(flow)["why"].size() == 1u);
+    cluster.machine(2).node->step(cluster.now(), heartbeat::event::Drain{});
+    cluster.run(300ms);
+    Json answer = explain(flow); // web2's groups linger there and are guarded here
+    BOOST_TEST(answer["owner"] == 1);
+    BOOST_TEST(answer["why"] == Json({"highest_score", "guarded"}));
+    BOOST_TEST(answer["candidates"][1]["weight"] == 0);
+    BOOST_TEST(answer["candidates"][1]["left_out"] == "draining");
+    cluster.machine(1).node->step(cluster.now(), heartbeat::event::Stop{});
+    cluster.run(300ms);
+    answer = explain(flow);
+    BOOST_TEST(answer["owner"].is_null());
+    BOOST_TEST(answer["why"][0] == "no_eligible_node");
+    BOOST_TEST((std::ranges::count(answer["why"], Json("no_lease")) == 1));
+    BOOST_TEST((std::ranges::count(answer["why"], Json("lingering")) == 1));
+    BOOST_TEST(answer["candidates"][0]["left_out"] == "stopped by command");
+}
+
+BOOST_AUTO_TEST_CASE(every_code_has_its_sentence) {
+    cluster.run(3s);
+    Json answer = explain({"tcp", "192.0.2.1:5000", "192.0.2.100:80"});
+    for (std::uint32_t reason = 0; reason < NLB_REASONS; reason++) {
+        answer["reason"] = filter::reason_name(reason);
+        const std::string text = agent::render_explanation(answer);
+        BOOST_TEST(text.find("(" + std::string(filter::reason_name(reason)) + "): " +
+                             std::string(filter::reason_name(reason))) == text.npos,
+                   text);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_explanation_is_a_text_worth_reading) {
+    const Json told = Json::parse(R"({
+        "rule": "http", "bucket": 77, "owner": 2, "owner_name": "web2", "why": ["highest_score", "lingering"],
+        "verdict": "drop", "reason": "lingering_syn", "protocol": "tcp", "source": "192.0.2.1:5000",
+        "destination": "192.0.2.100:80", "flags": "syn", "mode": "multiple", "affinity": "single", "node": 1,
+        "candidates": [
+          {"id": 1, "name": "web1", "weight": 10, "left_out": null},
+          {"id": 2, "name": "web2", "weight": 90, "left_out": null},
+          {"id": 3, "name": "web3", "weight": 0, "left_out": "draining"},
+          {"id": 4, "name": "web4", "weight": 0, "left_out": "not heard"}]})");
+    BOOST_TEST(agent::render_explanation(told) ==
+               "tcp 192.0.2.1:5000 to 192.0.2.100:80, opening a connection (SYN)\n"
+               "\n"
+               "  rule        http (multiple, affinity single)\n"
+               "  bucket      77 of 65536\n"
+               "  owner       web2: the highest score for this bucket, by weight\n"
+               "  among       web1 weight 10, web2 weight 90\n"
+               "  not         web3: draining; web4: not heard\n"
+               "  here        web1 drops it (lingering_syn): the bucket has moved: its new owner "
+               "takes new connections\n"
+               "              lingering: connections of this bucket's group may still be open "
+               "here; they go on, new ones belong to the owner\n");
 }
 
 BOOST_AUTO_TEST_CASE(before_any_view_nobody_owns_it) {
@@ -121,7 +204,9 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_fails) {
                                                  {"icmp", "192.0.2.1:1", "192.0.2.100:80"},
                                                  {"tcp", "192.0.2.1", "192.0.2.100:80"},
                                                  {"tcp", "[fd00::1]:1", "192.0.2.100:80"},
-                                                 {"tcp", "192.0.2.1:1", "192.0.2.99:80"}})
+                                                 {"tcp", "192.0.2.1:1", "192.0.2.99:80"},
+                                                 {"tcp", "192.0.2.1:1", "192.0.2.100:80", "fin"},
+                                                 {"udp", "192.0.2.1:1", "192.0.2.100:80", "ack"}})
         BOOST_CHECK_THROW(explain(args), agent::Failed);
 }
 

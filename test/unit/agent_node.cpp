@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(three_nodes_serve_every_bucket_once_and_one_answers) {
     BOOST_TEST(answering == 1);
     BOOST_TEST(cluster.machine(1).node->answers(cluster.now()));
     BOOST_TEST(!cluster.machine(1).notes.empty());
-    BOOST_TEST(cluster.machine(1).node->events().size() == cluster.machine(1).notes.size());
+    BOOST_TEST(cluster.machine(1).node->events().events().size() == cluster.machine(1).notes.size());
 }
 
 BOOST_AUTO_TEST_CASE(buckets_linger_before_they_are_let_go) {

@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <regex>
+
 namespace {
 
 using namespace agent_test;
@@ -41,9 +43,10 @@ struct Fixture {
     std::optional<agent::Witness> witness;
 
     Json status() { return status(cluster.machine(1).datapath); }
-    Json status(const filter::Datapath &datapath) {
-        return agent::status({config, config.nodes[0], interface, *cluster.machine(1).node,
-                              datapath, neighbours, commands, 0, census, witness},
+    Json status(const filter::Datapath &datapath, int node = 1) {
+        const agent::NodeConfig &self = config.nodes[static_cast<std::size_t>(node - 1)];
+        return agent::status({config, self, interface, *cluster.machine(node).node, datapath,
+                              neighbours, commands, 0, census, witness},
                              cluster.now());
     }
 };
@@ -71,17 +74,17 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     const auto same = boost::test_tools::per_element();
     BOOST_TEST(keys(json) ==
                    (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
-                         "rules", "counters", "beats", "neighbours", "commands", "connections", "witness"}),
+                         "rules", "counters", "beats", "neighbours", "commands", "connections", "witness", "uncovered"}),
                same);
     BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
     BOOST_TEST(keys(json["datapath"]) == (Keys{"kind", "mode", "interface"}), same);
     BOOST_TEST(keys(json["members"][0]) ==
-                   (Keys{"id", "name", "state", "reason", "weight", "share", "last_heard_ms"}),
+                   (Keys{"id", "name", "state", "reason", "weight", "share", "last_heard_ms", "since"}),
                same);
     BOOST_TEST(keys(json["rules"][0]) ==
                    (Keys{"name", "protocol", "ports", "mode", "affinity", "state", "healthy",
-                         "buckets", "reason", "connections"}),
+                         "buckets", "reason", "connections", "packets"}),
                same);
 }
 
@@ -149,6 +152,21 @@ BOOST_AUTO_TEST_CASE(a_draining_node_says_how_many_connections_are_left) {
     BOOST_TEST(status()["connections"]["lingering_groups"] == 512); // conservative at the switch
     census->connections = {1, 0};
     BOOST_TEST(status()["reason"] == "draining, 1 connection left");
+}
+
+BOOST_AUTO_TEST_CASE(a_fenced_node_says_since_when) {
+    cluster.run(3s);
+    auto paused = std::move(cluster.machine(2).node);
+    cluster.run(1s);
+    cluster.machine(2).node = std::move(paused);
+    cluster.run(1ms);
+    const Json json = status(cluster.machine(2).datapath, 2);
+    BOOST_TEST(json["state"] == "fenced");
+    const std::regex since(R"(fenced since \d\d:\d\d:\d\d, its lease ran out; .+)");
+    BOOST_TEST(std::regex_match(json["reason"].get<std::string>(), since), json["reason"]);
+    BOOST_TEST(json["members"][1]["reason"] == json["reason"]);
+    BOOST_TEST(json["members"][1]["since"].is_string());
+    BOOST_TEST(json["rules"][0]["reason"] == json["reason"]);
 }
 
 BOOST_AUTO_TEST_CASE(a_detached_filter_is_said_wherever_it_matters) {

@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(names_and_their_order) {
     for (const agent::SectionDigest &section : agent::section_digests(config))
         names += section.name + ',';
     BOOST_TEST(names ==
-               "cluster,heartbeat,agent,virtual_ip,node web1,node web2,rule http,rule dns,");
+               "cluster,heartbeat,agent,virtual_ip,node \"web1\",node \"web2\",rule \"http\",rule \"dns\",");
 }
 
 BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
@@ -93,23 +93,23 @@ BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
         {"[[node]]", "partition = \"quorum\"\n[[node]]", "heartbeat,"},
         {"[[node]]", "witness = \"192.0.2.1\"\n[[node]]", "heartbeat,"},
         {"[[node]]", "[agent]\ndrain_ms = 0\n[[node]]", "agent,"},
-        {"id = 1", "id = 3", "node web1,"},
-        {"web2", "www2", "node web2,new node www2,"},
-        {"id = 1", "id = 1\nweight = 99", "node web1,"},
-        {"id = 1", "id = 1\ninterface = \"ens3\"", "node web1,"},
-        {"id = 1", "id = 1\ndatapath = \"xdp\"", "node web1,"},
-        {"id = 1", "id = 1\nheartbeat_interfaces = [\"ens3\"]", "node web1,"},
-        {"[[virtual_ip]]", "[[node]]\nid = 3\nname = \"web3\"\n[[virtual_ip]]", "new node web3,"},
+        {"id = 1", "id = 3", "node \"web1\","},
+        {"web2", "www2", "node \"web2\",new node \"www2\","},
+        {"id = 1", "id = 1\nweight = 99", "node \"web1\","},
+        {"id = 1", "id = 1\ninterface = \"ens3\"", "node \"web1\","},
+        {"id = 1", "id = 1\ndatapath = \"xdp\"", "node \"web1\","},
+        {"id = 1", "id = 1\nheartbeat_interfaces = [\"ens3\"]", "node \"web1\","},
+        {"[[virtual_ip]]", "[[node]]\nid = 3\nname = \"web3\"\n[[virtual_ip]]", "new node \"web3\","},
         {"[[virtual_ip]]", "[[virtual_ip]]\naddress = \"192.0.2.1\"\n[[virtual_ip]]",
          "virtual_ip,"},
-        {"\"tcp\"", "\"udp\"", "rule http,"},
-        {"\"80\"", "\"80-81\"", "rule http,"},
-        {"virtual_ips = [\"192.0.2.100\", \"2001:db8::100\"]", "", "rule http,"},
-        {"\"53\"", "\"53\"\nmode = \"single\"", "rule dns,"},
-        {"\"53\"", "\"53\"\nmode = \"disabled\"", "rule dns,"},
-        {"\"53\"", "\"53\"\naffinity = \"none\"", "rule dns,"},
-        {"\"53\"", "\"53\"\nhealth = { type = \"exec\" }", "rule dns,"},
-        {"\"53\"", "\"53\"\nweights = { web1 = 1 }", "rule dns,"},
+        {"\"tcp\"", "\"udp\"", "rule \"http\","},
+        {"\"80\"", "\"80-81\"", "rule \"http\","},
+        {"virtual_ips = [\"192.0.2.100\", \"2001:db8::100\"]", "", "rule \"http\","},
+        {"\"53\"", "\"53\"\nmode = \"single\"", "rule \"dns\","},
+        {"\"53\"", "\"53\"\nmode = \"disabled\"", "rule \"dns\","},
+        {"\"53\"", "\"53\"\naffinity = \"none\"", "rule \"dns\","},
+        {"\"53\"", "\"53\"\nhealth = { type = \"exec\" }", "rule \"dns\","},
+        {"\"53\"", "\"53\"\nweights = { web1 = 1 }", "rule \"dns\","},
     };
     for (const auto &[from, to, sections] : table)
         BOOST_TEST(changed(from, to) == sections,
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(
                    .starts_with("virtual_ip,") == false); // the rule lists them in that order too
     BOOST_TEST(changed("\"192.0.2.100\"\n[[virtual_ip]]\naddress = \"2001:db8::100\"",
                        "\"2001:db8::100\"\n[[virtual_ip]]\naddress = \"192.0.2.100\"") ==
-               "rule http,virtual_ip,");
+               "rule \"http\",virtual_ip,");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

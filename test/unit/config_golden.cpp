@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(the_shipped_example_loads) {
     BOOST_TEST(config.cluster_name == "web");
     BOOST_TEST(config.nodes.size() == 3u);
     BOOST_TEST(config.virtual_ips.size() == 2u);
-    BOOST_TEST(config.rules.size() == 3u);
+    BOOST_TEST(config.rules.size() == 4u);
     BOOST_TEST(config.heartbeat_interfaces == std::vector<std::string>{"eth0"});
 }
 

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <sstream>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace {
 
@@ -46,6 +47,11 @@ agent::Commands example_agent() {
         if (*stopped) status["state"] = "stopped";
         return status;
     });
+    commands.add("events", [](const auto &) {
+        return Json::parse(R"([{"at": "2026-11-24T13:27:32.125Z", "ago_ms": 5, "kind": "view",
+            "text": "view 1.1: web1 added", "view": {"term": 1, "number": 1}, "took_ms": 8.25, "overtaken": false}])");
+    });
+    commands.add("explain", [](const auto &args) { return Json{{"asked", args}}; });
     commands.add("start", [stopped](const auto &) {
         *stopped = false;
         return Json::object();
@@ -112,6 +118,34 @@ BOOST_AUTO_TEST_CASE(options_may_follow_the_command) {
     BOOST_TEST(parsed(result.out)["cluster"] == "web");
 }
 
+BOOST_AUTO_TEST_CASE(events_are_a_table_and_the_agents_own_json) {
+    const Agent nlb;
+    BOOST_TEST(nlb({"events"}).out.find("8.2 ms  view 1.1: web1 added\n") != std::string::npos);
+    BOOST_TEST(parsed(nlb({"events", "--json"}).out)[0]["took_ms"] == 8.25);
+}
+
+BOOST_AUTO_TEST_CASE(explain_passes_on_the_flags_of_tcp) {
+    const Agent nlb;
+    const std::vector<std::string> flow{"1.2.3.4:5", "192.0.2.100:80"};
+    const auto asked = [&](std::vector<std::string> args) {
+        args.insert(args.begin(), {"explain", "--json"});
+        return parsed(nlb(args).out)["asked"];
+    };
+    BOOST_TEST(asked({"tcp", flow[0], flow[1]}) == Json({"tcp", flow[0], flow[1]}));
+    BOOST_TEST(asked({"tcp", flow[0], flow[1], "--flags", "ack"}) ==
+               Json({"tcp", flow[0], flow[1], "ack"}));
+    BOOST_TEST(asked({"--flags", "syn", "tcp", flow[0], flow[1]}) ==
+               Json({"tcp", flow[0], flow[1], "syn"}));
+}
+
+BOOST_AUTO_TEST_CASE(watch_needs_a_terminal) {
+    const Agent nlb;
+    if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) return; // it would go on for ever
+    const Result result = nlb({"watch"});
+    BOOST_TEST(result.code == 1);
+    BOOST_TEST(result.err == "nlbctl: watch: needs a terminal; without one use: nlbctl status\n");
+}
+
 BOOST_AUTO_TEST_CASE(verbs_change) {
     const Agent nlb;
     BOOST_TEST(nlb({"stop"}).code == 0);
@@ -146,7 +180,7 @@ BOOST_AUTO_TEST_CASE(another_nodes_command_is_refused_with_four) {
 BOOST_AUTO_TEST_CASE(without_an_agent_it_ends_with_three_and_one_line) {
     const TemporaryDirectory dir;
     for (const char *command :
-         {"status", "members", "rules", "counters", "start", "stop", "drain"}) {
+         {"status", "members", "rules", "counters", "events", "watch", "start", "stop", "drain"}) {
         const Result result = nlbctl({"--run-dir", dir.path, command});
         BOOST_TEST(result.code == 3, command);
         BOOST_TEST(result.out.empty());
@@ -177,6 +211,10 @@ BOOST_AUTO_TEST_CASE(wrong_usage_ends_with_two) {
                                                  {"drain", "--timeout", "604801"},
                                                  {"stop", "--wait"},
                                                  {"--run-dir"},
+                                                 {"watch", "--interval", "0"},
+                                                 {"watch", "--json"},
+                                                 {"explain", "tcp", "1.2.3.4:1", "1.2.3.4:1", "--flags", "fin"},
+                                                 {"explain", "udp", "1.2.3.4:1", "1.2.3.4:1", "--flags", "ack"},
                                                  {"explain"},
                                                  {"explain", "tcp", "1.2.3.4:1"},
                                                  {"explain", "icmp", "1.2.3.4:1", "1.2.3.4:1"},

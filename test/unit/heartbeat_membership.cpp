@@ -199,8 +199,8 @@ BOOST_AUTO_TEST_CASE(a_different_configuration_is_refused_by_name_on_both_sides)
     wire.add(3, other);
     wire.run(1s);
     BOOST_TEST(wire.status(1).view.members.size() == 2u);
-    BOOST_TEST(wire.status(3).reason == "configuration differs from node 1's in rule http");
-    BOOST_TEST(wire.status(1).nodes[2].reason == "configuration differs in rule http");
+    BOOST_TEST(wire.status(3).reason == "refused: configuration differs from node 1's in rule http");
+    BOOST_TEST(wire.status(1).nodes[2].reason == "refused: configuration differs in rule http");
     BOOST_TEST((wire.status(3).state == NodeState::joining));
 }
 
@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(a_second_process_with_a_taken_id_is_refused_and_told) {
     BOOST_TEST((wire.status(2).state == NodeState::active));
     BOOST_TEST(wire.status(1).view.holds(id(2), life));
     BOOST_TEST((wire.status(4).state == NodeState::joining));
-    BOOST_TEST(wire.status(4).reason == "id 2 is in use by another node");
+    BOOST_TEST(wire.status(4).reason == "refused: id 2 is in use by another node");
     BOOST_TEST(wire.noted(2, "another process uses this id"));
 }
 

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What has happened to this node and to its cluster, for `nlbctl events`: the membership's notes
+// with the time at which they came, and for every view how long it took from the moment at which
+// this node applied it (its leader: issued it) to the moment at which it was served.
+#pragma once
+
+#include "agent/commands.hpp"
+#include "heartbeat/membership.hpp"
+
+#include <deque>
+
+namespace agent {
+
+struct NodeEvent {
+    heartbeat::Time at{};
+    heartbeat::Note note;
+    std::optional<heartbeat::Duration> took; // a view, from applied to served
+    bool overtaken = false; // a view: another one came, or its member's life ended, before it was served
+};
+
+class EventLog {
+  public:
+    void add(heartbeat::Time now, const heartbeat::Note &note);
+    void served(heartbeat::Time now, heartbeat::ViewNumber view);
+
+    const std::deque<NodeEvent> &events() const { return events_; } // the newest last
+
+    static constexpr std::size_t kKept = 256;
+
+  private:
+    NodeEvent *waiting(); // the newest view, when it is still to be served
+    std::deque<NodeEvent> events_;
+};
+
+// The newest first.
+Json events(const EventLog &log, heartbeat::Time now);
+
+} // namespace agent

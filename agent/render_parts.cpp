@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/render_parts.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+
+namespace agent {
+namespace {
+
+constexpr std::string_view kOrdinary[] = {
+    "accepted", "foreign", // and what passes
+    "accepted_guarded", "accepted_lingering", "icmp_error",     "later_fragment",
+    "not_ip",           "too_short",          "not_virtual_ip", "neighbour_discovery"};
+
+} // namespace
+
+std::string text_of(const Json &value, const std::string &unknown) {
+    if (value.is_null()) return unknown;
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+Colour colour_of_state(const std::string &state) {
+    if (state == "active" || state == "enabled") return Colour::green;
+    return state == "dead" || state == "fenced" ? Colour::red : Colour::yellow;
+}
+
+std::string percent(double part) {
+    char text[16];
+    std::snprintf(text, sizeof text, "%.1f %%", part * 100);
+    return text;
+}
+
+std::string bar(double part) {
+    static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    const auto length = static_cast<unsigned>(std::lround(part * 20 * 8));
+    std::string text;
+    for (unsigned i = 0; i < length / 8; ++i)
+        text += "█";
+    return text + eighths[length % 8];
+}
+
+std::string ago(const Json &milliseconds) {
+    if (milliseconds.is_null()) return "never";
+    const auto count = milliseconds.get<std::int64_t>();
+    if (count < 10'000) return std::to_string(count) + " ms";
+    if (count < 600'000) return std::to_string(count / 1000) + " s";
+    return std::to_string(count / 60'000) + " min";
+}
+
+std::string name_of(const Json &status, const Json &id) {
+    for (const Json &member : status["members"])
+        if (member["id"] == id) return member["name"];
+    return text_of(id, "none");
+}
+
+// A node that only looks on installs nothing.
+std::string view_text(const Json &view, const std::string &state) {
+    const bool takes_part = state == "joining" || state == "active" || state == "draining";
+    if (view["term"] == 0) return "none";
+    return view["term"].dump() + "." + view["number"].dump() +
+           (view["installed"] || !takes_part ? "" : " (being installed)");
+}
+
+bool is_other_drop(const std::string &counter) {
+    return std::ranges::count(kOrdinary, std::string_view(counter)) == 0;
+}
+
+} // namespace agent

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No command, option or key is forgotten: what the programs themselves know is what man pages and completion name.
+
+Commands and options are taken from --help, which is made from the table that runs them; keys from what `nlbctl check`
+says to an unknown one in each section. The man pages must render without a warning, of groff and of mandoc.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SOURCE = os.environ.get("NLBD_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+BUILD = os.environ.get("NLBD_BUILD_DIR", os.path.join(SOURCE, "build/release"))
+PAGES = {name: os.path.join(SOURCE, "packaging/man", name) for name in ("nlbd.8", "nlbctl.8", "cluster.toml.5")}
+EXAMPLE = os.path.join(SOURCE, "etc/cluster.toml")
+failures = []
+
+
+def check(condition, message):
+    if not condition:
+        failures.append(message)
+
+
+def same(what, known, named):
+    """The same names, no one missing, no one too many."""
+    check(not known - named, f"{what} lacks {', '.join(sorted(known - named))}")
+    check(not named - known, f"{what} names {', '.join(sorted(named - known))}, which nobody knows")
+
+
+def run(*command, text=None):
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+# What the programs know
+
+def help_of(program, *command):
+    done = run(os.path.join(BUILD, program), *command, "--help")
+    check(done.returncode == 0, f"{program} {' '.join(command)} --help: exit {done.returncode}")
+    return done.stdout
+
+
+def options_in(text):
+    return set(re.findall(r"^  (?:-\w,)?(--[\w-]+)", text, re.MULTILINE))
+
+
+def commands():
+    return set(re.findall(r"^  ([\w-]+) ", help_of("nlbctl").split("Subcommands:")[1], re.MULTILINE))
+
+
+SECTIONS = {  # how an unknown key gets into each, and the beginning of the answer
+    "[cluster]": ("[cluster]\nunknown = 1\n", "cluster"), "[heartbeat]": ("[heartbeat]\nunknown = 1\n", "heartbeat"),
+    "[agent]": ("[agent]\nunknown = 1\n", "agent"), "[control]": ("[control]\nunknown = 1\n", "control"),
+    "[metrics]": ("[metrics]\nunknown = 1\n", "metrics"), "[[node]]": ("[[node]]\nunknown = 1\n", "node"),
+    "[[virtual_ip]]": ("[[virtual_ip]]\nunknown = 1\n", "virtual_ip"), "[[rule]]": ("[[rule]]\nunknown = 1\n", "rule")}
+WHOLE = """
+[cluster]
+name = "web"
+interface = "eth0"
+[[node]]
+id = 1
+name = "web1"
+[[virtual_ip]]
+address = "192.0.2.100"
+"""
+
+
+def allowed(text):
+    """The names that the complaint about an unknown key allows."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(text)
+        file.flush()
+        said = run(os.path.join(BUILD, "nlbctl"), "check", file.name).stderr
+    listed = re.search(r"unknown key, (?:allowed are|the only one is) (.*)$", said, re.MULTILINE)
+    if not listed:
+        check(False, f"check does not say what is allowed in:\n{text}\n{said}")
+        return set()
+    return set(re.split(r", | and ", listed[1]))
+
+
+def keys():
+    """section header -> its keys"""
+    known = {}
+    for header, (lines, table) in SECTIONS.items():
+        # The unknown key comes first in its table, and the table is one that is complete without it.
+        text = WHOLE.replace(f"\n{header}\n", f"\n{lines}") if f"\n{header}\n" in WHOLE else WHOLE + lines
+        known[header] = allowed(text)
+    names = {header.strip("[]") for header in SECTIONS}
+    same("this test", allowed("unknown = 1\n" + WHOLE), names)
+    return known
+
+
+# What the documents name
+
+def commands_in_man(page):
+    """command -> its options, from the items of the page."""
+    found, last = {}, None
+    for line in page.splitlines():
+        if command := re.match(r"\.It Cm ([\w-]+)", line):
+            last = found.setdefault(command[1], set())
+        elif last is not None and (option := re.match(r"\.It Fl -([\w-]+)", line)):
+            last.add("--" + option[1])
+        elif line.startswith(".Sh"):
+            last = None
+    return found
+
+
+def options_in_man(page):
+    """The options of the program itself: those before the first command."""
+    beginning = page.split(".It Cm ")[0]
+    return {"--" + option for option in re.findall(r"^\.It Fl (?:h , )?-([\w-]+)", beginning, re.MULTILINE)}
+
+
+def keys_in_man(page):
+    """section header -> its keys"""
+    found = {}
+    for part in re.split(r"^\.Ss ", page, flags=re.MULTILINE)[1:]:
+        header, text = part.split("\n", 1)
+        if header.startswith("["):
+            found[header] = set(re.findall(r"^\.It Ic (\w+)", text, re.MULTILINE))
+    return found
+
+
+def completion(program, *words):
+    """What bash offers for the last word."""
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = f"""source '{SOURCE}/packaging/completion/{program}'
+        COMP_WORDS=('{BUILD}/{program}' {quoted}); COMP_CWORD={len(words)}
+        _{program}; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    done = run("bash", "--norc", "-c", script)
+    check(not done.stderr, f"completion of {program} {words}: {done.stderr}")
+    return set(done.stdout.split())
+
+
+# The comparisons
+
+def check_commands():
+    known, page = commands(), read(PAGES["nlbctl.8"])
+    named = commands_in_man(page)
+    same("nlbctl(8)", known, set(named))
+    same("the completion of nlbctl", known, completion("nlbctl", ""))
+    everywhere = options_in(help_of("nlbctl"))
+    same("nlbctl(8)", everywhere, options_in_man(page))
+    same("the completion of nlbctl", everywhere, completion("nlbctl", "-"))
+    for command in sorted(known):
+        options = options_in(help_of("nlbctl", command)) - {"--help"}
+        same(f"nlbctl(8), {command}", options, named.get(command, set()))
+        offered = completion("nlbctl", command, "-")
+        same(f"the completion of nlbctl {command}", options | everywhere - {"--version"}, offered)
+    overview = read(os.path.join(SOURCE, "README.md"))
+    for command in sorted(known):
+        check(re.search(rf"`(?:nlbctl )?{command}\b", overview), f"README.md lacks the command {command}")
+
+
+def check_agent():
+    known = options_in(help_of("nlbd"))
+    same("nlbd(8)", known, options_in_man(read(PAGES["nlbd.8"])))
+    same("the completion of nlbd", known, completion("nlbd", "-"))
+
+
+def check_keys():
+    known, named, example = keys(), keys_in_man(read(PAGES["cluster.toml.5"])), read(EXAMPLE)
+    reserved = read(PAGES["cluster.toml.5"]).partition(".Ss Reserved")[2].partition(".Sh ")[0]
+    for header in known:
+        here = named.get(header, set()) | (known[header] & set(re.findall(r"^\.Ic (\w+)", reserved, re.MULTILINE)))
+        same(f"cluster.toml(5), {header}", known[header], here)
+        for key in known[header] - set(re.findall(r"^\.Ic (\w+)", reserved, re.MULTILINE)):
+            check(re.search(rf"^#? *{key} *=", example, re.MULTILINE), f"etc/cluster.toml lacks {header} {key}")
+
+
+def check_rendering():
+    for page in PAGES.values():
+        for tool in (("mandoc", "-Tlint", "-Wwarning"), ("groff", "-mdoc", "-ww", "-Tutf8", "-z")):
+            check(shutil.which(tool[0]), f"{tool[0]} is not installed")
+            done = run(*tool, page)
+            check(done.returncode == 0 and not done.stdout + done.stderr, f"{tool[0]}: {done.stdout}{done.stderr}")
+
+
+def check_arguments():
+    check(completion("nlbctl", "explain", "") == {"tcp", "udp"}, "completion of explain")
+    check(completion("nlbctl", "explain", "--flags", "") == {"syn", "ack"}, "completion of explain --flags")
+    check(completion("nlbctl", "--run-dir", "/nonexistent", "sta") == {"status", "start"}, "completion after --run-dir")
+    check("etc/" not in completion("nlbctl", "stop", "x"), "completion offers files where a node belongs")
+    check(f"{SOURCE}/README.md" in completion("nlbctl", "check", f"{SOURCE}/READ"), "completion of a file")
+
+
+check_commands()
+check_agent()
+check_keys()
+check_arguments()
+check_rendering()
+for failure in failures:
+    print("FAILED:", failure, file=sys.stderr)
+sys.exit(1 if failures else 0)
