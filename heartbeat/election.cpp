@@ -24,7 +24,8 @@ NodeId leader_to_follow(const State &state, Time now) {
     Leadership best;
     state.each_peer([&](NodeId id, const Peer &peer) {
         const Leadership seen{peer.beat.term, id};
-        if (can_follow(state, peer, now) && seen.above(best)) best = seen;
+        if (can_follow(state, peer, now) && state.in_touch(peer, now) && seen.above(best))
+            best = seen;
     });
     return best.leader;
 }
@@ -46,9 +47,18 @@ bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
     if (peer.life != 0 && !present(peer)) return false;
     if (state.counts(peer, now, state.leader_timeout)) return true;
     if (deaf(state, peer, now)) return false;
-    const Duration window = state.view.find(id) ? state.leader_timeout : state.settings.dead_after;
-    return (peer.active && now - *peer.active < window) ||
-           (peer.vouched && now - *peer.vouched < window);
+    return (peer.active && now - *peer.active < state.doubt(id)) ||
+           (peer.vouched && now - *peer.vouched < state.doubt(id));
+}
+
+// Nobody else may be serving. One that has no place in a view, and whom nobody waits for therefore,
+// takes its witness's word only for a question asked when the others had been silent for a while:
+// an older answer may be from before it was cut off.
+bool may_lead_alone(const State &state, Time now) {
+    if (!alone(state, now)) return false;
+    const Duration silence = state.leader_timeout + state.settings.interval;
+    return !state.settings.witness || state.member() ||
+           state.witness_at >= state.counted_at + silence;
 }
 
 template <class F>
@@ -56,17 +66,13 @@ bool electorate_agrees(const State &state, Time now, F &&agrees) {
     unsigned votes = 1;
     bool all = true;
     state.each_peer([&](NodeId id, const Peer &peer) {
-        const bool agreed = present(peer) && state.counts(peer, now, state.leader_timeout) &&
-                            peer.quoted && now - *peer.quoted < state.leader_timeout &&
-                            agrees(peer);
+        const bool agreed = present(peer) && state.in_touch(peer, now) && agrees(peer);
         votes += agreed;
         if (!agreed && has_a_say(state, id, peer, now)) all = false;
     });
     if (state.settings.partition == Partition::quorum)
         return 2 * votes > state.settings.nodes.size();
-    // Beside others that serve and do not hear it, a leader of nobody has no right to serve either;
-    // all that its term would do is to make those give way to it once they hear it again.
-    return all && (votes > 1 || alone(state, now));
+    return all && (votes > 1 || may_lead_alone(state, now));
 }
 
 void become(State &state, Role role, NodeId choice) {
@@ -121,7 +127,7 @@ void stand(State &state, Time now) {
 bool give_way(State &state, Time now) {
     Leadership highest{state.term, state.settings.self};
     state.each_peer([&](NodeId id, const Peer &peer) {
-        if (!present(peer) || !state.counts(peer, now, state.leader_timeout)) return;
+        if (!present(peer) || !state.in_touch(peer, now)) return;
         if (peer.beat.highest.above(highest) && peer.beat.highest.leader != state.settings.self)
             highest = peer.beat.highest;
         if (leads(peer.beat) && Leadership{peer.beat.term, id}.above(highest))
@@ -153,8 +159,7 @@ Leadership highest_leader(const State &state, Time now) {
     if (state.role == Role::leading) highest = {state.term, state.settings.self};
     state.each_peer([&](NodeId id, const Peer &peer) {
         const Leadership seen{peer.beat.term, id};
-        if (present(peer) && state.counts(peer, now, state.leader_timeout) && leads(peer.beat) &&
-            seen.above(highest))
+        if (present(peer) && state.in_touch(peer, now) && leads(peer.beat) && seen.above(highest))
             highest = seen;
     });
     return highest;

@@ -49,6 +49,7 @@ Time next_deadline(const State &state, Time now) {
 void decide(State &state, Time now) {
     while (!state.sent.empty() && now - state.sent.front().second >= state.settings.dead_after)
         state.sent.pop_front();
+    if (cut_off(state, now)) state.deaf_at = now;
     judge_configurations(state, now);
     choose(state, now);
     follow_view(state, now);
@@ -115,7 +116,8 @@ Membership::Membership(Settings settings, Time now, Life life) : state_(std::mak
     state.leader_timeout = 3 * state.settings.interval;
     state.lease = state.settings.dead_after - 2 * state.settings.interval;
     state.life = life != 0 ? life : 1;
-    state.started = state.born = state.last_step = state.next_beat = state.next_tick = now;
+    state.started = state.up_since = state.born = now;
+    state.last_step = state.next_beat = state.next_tick = now;
     state.shown_since = now;
 }
 
@@ -235,6 +237,10 @@ Time Membership::lease_until() const { return state_->member() ? state_->lease_u
 GroupSet Membership::guarded() const {
     const State &state = *state_;
     GroupSet groups{};
+    if (state.last_step - state.up_since < state.settings.dead_after) { // not everybody was heard yet
+        groups.fill(~std::uint64_t{0});
+        return groups;
+    }
     state.each_peer([&](NodeId, const Peer &peer) {
         if (!state.fresh(peer, state.last_step, state.settings.dead_after)) return;
         if (peer.beat.state == NodeState::dead) return;

@@ -97,7 +97,7 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
     peer.beat = beat;
     peer.heard = now;
     if (auto sent = quoted_time(state, beat, now)) {
-        peer.counted = now;
+        peer.counted = state.counted_at = now;
         peer.quoted = std::max(peer.quoted.value_or(*sent), *sent);
     }
     if (beat.applied.term > 0)
@@ -162,13 +162,16 @@ std::string why_refused(const State &state, Time now) {
                " is in use by another node";
     if (state.member()) return "";
     NodeId other = kNoNode;
-    bool led = false;
+    bool in_view = false;
     state.each_peer([&](NodeId id, const Peer &peer) {
-        if (!state.counts(peer, now, state.leader_timeout) || !leads(peer.beat)) return;
-        led = true;
-        if (peer.beat.view->config != state.settings.config) other = id;
+        if (!state.counts(peer, now, state.leader_timeout)) return;
+        if (!leads(peer.beat) && peer.beat.applied.term == 0) return;
+        in_view = true;
+        const Digest config = leads(peer.beat) ? peer.beat.view->config : peer.beat.config;
+        if (config != state.settings.config) other = id;
     });
-    if (other == kNoNode && (led || state.role == Role::leading || !outnumbered(state, now, other)))
+    if (other == kNoNode &&
+        (in_view || state.role == Role::leading || !outnumbered(state, now, other)))
         return "";
     return "configuration differs from " + name(state, other) + "'s in " +
            difference(state, state.peers[index(other)].beat);

@@ -78,8 +78,8 @@ void follow_view(State &state, Time now) {
 // Nobody is left who could take over.
 bool alone(const State &state, Time now) {
     bool heard = false;
-    state.each_peer([&](NodeId, const Peer &peer) {
-        heard |= state.fresh(peer, now, state.leader_timeout) && peer.active.has_value();
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        heard |= peer.active && now - *peer.active < state.doubt(id);
     });
     return !heard;
 }
@@ -95,8 +95,7 @@ bool follows_me(const State &state, const Peer &peer, Time now) {
 // Who was cut off hears the witness again before it hears those who took over: it listens first.
 Time granted_by_witness(const State &state, Time now) {
     const bool silent = now - state.witness_at >= state.lease;
-    const bool listens = now - state.deaf_at < state.settings.dead_after;
-    return silent || listens ? Time{} : state.witness_at + state.lease;
+    return silent || state.listening(now) ? Time{} : state.witness_at + state.lease;
 }
 
 Time granted_by_followers(const State &state, Time now) {
@@ -134,7 +133,6 @@ void extend_lease(State &state, Time now) {
     if (state.role == Role::leading) granted = granted_by_followers(state, now);
     if (state.role == Role::following) granted = granted_by_leader(state);
     state.lease_until = std::max(state.lease_until, granted);
-    if (cut_off(state, now)) state.deaf_at = now;
 }
 
 void leave_when_released(State &state, Time now) {

@@ -11,6 +11,7 @@
 
 #include "heartbeat/membership.hpp"
 
+#include <algorithm>
 #include <array>
 #include <deque>
 
@@ -51,7 +52,8 @@ struct Membership::State {
     Life life = 0, previous = 0;
     std::deque<Life> ended; // earlier lives of this process
     Sequence sequence = 0;
-    Time started{};   // of the process
+    Time started{};   // of the process, or of the first in a chain of resumed ones
+    Time up_since{};  // of this process
     Time born{};      // of this life
     Time last_step{}; // time never goes back
     Time late_until{};
@@ -63,6 +65,7 @@ struct Membership::State {
     bool serving = false;                     // some view of this life has been installed
     Time witness_at = -std::chrono::hours(1); // when the last question that it answered was asked
     Time deaf_at = -std::chrono::hours(1);    // when last alone without lease and without a witness
+    Time counted_at = -std::chrono::hours(1); // when any other node last counted
     std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than dead_after
     Time next_beat{}, next_tick{};
     std::optional<Twin> twin;
@@ -96,8 +99,18 @@ struct Membership::State {
     bool counts(const Peer &peer, Time now, Duration age) const {
         return peer.counted && now - *peer.counted < age;
     }
+    // Heard within leader_timeout in both directions, there and back.
+    bool in_touch(const Peer &peer, Time now) const {
+        return counts(peer, now, leader_timeout) && peer.quoted && now - *peer.quoted < leader_timeout;
+    }
     bool late(Time now) const { return now < late_until; }
-    bool listening(Time now) const { return now - started < settings.dead_after; }
+    // After a start, or when it could hear nothing for a while: others may be serving.
+    bool listening(Time now) const {
+        return now - std::max(started, deaf_at) < settings.dead_after;
+    }
+    // For how long after its last sign a node counts as possibly serving: one that has a place in
+    // this node's own view serves nothing beyond it.
+    Duration doubt(NodeId id) const { return view.find(id) ? leader_timeout : settings.dead_after; }
     template <class F>
     void each_peer(F &&visit) {
         for (NodeId id : settings.nodes)
@@ -140,8 +153,7 @@ void end_life(State &state, Time now, const std::string &why);
 void follow_view(State &state, Time now); // what the followed leader's last beat means for me
 void apply(State &state, const View &view);
 void serve(State &state);
-bool alone(const State &state,
-           Time now); // no node that may be serving was heard within leader_timeout
+bool alone(const State &state, Time now); // no other node that may be serving has been heard
 bool cut_off(const State &state, Time now); // alone, without a lease, and the witness is silent
 void extend_lease(State &state, Time now);
 void leave_when_released(State &state, Time now);

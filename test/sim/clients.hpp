@@ -11,10 +11,8 @@ class Clients {
   public:
     Clients(World &world, unsigned count);
     void open_all(); // starts them; call once
-    void
-    check_none_hangs() const; // after a calm: what a crash took has been reset by the new owner
-
-    std::uint64_t connected = 0, refused = 0, packets = 0, unanswered = 0, lost = 0, finished = 0;
+    // After a calm: what a crash took has been reset by the new owner.
+    void check_none_hangs() const;
 
   private:
     struct Client {
@@ -22,6 +20,7 @@ class Clients {
         unsigned bucket = 0, owner = 0;
         Time until{};
     };
+    bool reached(unsigned id) const;
     void act(Client &client);
     void connect(Client &client);
     void talk(Client &client);

@@ -6,153 +6,275 @@
 namespace sim {
 namespace {
 
-unsigned any_node(World &world) {
-    return std::uniform_int_distribution<unsigned>(1, world.options().nodes)(world.random());
+// Until both halves of a partition have become one again.
+Duration merge_time(const World &world) { return 6 * world.options().dead_after; }
+
+void start_later(World &world, unsigned id, Duration shortest, Duration longest) {
+    world.later(world.scaled_between(shortest, longest), [&world, id] { world.start(id); });
 }
 
-Duration mergetime(const World &world) { return 6 * world.options().dead_after; }
-
-void for_links(World &world, const std::function<void(unsigned, unsigned, Link &)> &change) {
-    for (unsigned from = 1; from <= world.options().nodes; ++from)
-        for (unsigned to = 1; to <= world.options().nodes; ++to)
-            change(from, to, world.link(from, to));
-}
-
-// One side hears nothing of the other; one_way: the other still hears it.
-void partition(World &world, Duration length, bool one_way) {
+void random_partition(World &world, bool one_way) {
     std::vector<bool> side(world.options().nodes + 1);
     for (std::size_t id = 1; id < side.size(); ++id)
         side[id] = world.chance(0.5);
-    world.trace(one_way ? "one-way cut" : "partition");
-    for_links(world, [&](unsigned from, unsigned to, Link &link) {
-        if (side[from] != side[to] && (!one_way || side[from])) link.up = false;
-    });
-    world.excuse(length + mergetime(world));
-    world.at(world.now() + length, [&world] {
-        world.trace("links whole");
-        for_links(world, [](unsigned, unsigned, Link &link) { link.up = true; });
-    });
+    partition(world, side, one_way, world.scaled_between(50ms, 5s));
 }
 
-void cut_one_link(World &world, Duration length) {
-    const unsigned from = any_node(world), to = any_node(world);
-    world.trace("link " + std::to_string(from) + " to " + std::to_string(to) + " cut");
-    world.link(from, to).up = false;
-    world.excuse(length + mergetime(world));
-    world.at(world.now() + length, [&world, from, to] {
-        world.trace("link " + std::to_string(from) + " to " + std::to_string(to) + " whole");
-        world.link(from, to).up = true;
-    });
+void one_link(World &world) {
+    cut(world, world.any_node(), world.any_node(), world.scaled_between(50ms, 5s));
 }
 
-void bad_network(World &world, Duration length) {
+// Loss, duplicates, and delays that put beats out of order.
+void bad_network(World &world) {
     const double loss = world.chance(0.5) ? 0.01 : 0.1;
-    const Duration delay = world.between(1ms, world.options().interval * 4 / 5);
+    const Duration delay = world.between(world.options().interval / 50,
+                                         world.options().interval * 4 / 5);
     world.trace("loss and delay");
-    for_links(world, [&](unsigned, unsigned, Link &link) {
-        link.loss = loss;
-        link.duplicate = loss;
-        link.delay_max = delay;
+    world.each_link([&](unsigned, unsigned, Link &link) {
+        link.loss = link.duplicate = loss;
+        link.delay_max = std::max(delay, link.delay_min);
     });
-    world.at(world.now() + length, [&world] {
+    world.later(world.scaled_between(1s, 10s), [&world] {
         world.trace("network good again");
-        for_links(world, [](unsigned, unsigned, Link &link) { link = Link{.up = link.up}; });
+        world.each_link([&](unsigned, unsigned, Link &link) {
+            const bool up = link.up;
+            link = world.good_link();
+            link.up = up;
+        });
     });
 }
 
-void restart(World &world, bool host) {
-    const unsigned id = any_node(world);
-    if (host)
-        world.crash(id);
-    else
+// Beats that are older than any time-out when they come: worse than lost.
+void late_network(World &world) {
+    const Duration length = world.scaled_between(200ms, 3s);
+    world.trace("beats late by seconds");
+    world.excuse(length + 3 * world.options().dead_after + merge_time(world));
+    world.each_link([&](unsigned, unsigned, Link &link) {
+        link.delay_max = 3 * world.options().dead_after;
+    });
+    world.later(length, [&world] {
+        world.trace("beats in time again");
+        world.each_link([&](unsigned, unsigned, Link &link) {
+            link.delay_max = world.good_link().delay_max;
+        });
+    });
+}
+
+void restart_host(World &world) {
+    const unsigned id = world.any_node();
+    world.crash(id);
+    start_later(world, id, 1ms, 3s);
+}
+
+void restart_agent(World &world) {
+    const unsigned id = world.any_node();
+    world.kill(id);
+    world.chance(0.5) ? start_later(world, id, 1ms, 300ms) : start_later(world, id, 1ms, 3s);
+}
+
+// With another configuration, and later with the right one.
+void misconfigure(World &world) {
+    const unsigned id = world.any_node();
+    world.trace("node " + std::to_string(id) + " gets another configuration");
+    world.kill(id);
+    world.node(id).config = 2;
+    start_later(world, id, 1ms, 1s);
+    world.later(world.scaled_between(1s, 6s), [&world, id] {
         world.kill(id);
-    world.at(world.now() + world.between(1ms, 3s), [&world, id] {
+        world.node(id).config = 1;
         world.start(id);
-        world.node(id).wants_to_serve = true;
     });
 }
 
 void stop_and_start(World &world) {
-    const unsigned id = any_node(world);
+    const unsigned id = world.any_node();
     if (!world.node(id).agent_up) return;
     world.trace("node " + std::to_string(id) + " ordered to stop");
     world.node(id).wants_to_serve = false;
     world.order(id, heartbeat::event::Stop{});
-    world.at(world.now() + world.between(1ms, 3s), [&world, id] {
+    world.later(world.scaled_between(1ms, 3s), [&world, id] {
         world.trace("node " + std::to_string(id) + " ordered to start");
         world.node(id).wants_to_serve = true;
         world.order(id, heartbeat::event::Start{});
     });
 }
 
+void leave_and_return(World &world) {
+    const unsigned id = world.any_node();
+    world.trace("node " + std::to_string(id) + " ordered to leave");
+    world.node(id).wants_to_serve = false;
+    world.order(id, heartbeat::event::Leave{});
+    world.later(world.scaled_between(500ms, 3s), [&world, id] {
+        world.kill(id); // if it is still there
+        world.node(id).wants_to_serve = true;
+        world.start(id);
+    });
+}
+
 void reweight(World &world) {
+    const auto weight = std::uniform_int_distribution<unsigned>(0, 100)(world.random());
+    world.order(world.any_node(),
+                heartbeat::event::SetWeight{static_cast<std::uint8_t>(weight)});
+}
+
+void service_dies(World &world) {
+    const unsigned id = world.any_node();
+    world.order(id, heartbeat::event::SetEligible{0});
+    world.later(world.scaled_between(1ms, 3s), [&world, id] {
+        world.order(id, heartbeat::event::SetEligible{~heartbeat::RuleBits{0}});
+    });
+}
+
+void all_stall(World &world) {
+    for (unsigned id = 1; id <= world.options().nodes; ++id)
+        if (world.chance(0.5))
+            world.stall(id, world.between(1us, 2 * world.options().dead_after));
+}
+
+// The leader dies with its newest view half told.
+void ambush(World &world) {
+    world.ambush([&world](unsigned leader) {
+        world.trace("ambush");
+        world.crash(leader);
+        start_later(world, leader, 1ms, 3s);
+    });
     const auto weight = std::uniform_int_distribution<unsigned>(1, 100)(world.random());
-    world.order(any_node(world), heartbeat::event::SetWeight{static_cast<std::uint8_t>(weight)});
+    world.order(world.any_node(),
+                heartbeat::event::SetWeight{static_cast<std::uint8_t>(weight)});
 }
 
 void fault(World &world) {
     const Duration dead_after = world.options().dead_after;
-    switch (std::uniform_int_distribution<int>(0, 11)(world.random())) {
-    case 0:
-        return restart(world, true);
-    case 1:
-        return restart(world, false);
-    case 2:
-        return world.stall(any_node(world), world.between(1ms, 200ms));
-    case 3:
-        return world.stall(any_node(world), world.between(100ms, 3 * dead_after));
-    case 4:
-        return world.stall(any_node(world), world.between(dead_after * 3 / 4, dead_after * 5 / 4));
-    case 5:
-        return partition(world, world.between(50ms, 5s), false);
-    case 6:
-        return partition(world, world.between(50ms, 5s), true);
-    case 7:
-        return cut_one_link(world, world.between(50ms, 5s));
-    case 8:
-        return bad_network(world, world.between(1s, 10s));
-    case 9:
-        return stop_and_start(world);
-    case 10:
-        return reweight(world);
-    default: // everybody at once
-        for (unsigned id = 1; id <= world.options().nodes; ++id)
-            if (world.chance(0.5)) world.stall(id, world.between(1ms, 2 * dead_after));
-    }
+    auto any_cable = [&](Cable damage) {
+        damage_cable(world, world.any_node(), damage, world.scaled_between(50ms, 5s));
+    };
+    auto any_stall = [&](Duration low, Duration high) {
+        world.stall(world.any_node(), world.between(low, high));
+    };
+    const std::function<void()> kinds[] = {
+        [&] { restart_host(world); },
+        [&] { restart_host(world); },
+        [&] { restart_agent(world); },
+        [&] { any_stall(1us, dead_after / 2); },
+        [&] { any_stall(dead_after / 5, 3 * dead_after); },
+        [&] { any_stall(dead_after * 3 / 4, dead_after * 5 / 4); },
+        [&] { all_stall(world); },
+        [&] { random_partition(world, false); },
+        [&] { random_partition(world, true); },
+        [&] { one_link(world); },
+        [&] { any_cable(Cable::pulled); },
+        [&] { any_cable(Cable::deaf); },
+        [&] { any_cable(Cable::mute); },
+        [&] { bad_network(world); },
+        [&] { late_network(world); },
+        [&] { stop_and_start(world); },
+        [&] { leave_and_return(world); },
+        [&] { reweight(world); },
+        [&] { service_dies(world); },
+        [&] { ambush(world); },
+        [&] { misconfigure(world); },
+    };
+    const auto last = std::size(kinds) - 1;
+    kinds[std::uniform_int_distribution<std::size_t>(0, last)(world.random())]();
 }
 
 } // namespace
 
-Options draw_options(std::uint64_t seed) {
+void partition(World &world, const std::vector<bool> &side, bool one_way, Duration length) {
+    world.trace(one_way ? "one-way partition" : "partition");
+    auto crossing = [side, one_way](unsigned from, unsigned to) {
+        return side[from] != side[to] && (!one_way || side[from]);
+    };
+    world.each_link([&](unsigned from, unsigned to, Link &link) {
+        if (crossing(from, to)) link.up = false;
+    });
+    world.excuse(length + merge_time(world));
+    world.later(length, [&world, crossing] {
+        world.trace("partition over");
+        world.each_link([&](unsigned from, unsigned to, Link &link) {
+            if (crossing(from, to)) link.up = true;
+        });
+    });
+}
+
+void cut(World &world, unsigned from, unsigned to, Duration length) {
+    const std::string name = "link " + std::to_string(from) + " to " + std::to_string(to);
+    world.trace(name + " cut");
+    world.link(from, to).up = false;
+    world.excuse(length + merge_time(world));
+    world.later(length, [&world, name, from, to] {
+        world.trace(name + " whole");
+        world.link(from, to).up = true;
+    });
+}
+
+// A node that is cut off on a living link, and has no witness, cannot know: with `serve` it goes on.
+void damage_cable(World &world, unsigned id, Cable damage, Duration length) {
+    static const char *const kNames[] = {"'s cable is pulled", " is deaf", " is mute"};
+    const std::string name = "node " + std::to_string(id);
+    world.trace(name + kNames[static_cast<int>(damage)]);
+    auto set = [&world, id, damage](bool works) {
+        Node &node = world.node(id);
+        if (damage == Cable::pulled) node.carrier = works;
+        if (damage != Cable::mute) node.hears = works;
+        if (damage != Cable::deaf) node.speaks = works;
+        for (unsigned other = 1; other <= world.options().nodes; ++other) {
+            if (damage != Cable::deaf) world.link(id, other).up = works;
+            if (damage != Cable::mute) world.link(other, id).up = works;
+        }
+    };
+    set(false);
+    world.trouble(id, length + merge_time(world));
+    if (damage != Cable::pulled && !world.options().witness)
+        world.excuse(length + merge_time(world));
+    world.later(length, [&world, name, set] {
+        world.trace(name + "'s cable is whole");
+        set(true);
+    });
+}
+
+Options draw_options(std::uint64_t seed, Duration interval, Duration dead_after) {
     std::mt19937_64 random(seed * 0x9e3779b97f4a7c15ull + 1);
     auto among = [&](unsigned low, unsigned high) {
         return std::uniform_int_distribution<unsigned>(low, high)(random);
     };
-    Options options;
+    Options options{.interval = interval, .dead_after = dead_after};
     const unsigned size = among(0, 99);
     options.nodes = size < 80 ? among(2, 6) : size < 95 ? among(7, 12) : among(16, 32);
     options.partition = among(0, 1) ? heartbeat::Partition::quorum : heartbeat::Partition::serve;
+    options.witness = options.partition == heartbeat::Partition::serve && among(0, 1);
     return options;
 }
 
 void draw_faults(World &world, Duration length) {
+    const bool together = world.chance(0.5);
     for (unsigned id = 1; id <= world.options().nodes; ++id)
-        world.at(world.between(0ms, world.chance(0.5) ? 20ms : 3s),
-                 [&world, id] { world.start(id); });
+        world.after(world.scaled_between(0ms, together ? 20ms : 3s),
+                    [&world, id] { world.start(id); });
     const double pace =
         std::uniform_real_distribution<double>(0.2, 3)(world.random()); // seconds between
-    Time when = world.between(0s, 4s);
+    Time when = world.scaled_between(0s, 4s);
     while (when < length) {
         world.at(when, [&world] { fault(world); });
-        when += world.between(0s, Duration(static_cast<std::int64_t>(pace * 2e9)));
+        when += world.scaled_between(0s, Duration(static_cast<std::int64_t>(pace * 2e9)));
     }
 }
 
 void end_faults(World &world) {
-    for_links(world, [](unsigned, unsigned, Link &link) { link = Link{}; });
-    for (unsigned id = 1; id <= world.options().nodes; ++id)
-        world.start(id);
     world.trace("faults end");
+    world.end_faults();
+    world.ambush(nullptr);
+    world.each_link([&](unsigned, unsigned, Link &link) { link = world.good_link(); });
+    for (unsigned id = 1; id <= world.options().nodes; ++id) {
+        Node &node = world.node(id);
+        if (node.config != 1 || !node.wants_to_serve) world.kill(id);
+        node.carrier = node.hears = node.speaks = node.wants_to_serve = true;
+        node.config = 1;
+        world.start(id);
+        world.order(id, heartbeat::event::Start{});
+        world.order(id, heartbeat::event::SetWeight{100});
+        world.order(id, heartbeat::event::SetEligible{~heartbeat::RuleBits{0}});
+    }
 }
 
 } // namespace sim

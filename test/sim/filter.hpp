@@ -20,6 +20,9 @@ inline constexpr unsigned kSimBuckets = heartbeat::kGroups; // one bucket a grou
 using Buckets = std::bitset<kSimBuckets>;
 inline constexpr Duration kLinger = std::chrono::seconds(5); // at least, after a switch
 
+Buckets buckets_of(const heartbeat::GroupSet &groups);
+heartbeat::GroupSet groups_of(const Buckets &buckets);
+
 enum class Fate { dropped, taken, reset }; // reset: passed to a host that has no socket for it
 
 struct Filter {
@@ -35,8 +38,6 @@ struct Filter {
     void release(const Buckets &kept, Time local); // what goes lingers
     void tidy(Time local);                         // lingering ends with the last socket
     void rebuild(Time local); // by a new process: nothing is served, sockets linger
-    void host_crashed() { *this = Filter{}; }
-    heartbeat::GroupSet lingering_groups() const;
 };
 
 } // namespace sim

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 namespace sim {
 
+using heartbeat::index;
 using heartbeat::NodeId;
 
 namespace {
@@ -15,6 +17,8 @@ std::string text_of(Time time) {
     std::snprintf(text, sizeof text, "%10.4f", static_cast<double>(time.count()) / 1e9);
     return text;
 }
+
+std::string name(unsigned id) { return "node " + std::to_string(id); }
 
 } // namespace
 
@@ -28,17 +32,34 @@ World::World(std::uint64_t seed, const Options &options)
         nodes_[id].rate = 1 + drift(random_) * 1e-6;
         nodes_[id].offset = between(0s, 100s);
     }
+    each_link([this](unsigned, unsigned, Link &link) { link = good_link(); });
 }
+
+// Time, chance, and what is known of them.
 
 Duration World::between(Duration low, Duration high) {
     return Duration(
         std::uniform_int_distribution<std::int64_t>(low.count(), high.count())(random_));
 }
 
+Duration World::scaled_between(Duration low, Duration high) {
+    return between(options_.scaled(low), options_.scaled(high));
+}
+
 bool World::chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
+
+unsigned World::any_node() {
+    return std::uniform_int_distribution<unsigned>(1, options_.nodes)(random_);
+}
 
 void World::at(Time when, std::function<void()> action) {
     queue_.push({std::max(when, now_), ++order_, std::move(action)});
+}
+
+void World::later(Duration length, std::function<void()> action) {
+    after(length, [this, action = std::move(action)] {
+        if (faulty_) action();
+    });
 }
 
 void World::run_until(Time end) {
@@ -57,13 +78,40 @@ void World::trace(const std::string &text) {
     if (history_.size() > 400) history_.pop_front();
 }
 
-void World::start(unsigned id) {
-    Node &node = nodes_[id];
-    node.host_up = true;
-    if (node.agent_up) return;
-    node.agent_up = true;
-    node.stalled_until = {};
-    node.inbox.clear();
+Link World::good_link() const {
+    return {.delay_min = options_.scaled(50us), .delay_max = options_.scaled(2ms)};
+}
+
+void World::each_link(const std::function<void(unsigned, unsigned, Link &)> &change) {
+    for (unsigned from = 1; from <= options_.nodes; ++from)
+        for (unsigned to = 1; to <= options_.nodes; ++to)
+            change(from, to, links_[from][to]);
+}
+
+void World::excuse(Duration length) {
+    excused_until_ = std::max(excused_until_, now_ + length);
+    excuse_connections(length);
+}
+
+void World::excuse_connections(Duration length) {
+    connections_excused_until_ = std::max(connections_excused_until_, now_ + length);
+}
+
+void World::trouble(unsigned id, Duration length) {
+    nodes_[id].troubled_until = std::max(nodes_[id].troubled_until, now_ + length);
+}
+
+// Silent for longer than its lease, it has died for its peers: by itself, or since nobody started
+// it again.
+bool World::troubled(unsigned id) const {
+    const Node &node = nodes_[id];
+    return now_ < node.troubled_until || now_ < connections_excused_until_ ||
+           now_ - node.last_beat > options_.lease();
+}
+
+// What happens to nodes.
+
+heartbeat::Settings World::settings(const Node &node) const {
     heartbeat::Settings settings;
     settings.self = node.id;
     for (unsigned other = 1; other <= options_.nodes; ++other)
@@ -71,17 +119,30 @@ void World::start(unsigned id) {
     settings.interval = options_.interval;
     settings.dead_after = options_.dead_after;
     settings.partition = options_.partition;
+    settings.witness = options_.partition == heartbeat::Partition::serve;
     settings.config = node.config;
     settings.section_names = {"cluster"};
     settings.sections = {static_cast<std::uint16_t>(node.config)};
+    return settings;
+}
+
+void World::start(unsigned id) {
+    Node &node = nodes_[id];
+    node.host_up = true;
+    if (node.agent_up) return;
+    node.agent_up = true;
+    node.stalled_until = {};
+    node.inbox.clear();
+    node.witness_said.reset();
     const Time local = node.local(now_);
-    const bool resumes =
-        node.saved && heartbeat::Membership::resumable(*node.saved, node.id, local);
-    trace("node " + std::to_string(id) + (resumes ? " resumed" : " started"));
+    const bool resumes = node.saved && node.saved_config == node.config &&
+                         heartbeat::Membership::resumable(*node.saved, node.id, local);
+    trace(name(id) + (resumes ? " resumed" : " started"));
+    using heartbeat::Membership;
     if (resumes) {
-        node.membership = std::make_unique<heartbeat::Membership>(settings, local, *node.saved);
+        node.membership = std::make_unique<Membership>(settings(node), local, *node.saved);
     } else {
-        node.membership = std::make_unique<heartbeat::Membership>(settings, local, random_());
+        node.membership = std::make_unique<Membership>(settings(node), local, random_());
         node.filter.rebuild(local);
         node.applied = {};
         trouble(id, 2 * options_.dead_after);
@@ -89,20 +150,11 @@ void World::start(unsigned id) {
     turn(node);
 }
 
-void World::trouble(unsigned id, Duration length) {
-    nodes_[id].troubled_until = std::max(nodes_[id].troubled_until, now_ + length);
-}
-
 void World::kill(unsigned id) {
-    trace("node " + std::to_string(id) + " killed");
+    trace(name(id) + " killed");
     nodes_[id].agent_up = false;
     nodes_[id].membership.reset();
     nodes_[id].inbox.clear();
-    // Until a successor is there nobody speaks for its connections; with one in time nothing
-    // happens at all.
-    at(now_ + options_.dead_after - 3 * options_.interval, [this, id] {
-        if (!nodes_[id].agent_up) trouble(id, heartbeat::kNever / 4);
-    });
 }
 
 void World::crash(unsigned id) {
@@ -110,40 +162,57 @@ void World::crash(unsigned id) {
     nodes_[id].host_up = false;
     nodes_[id].saved.reset();
     nodes_[id].filter = {};
+    nodes_[id].applied = {};
+    check_gaps();
 }
 
 void World::stall(unsigned id, Duration length) {
-    trace("node " + std::to_string(id) + " stalls for" + text_of(length));
+    trace(name(id) + " stalls for" + text_of(length));
     Node &node = nodes_[id];
     node.stalled_until = std::max(node.stalled_until, now_ + length);
-    if (length > options_.dead_after / 4) trouble(id, length + 2 * options_.dead_after);
     at(node.stalled_until, [this, &node] { turn(node); });
 }
 
 void World::order(unsigned id, heartbeat::Event event) {
     Node &node = nodes_[id];
     if (!node.agent_up) return;
-    carry_out(node, node.membership->step(node.local(now_), random_(), event));
+    step(node, event);
     turn(node);
 }
 
-void World::excuse(Duration length) { excused_until_ = std::max(excused_until_, now_ + length); }
+// The agent's loop.
 
 void World::turn(Node &node) {
     if (!node.agent_up || now_ < node.stalled_until) return;
-    while (!node.inbox.empty()) {
+    while (node.agent_up && !node.inbox.empty()) {
         auto beat = std::move(node.inbox.front());
         node.inbox.pop_front();
-        ++steps_;
-        carry_out(node, node.membership->step(node.local(now_), random_(),
-                                              heartbeat::event::Received{*beat}));
+        step(node, heartbeat::event::Received{*beat});
     }
-    for (int i = 0; i < 8 && node.agent_up && node.local(now_) >= node.membership->wake_at(); ++i) {
-        ++steps_;
-        carry_out(node,
-                  node.membership->step(node.local(now_), random_(), heartbeat::event::Tick{}));
-    }
+    if (node.agent_up) consult_witness(node);
+    for (int i = 0; i < 8 && node.agent_up && node.local(now_) >= node.membership->wake_at(); ++i)
+        step(node, heartbeat::event::Tick{});
     schedule_tick(node);
+}
+
+// As Agent::consult_witness does.
+void World::consult_witness(Node &node) {
+    if (auto asked = std::exchange(node.witness_said, std::nullopt))
+        step(node, heartbeat::event::WitnessAnswered{*asked});
+    const Time local = node.local(now_);
+    if (!node.membership->asks_witness(local)) return;
+    if (!options_.witness) {
+        if (node.carrier) step(node, heartbeat::event::WitnessAnswered{local});
+        return;
+    }
+    if (local - node.witness_asked < options_.interval / 2) return;
+    node.witness_asked = local;
+    if (!node.speaks) return;
+    after(scaled_between(100us, 4ms), [this, &node, local] {
+        if (!node.hears || !node.agent_up) return;
+        node.witness_said = local;
+        turn(node);
+    });
 }
 
 void World::schedule_tick(Node &node) {
@@ -157,128 +226,97 @@ void World::schedule_tick(Node &node) {
     });
 }
 
-const Buckets &World::owned(const heartbeat::View &view, NodeId id) {
-    auto &sets = tables_[view.members];
-    if (sets.empty()) {
-        sets.resize(heartbeat::kMaxNodes + 1);
-        const auto table = ownership_.tables(view).front();
-        for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
-            sets[heartbeat::index((*table)[bucket])].set(bucket);
-    }
-    return sets[heartbeat::index(id)];
+const World::Owners &World::owners(const std::vector<heartbeat::Member> &members) {
+    Owners &owners = owners_[members];
+    if (!owners.table.empty()) return owners;
+    heartbeat::View view;
+    view.members = members;
+    owners.table = *ownership_.tables(view).front();
+    owners.of.resize(heartbeat::kMaxNodes + 1);
+    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
+        owners.of[index(owners.table[bucket])].set(bucket);
+    return owners;
 }
 
-void World::check_view(Node &node, const heartbeat::View &view) {
-    if (view.number < node.applied)
-        throw Violation("node " + std::to_string(heartbeat::index(node.id)) +
-                        " went back to an older view");
-    node.applied = view.number;
-    for (unsigned other = 1; other <= options_.nodes; ++other) {
-        if (accepting(nodes_[other]).none() || !nodes_[other].agent_up || now_ < excused_until_)
-            continue;
-        const auto &theirs = nodes_[other].membership->status(nodes_[other].local(now_)).view;
-        if (theirs.number == view.number && theirs != view)
-            throw Violation("two different views of one number");
-    }
+void World::step(Node &node, const heartbeat::Event &event) {
+    carry_out(node, node.membership->step(node.local(now_), random_(), event));
 }
 
 // In the order in which the agent does it: guard, lingering, tables, lease, and only then the beat.
-void World::carry_out(Node &node, heartbeat::Outcome outcome) {
-    const std::string who = "node " + std::to_string(heartbeat::index(node.id)) + ": ";
+void World::carry_out(Node &node, const heartbeat::Outcome &outcome) {
+    const unsigned id = index(node.id);
     const Time local = node.local(now_);
-    Filter &filter = node.filter;
     for (const auto &note : outcome.notes) {
-        trace(who + note.text);
-        if (note.kind == heartbeat::Note::Kind::fenced)
-            trouble(heartbeat::index(node.id), 2 * options_.dead_after);
+        trace(name(id) + ": " + note.text);
+        if (note.kind == heartbeat::Note::Kind::fenced) trouble(id, 2 * options_.dead_after);
     }
-    const auto guarded = node.membership->guarded();
-    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
-        filter.guarded[bucket] = guarded[bucket / 64] >> bucket % 64 & 1;
+    if (auto guarded = node.membership->guarded(); guarded != node.guarded) {
+        node.guarded = guarded;
+        node.filter.guarded = buckets_of(guarded);
+    }
     bool gains = false;
-    for (const auto &action : outcome.actions) {
-        if (auto *release = std::get_if<heartbeat::action::Release>(&action)) {
-            check_view(node, release->view);
-            filter.release(owned(release->view, node.id), local);
-        } else if (auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
-            filter.mine = owned(serve->view, node.id);
-            gains = true;
-            trace(who + "serves " + std::to_string(filter.mine.count()));
-        } else {
-            filter.release({}, local);
-            node.applied = {}; // that life is over
-        }
-    }
+    for (const auto &action : outcome.actions)
+        gains |= perform(node, action);
     const Time lease = node.membership->lease_until();
-    gains |= lease > filter.lease && local >= filter.lease;
-    filter.lease = lease;
+    gains |= lease > node.filter.lease && local >= node.filter.lease;
+    node.filter.lease = lease;
     if (gains) check_one_owner();
+    if (!outcome.actions.empty()) check_gaps();
     if (outcome.send) send(node);
+}
+
+bool World::perform(Node &node, const heartbeat::Action &action) {
+    Filter &filter = node.filter;
+    const Time local = node.local(now_);
+    if (auto *release = std::get_if<heartbeat::action::Release>(&action)) {
+        check_view(node, release->view);
+        node.applied = release->view;
+        filter.release(owners(release->view.members).of[index(node.id)], local);
+        if (ambush_ && release->view.leader == node.id)
+            after(scaled_between(0ms, 3ms),
+                  [leader = index(node.id), attack = std::exchange(ambush_, nullptr)] {
+                      attack(leader);
+                  });
+        return false;
+    }
+    if (auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
+        filter.mine = owners(serve->view.members).of[index(node.id)];
+        return true;
+    }
+    filter.release({}, local);
+    node.applied = {}; // that life is over
+    return false;
 }
 
 void World::send(Node &node) {
     node.filter.tidy(node.local(now_));
     auto beat = std::make_shared<const heartbeat::Beat>(
-        node.membership->beat(node.local(now_), node.filter.lingering_groups(), 0));
+        node.membership->beat(node.local(now_), groups_of(node.filter.lingering), 0));
     node.saved = node.membership->save();
-    if (beat->state == heartbeat::NodeState::dead) node.agent_up = false;
-    const unsigned from = heartbeat::index(node.id);
+    node.saved_config = node.config;
+    const unsigned from = index(node.id);
+    if (now_ - node.last_beat > options_.lease()) trouble(from, 2 * options_.dead_after);
+    node.last_beat = now_;
+    if (beat->state == heartbeat::NodeState::dead) { // farewell: it takes its addresses along
+        node.agent_up = false;
+        node.filter = {};
+        node.saved.reset();
+    }
     for (unsigned to = 1; to <= options_.nodes; ++to) {
         const Link &link = links_[from][to];
-        if (to == from || !link.up || !nodes_[to].host_up || chance(link.loss)) continue;
+        if (to == from || !link.up || !nodes_[to].host_up) continue;
+        if (link.loss > 0 && chance(link.loss)) continue;
         const int copies = link.duplicate > 0 && chance(link.duplicate) ? 2 : 1;
         for (int copy = 0; copy < copies; ++copy)
-            at(now_ + between(link.delay_min, link.delay_max), [this, to, beat] {
-                if (!nodes_[to].agent_up || nodes_[to].inbox.size() > 4000) return;
-                nodes_[to].inbox.push_back(beat);
-                turn(nodes_[to]);
-            });
+            after(between(link.delay_min, link.delay_max), [this, to, beat] { deliver(to, beat); });
     }
 }
 
-Buckets World::accepting(const Node &node) const {
-    return node.host_up && node.local(now_) < node.filter.lease ? node.filter.mine : Buckets{};
-}
-
-void World::check_one_owner() {
-    if (excused()) return;
-    Buckets taken;
-    for (unsigned id = 1; id <= options_.nodes; ++id) {
-        const Buckets accepted = accepting(nodes_[id]);
-        if ((taken & accepted).any()) {
-            std::string who;
-            for (unsigned other = 1; other <= options_.nodes; ++other)
-                if (auto n = accepting(nodes_[other]).count())
-                    who += " node " + std::to_string(other) + ":" + std::to_string(n);
-            throw Violation("P1: two owners of " + std::to_string((taken & accepted).count()) +
-                            " buckets," + who);
-        }
-        taken |= accepted;
-    }
-}
-
-bool World::anyone_eligible() const {
-    return std::any_of(nodes_.begin() + 1, nodes_.end(),
-                       [](const Node &node) { return node.agent_up && node.wants_to_serve; });
-}
-
-unsigned World::unserved() const {
-    Buckets taken;
-    for (unsigned id = 1; id <= options_.nodes; ++id)
-        taken |= accepting(nodes_[id]);
-    return static_cast<unsigned>(kSimBuckets - taken.count());
-}
-
-bool World::settled() const {
-    std::optional<heartbeat::ViewNumber> number;
-    for (unsigned id = 1; id <= options_.nodes; ++id) {
-        const Node &node = nodes_[id];
-        if (!node.agent_up || !node.wants_to_serve) continue;
-        const auto status = node.membership->status(node.local(now_));
-        if (!status.installed || (number && *number != status.view.number)) return false;
-        number = status.view.number;
-    }
-    return !number || unserved() == 0;
+void World::deliver(unsigned to, const std::shared_ptr<const heartbeat::Beat> &beat) {
+    Node &node = nodes_[to];
+    if (!node.agent_up || node.inbox.size() > 4000) return;
+    node.inbox.push_back(beat);
+    turn(node);
 }
 
 } // namespace sim

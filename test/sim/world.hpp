@@ -8,6 +8,9 @@
 //   clock)
 //     |         '----- inbox: datagrams wait here while the agent stalls
 //     '--- links[from][to]: up or cut, loss, delay
+//
+// The promises are checked as things happen (checks.cpp); whoever causes a fault says what is not
+// promised meanwhile: `excuse` for the whole cluster, `trouble` for one node's connections.
 #pragma once
 
 #include "filter.hpp"
@@ -15,7 +18,6 @@
 #include "heartbeat/membership.hpp"
 #include "heartbeat/ownership.hpp"
 
-#include <bitset>
 #include <deque>
 #include <functional>
 #include <map>
@@ -23,7 +25,6 @@
 #include <optional>
 #include <queue>
 #include <random>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -38,15 +39,23 @@ struct Violation : std::runtime_error {
 struct Options {
     unsigned nodes = 3;
     heartbeat::Partition partition = heartbeat::Partition::serve;
+    bool witness = false; // serve: a configured one is asked; else the link stands in for it
     Duration interval = 50ms, dead_after = 500ms;
     double max_drift_ppm = 500;
     bool trace = false;
+
+    // Every duration in here is meant for dead_after = 500 ms; another profile has it to scale.
+    Duration scaled(Duration length) const {
+        return Duration(static_cast<std::int64_t>(static_cast<double>(length.count()) *
+                                                  (dead_after / 1.0ms) / 500));
+    }
+    Duration lease() const { return dead_after - 2 * interval; }
 };
 
 struct Link {
     bool up = true;
     double loss = 0, duplicate = 0;
-    Duration delay_min = 50us, delay_max = 2ms;
+    Duration delay_min{}, delay_max{};
 };
 
 struct Node {
@@ -54,17 +63,24 @@ struct Node {
     bool host_up = true; // a host that is down neither runs nor filters
     bool agent_up = false;
     bool wants_to_serve = true;
-    Time stalled_until{}; // by the world's clock
-    double rate = 1;      // of its clock
+    bool carrier = true;              // its cable is in
+    bool hears = true, speaks = true; // it receives, and what it sends arrives
+    Time stalled_until{};             // by the world's clock
+    double rate = 1;                  // of its clock
     Time offset{};
     heartbeat::Digest config = 1;
     std::unique_ptr<heartbeat::Membership> membership;
     std::deque<std::shared_ptr<const heartbeat::Beat>> inbox;
+    std::optional<Time> witness_said; // as of then, by its clock; waits like the inbox
+    Time witness_asked{};
     Time tick_at = heartbeat::kNever; // world's clock, of the queued tick
     Filter filter;
+    heartbeat::GroupSet guarded{};
     std::optional<heartbeat::Saved> saved; // in the pinned map
-    Time troubled_until{};                 // world's clock: P3 promises nothing for its connections
-    heartbeat::ViewNumber applied;         // of its present life
+    heartbeat::Digest saved_config = 0;
+    Time last_beat{};        // world's clock, when it was sent
+    Time troubled_until{};   // world's clock: P3 promises nothing for its connections
+    heartbeat::View applied; // of its present life
 
     Time local(Time world) const {
         return offset + Time(static_cast<std::int64_t>(static_cast<double>(world.count()) * rate));
@@ -82,6 +98,12 @@ class World {
 
     void run_until(Time end);
     void at(Time when, std::function<void()> action); // of the world's clock
+    void after(Duration length, std::function<void()> action) {
+        at(now_ + length, std::move(action));
+    }
+    // The same, unless the faults are over by then.
+    void later(Duration length, std::function<void()> action);
+    void end_faults() { faulty_ = false; }
 
     // Faults and orders. Nodes are numbered from 1.
     void start(unsigned id); // a new process on a running host
@@ -90,32 +112,40 @@ class World {
     void stall(unsigned id, Duration length);
     void order(unsigned id, heartbeat::Event event);
     Link &link(unsigned from, unsigned to) { return links_[from][to]; }
-    void excuse(Duration length); // P1 is not promised until then (serve: a partition)
+    Link good_link() const;
+    void each_link(const std::function<void(unsigned from, unsigned to, Link &)> &change);
+    // Called once, when the next leader issues a view, before anybody can have heard of it.
+    void ambush(std::function<void(unsigned leader)> action) { ambush_ = std::move(action); }
 
+    // What is not promised: one owner (serve: a partition), every connection.
+    void excuse(Duration length);
+    void excuse_connections(Duration length);
+    void trouble(unsigned id, Duration length); // the connections of one node
     bool excused() const {
         return options_.partition == heartbeat::Partition::serve && now_ < excused_until_;
     }
-    // Its connections may be reset: it was stalled, killed, fenced or cut off lately.
-    bool troubled(unsigned id) const {
-        return now_ < nodes_[id].troubled_until || now_ < excused_until_;
-    }
-    void trouble(unsigned id, Duration length);
+    bool troubled(unsigned id) const;
 
     Time now() const { return now_; }
     Node &node(unsigned id) { return nodes_[id]; }
+    const Node &node(unsigned id) const { return nodes_[id]; }
     std::mt19937_64 &random() { return random_; }
     const Options &options() const { return options_; }
-    Duration between(Duration low, Duration high);
+    Duration between(Duration low, Duration high);        // as they are
+    Duration scaled_between(Duration low, Duration high); // meant for dead_after = 500 ms
     bool chance(double probability);
+    unsigned any_node();
 
     Buckets accepting(const Node &node) const; // new connections, at this instant
-    unsigned unserved() const;                 // buckets that nobody accepts
-    bool anyone_eligible() const;
+    Buckets served() const;
     bool settled() const; // every bucket served, every eligible node in one installed view
     void check_one_owner();
+    // P2: from now on a bucket may be without an owner for this long; nothing: not watched.
+    void allow_gaps(const Buckets &buckets, Duration length);
+    void stop_watching_gaps() { watching_ = false; }
+    void check_gaps();
     void trace(const std::string &text);
     const std::deque<std::string> &history() const { return history_; }
-    std::uint64_t steps() const { return steps_; }
 
   private:
     struct Entry {
@@ -126,24 +156,40 @@ class World {
             return when != other.when ? when > other.when : order > other.order;
         }
     };
+    struct Owners { // of one list of members
+        heartbeat::OwnerTable table;
+        std::vector<Buckets> of; // by node
+    };
 
+    heartbeat::Settings settings(const Node &node) const;
     void turn(Node &node); // of the agent's loop: drain, then tick
-    void carry_out(Node &node, heartbeat::Outcome outcome);
+    void consult_witness(Node &node);
+    void step(Node &node, const heartbeat::Event &event);
+    void carry_out(Node &node, const heartbeat::Outcome &outcome);
+    bool perform(Node &node, const heartbeat::Action &action); // true: may have gained
     void send(Node &node);
+    void deliver(unsigned to, const std::shared_ptr<const heartbeat::Beat> &beat);
     void schedule_tick(Node &node);
-    const Buckets &owned(const heartbeat::View &view, heartbeat::NodeId id);
-    void check_view(Node &node, const heartbeat::View &view);
+    const Owners &owners(const std::vector<heartbeat::Member> &members);
+    void check_view(const Node &node, const heartbeat::View &view);
+    void check_movement(const heartbeat::View &before, const heartbeat::View &after);
 
     Options options_;
     std::mt19937_64 random_;
     Time now_{};
-    Time excused_until_{};
-    std::uint64_t order_ = 0, steps_ = 0;
+    Time excused_until_{}, connections_excused_until_{};
+    std::uint64_t order_ = 0;
     std::vector<Node> nodes_; // by id, [0] unused
     std::vector<std::vector<Link>> links_;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue_;
     heartbeat::Ownership ownership_;
-    std::map<std::vector<heartbeat::Member>, std::vector<Buckets>> tables_;
+    std::map<std::vector<heartbeat::Member>, Owners> owners_;
+    std::function<void(unsigned)> ambush_;
+    bool faulty_ = true;
+    bool watching_ = false;
+    std::array<Duration, kSimBuckets> gap_allowed_{};
+    std::array<Time, kSimBuckets> unserved_since_{};
+    Buckets unserved_;
     std::deque<std::string> history_;
 };
 

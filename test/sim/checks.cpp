@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The promises, checked while the cluster runs. (P3, the clients' side, is in clients.cpp.)
+#include "world.hpp"
+
+#include <algorithm>
+
+namespace sim {
+
+using heartbeat::index;
+
+namespace {
+
+std::string name(const Node &node) { return "node " + std::to_string(index(node.id)); }
+
+} // namespace
+
+Buckets World::accepting(const Node &node) const {
+    return node.host_up && node.local(now_) < node.filter.lease ? node.filter.mine : Buckets{};
+}
+
+Buckets World::served() const {
+    Buckets taken;
+    for (unsigned id = 1; id <= options_.nodes; ++id)
+        taken |= accepting(nodes_[id]);
+    return taken;
+}
+
+void World::check_one_owner() {
+    if (excused()) return;
+    Buckets taken;
+    for (unsigned id = 1; id <= options_.nodes; ++id) {
+        const Buckets accepted = accepting(nodes_[id]);
+        if ((taken & accepted).any()) {
+            std::string who;
+            for (unsigned other = 1; other <= options_.nodes; ++other)
+                if (auto n = accepting(nodes_[other]).count())
+                    who += " node " + std::to_string(other) + ":" + std::to_string(n);
+            throw Violation("P1: two owners of " + std::to_string((taken & accepted).count()) +
+                            " buckets," + who);
+        }
+        taken |= accepted;
+    }
+}
+
+// A view never goes back within a life, names the node's own configuration, and is the same for
+// all: what a number stands for, members and so the owners of every bucket, has one author.
+void World::check_view(const Node &node, const heartbeat::View &view) {
+    if (view.number < node.applied.number) throw Violation(name(node) + " went back to an older view");
+    if (view.config != node.config)
+        throw Violation(name(node) + " is in a view of another configuration");
+    check_movement(node.applied, view);
+    if (now_ < excused_until_) return;
+    for (unsigned other = 1; other <= options_.nodes; ++other)
+        if (nodes_[other].applied.number == view.number && nodes_[other].applied != view)
+            throw Violation("two different views of one number");
+}
+
+// P4: a bucket changes hands only when its owner has gone or has less weight, or its new one has
+// come or has more.
+void World::check_movement(const heartbeat::View &before, const heartbeat::View &after) {
+    if (before.members.empty()) return;
+    auto weight = [this](const heartbeat::View &view, heartbeat::NodeId id) {
+        return ownership_.weight(view, 0, id);
+    };
+    const auto &old_table = owners(before.members).table;
+    const auto &new_table = owners(after.members).table;
+    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket) {
+        const auto from = old_table[bucket], to = new_table[bucket];
+        if (from != to && weight(after, from) >= weight(before, from) &&
+            weight(after, to) <= weight(before, to))
+            throw Violation("P4: bucket " + std::to_string(bucket) + " moved from node " +
+                            std::to_string(index(from)) + " to node " + std::to_string(index(to)) +
+                            " without need");
+    }
+}
+
+void World::allow_gaps(const Buckets &buckets, Duration length) {
+    if (!watching_) unserved_.reset();
+    watching_ = true;
+    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
+        gap_allowed_[bucket] = buckets[bucket] ? length : 0ms;
+    check_gaps();
+}
+
+void World::check_gaps() {
+    if (!watching_) return;
+    const Buckets unserved = ~served();
+    const Buckets watched = unserved | unserved_;
+    for (auto bucket = watched._Find_first(); bucket < kSimBuckets;
+         bucket = watched._Find_next(bucket)) {
+        if (!unserved_[bucket]) unserved_since_[bucket] = now_;
+        const Duration gap = now_ - unserved_since_[bucket];
+        if (gap > gap_allowed_[bucket])
+            throw Violation("P2: bucket " + std::to_string(bucket) + " without an owner for " +
+                            std::to_string(gap / 1us) + " us, allowed are " +
+                            std::to_string(gap_allowed_[bucket] / 1us));
+    }
+    unserved_ = unserved;
+}
+
+bool World::settled() const {
+    std::optional<heartbeat::ViewNumber> number;
+    bool eligible = false;
+    for (unsigned id = 1; id <= options_.nodes; ++id) {
+        const Node &node = nodes_[id];
+        if (!node.agent_up || !node.wants_to_serve) continue;
+        const auto status = node.membership->status(node.local(now_));
+        if (!status.installed || (number && *number != status.view.number)) return false;
+        number = status.view.number;
+        eligible |= ownership_.weight(status.view, 0, node.id) > 0;
+    }
+    return !eligible || served().all();
+}
+
+} // namespace sim

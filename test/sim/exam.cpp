@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is allowed, after P2: a dead node's buckets, dead_after + 100 ms; those that a planned change
+// moves, 20 ms; all others, nothing.
+#include "exam.hpp"
+
+namespace sim {
+namespace {
+
+const Buckets kNone, kAll = ~Buckets{};
+
+void settle(World &world, Duration within, const std::string &what) {
+    world.run_until(world.now() + within);
+    world.check_one_owner();
+    if (!world.settled())
+        throw Violation("P2: not settled after " + what + ", " +
+                        std::to_string((~world.served()).count()) + " buckets unserved");
+}
+
+// Between changes, with lost leaders re-elected and every grace over.
+void pause(World &world, const std::string &what) {
+    settle(world, world.scaled_between(1500ms, 1800ms), what);
+}
+
+void planned(World &world, const Buckets &moving) {
+    world.allow_gaps(moving, world.options().scaled(20ms));
+}
+
+void crash_and_return(World &world, unsigned id) {
+    world.trace("exam: node " + std::to_string(id) + " crashes");
+    const Duration allowed = world.options().dead_after + world.options().scaled(100ms);
+    world.allow_gaps(world.accepting(world.node(id)), allowed);
+    world.crash(id);
+    pause(world, "a crash");
+    planned(world, kAll);
+    world.start(id);
+    pause(world, "a return");
+}
+
+void stop_and_start(World &world, unsigned id) {
+    world.trace("exam: node " + std::to_string(id) + " stops");
+    planned(world, world.accepting(world.node(id)));
+    world.node(id).wants_to_serve = false;
+    world.order(id, heartbeat::event::Stop{});
+    pause(world, "a stop");
+    world.trace("exam: node " + std::to_string(id) + " starts");
+    planned(world, kAll);
+    world.node(id).wants_to_serve = true;
+    world.order(id, heartbeat::event::Start{});
+    pause(world, "a start");
+}
+
+void leave_and_return(World &world, unsigned id) {
+    world.trace("exam: node " + std::to_string(id) + " leaves");
+    planned(world, world.accepting(world.node(id)));
+    world.order(id, heartbeat::event::Leave{});
+    pause(world, "a farewell");
+    planned(world, kAll);
+    world.start(id);
+    pause(world, "a join");
+}
+
+void change_weight(World &world, unsigned id) {
+    world.trace("exam: node " + std::to_string(id) + " gets another weight");
+    planned(world, kAll);
+    world.order(id, heartbeat::event::SetWeight{50});
+    pause(world, "a new weight");
+    world.order(id, heartbeat::event::SetWeight{100});
+    pause(world, "the old weight");
+}
+
+void service_dies(World &world, unsigned id) {
+    world.trace("exam: node " + std::to_string(id) + "'s service dies");
+    planned(world, world.accepting(world.node(id)));
+    world.order(id, heartbeat::event::SetEligible{0});
+    pause(world, "a service's death");
+    planned(world, kAll);
+    world.order(id, heartbeat::event::SetEligible{~heartbeat::RuleBits{0}});
+    pause(world, "a service's return");
+}
+
+// Early enough within its lease to be heard before it ends: no bucket is without an owner for a moment.
+void restart_agent(World &world, unsigned id) {
+    world.trace("exam: node " + std::to_string(id) + "'s agent is restarted");
+    world.allow_gaps(kNone, 0ms);
+    world.kill(id);
+    world.run_until(world.now() + world.scaled_between(1ms, 200ms));
+    world.start(id);
+    pause(world, "an agent's restart");
+}
+
+} // namespace
+
+void examine(World &world) {
+    settle(world, 6 * world.options().dead_after, "the faults");
+    using Change = void (*)(World &, unsigned);
+    std::vector<Change> changes{stop_and_start, change_weight, service_dies, restart_agent};
+    const bool majority_left = 2 * (world.options().nodes - 1) > world.options().nodes;
+    if (world.options().partition == heartbeat::Partition::serve || majority_left)
+        changes.insert(changes.end(), {crash_and_return, leave_and_return});
+    for (int i = 0; i < 3; ++i)
+        changes[world.random()() % changes.size()](world, world.any_node());
+    world.stop_watching_gaps();
+}
+
+} // namespace sim
