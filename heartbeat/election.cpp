@@ -51,14 +51,17 @@ bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
            (peer.vouched && now - *peer.vouched < state.doubt(id));
 }
 
-// Nobody else may be serving. One that has no place in a view, and whom nobody waits for therefore,
-// takes its witness's word only for a question asked when the others had been silent for a while:
-// an older answer may be from before it was cut off.
+// Nobody else may be serving, and the witness says so. Its word counts only for a question asked
+// when whoever has not said farewell had been silent for a while: an older answer may be from before
+// this node was cut off.
 bool may_lead_alone(const State &state, Time now) {
-    if (!alone(state, now)) return false;
     const Duration silence = state.leader_timeout + state.settings.interval;
-    return !state.settings.witness || state.member() ||
-           state.witness_at >= state.counted_at + silence;
+    bool connected = true;
+    state.each_peer([&](NodeId, const Peer &peer) {
+        if (present(peer) && peer.touched && state.witness_at < *peer.touched + silence)
+            connected = false;
+    });
+    return alone(state, now) && (connected || !state.settings.witness);
 }
 
 template <class F>

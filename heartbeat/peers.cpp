@@ -60,6 +60,7 @@ void adopt_life(Peer &peer, const Beat &beat, Time now) {
                .first_heard = now,
                .state_since = peer.state_since,
                .counted = {},
+               .touched = peer.touched,
                .quoted = {},
                .active = {},
                .vouched = peer.vouched,
@@ -97,7 +98,7 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
     peer.beat = beat;
     peer.heard = now;
     if (auto sent = quoted_time(state, beat, now)) {
-        peer.counted = state.counted_at = now;
+        peer.counted = peer.touched = now;
         peer.quoted = std::max(peer.quoted.value_or(*sent), *sent);
     }
     if (beat.applied.term > 0)

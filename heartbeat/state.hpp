@@ -27,6 +27,7 @@ struct Peer {
     Time state_since{};          // when the state that it last said was first heard
     std::optional<Time>
         counted; // when its last beat came that quotes one of mine, of this life, young enough
+    std::optional<Time> touched; // the same, of whichever lives
     std::optional<Time> quoted;  // when my newest beat that it has quoted was sent
     std::optional<Time> active;  // when it was last known to hold a place in a view, at first hand
     std::optional<Time> vouched; // the same by another peer's word
@@ -65,7 +66,6 @@ struct Membership::State {
     bool serving = false;                     // some view of this life has been installed
     Time witness_at = -std::chrono::hours(1); // when the last question that it answered was asked
     Time deaf_at = -std::chrono::hours(1);    // when last alone without lease and without a witness
-    Time counted_at = -std::chrono::hours(1); // when any other node last counted
     std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than dead_after
     Time next_beat{}, next_tick{};
     std::optional<Twin> twin;
@@ -110,7 +110,9 @@ struct Membership::State {
     }
     // For how long after its last sign a node counts as possibly serving: one that has a place in
     // this node's own view serves nothing beyond it.
-    Duration doubt(NodeId id) const { return view.find(id) ? leader_timeout : settings.dead_after; }
+    Duration doubt(NodeId id) const {
+        return member() && view.find(id) ? leader_timeout : settings.dead_after;
+    }
     template <class F>
     void each_peer(F &&visit) {
         for (NodeId id : settings.nodes)

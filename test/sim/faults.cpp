@@ -218,10 +218,6 @@ void damage_cable(World &world, unsigned id, Cable damage, Duration length) {
         if (damage == Cable::pulled) node.carrier = works;
         if (damage != Cable::mute) node.hears = works;
         if (damage != Cable::deaf) node.speaks = works;
-        for (unsigned other = 1; other <= world.options().nodes; ++other) {
-            if (damage != Cable::deaf) world.link(id, other).up = works;
-            if (damage != Cable::mute) world.link(other, id).up = works;
-        }
     };
     set(false);
     world.trouble(id, length + merge_time(world));
@@ -268,6 +264,7 @@ void end_faults(World &world) {
     for (unsigned id = 1; id <= world.options().nodes; ++id) {
         Node &node = world.node(id);
         if (node.config != 1 || !node.wants_to_serve) world.kill(id);
+        node.stalled_until = world.now();
         node.carrier = node.hears = node.speaks = node.wants_to_serve = true;
         node.config = 1;
         world.start(id);

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filter.hpp"
 
+#include <bit>
+
 namespace sim {
 
-Buckets buckets_of(const heartbeat::GroupSet &groups) {
-    Buckets buckets;
-    for (std::size_t word = groups.size(); word-- > 0;)
-        buckets = buckets << 64 | Buckets(groups[word]);
-    return buckets;
-}
-
+// Both are 64-bit words, the lowest bit first (a std::bitset by libstdc++'s choice).
+static_assert(sizeof(Buckets) == sizeof(heartbeat::GroupSet));
+Buckets buckets_of(const heartbeat::GroupSet &groups) { return std::bit_cast<Buckets>(groups); }
 heartbeat::GroupSet groups_of(const Buckets &buckets) {
-    heartbeat::GroupSet groups{};
-    for (auto bucket = buckets._Find_first(); bucket < kSimBuckets;
-         bucket = buckets._Find_next(bucket))
-        groups[bucket / 64] |= std::uint64_t{1} << bucket % 64;
-    return groups;
+    return std::bit_cast<heartbeat::GroupSet>(buckets);
 }
 
 Fate Filter::data(std::uint64_t connection, unsigned bucket, Time local) const {
@@ -35,6 +29,8 @@ void Filter::release(const Buckets &kept, Time local) {
 }
 
 void Filter::tidy(Time local) {
+    if (local < tidy_at) return;
+    tidy_at = local + std::chrono::milliseconds(100);
     for (auto bucket = lingering._Find_first(); bucket < kSimBuckets;
          bucket = lingering._Find_next(bucket))
         if (local >= linger_until[bucket] && sockets[bucket].empty()) lingering.reset(bucket);

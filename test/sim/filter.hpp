@@ -27,7 +27,7 @@ enum class Fate { dropped, taken, reset }; // reset: passed to a host that has n
 
 struct Filter {
     Buckets mine, guarded, lingering;
-    Time lease{};                                             // the node's clock
+    Time lease{}, tidy_at{};                                  // the node's clock
     std::array<Time, kSimBuckets> linger_until{};             // the node's clock
     std::array<std::set<std::uint64_t>, kSimBuckets> sockets; // connections
 

@@ -176,6 +176,8 @@ void World::stall(unsigned id, Duration length) {
 void World::order(unsigned id, heartbeat::Event event) {
     Node &node = nodes_[id];
     if (!node.agent_up) return;
+    if (now_ < node.stalled_until) // it waits for the agent to wake up
+        return at(node.stalled_until, [this, id, event] { order(id, event); });
     step(node, event);
     turn(node);
 }
@@ -304,7 +306,7 @@ void World::send(Node &node) {
     }
     for (unsigned to = 1; to <= options_.nodes; ++to) {
         const Link &link = links_[from][to];
-        if (to == from || !link.up || !nodes_[to].host_up) continue;
+        if (to == from || !link.up || !node.speaks || !nodes_[to].hears) continue;
         if (link.loss > 0 && chance(link.loss)) continue;
         const int copies = link.duplicate > 0 && chance(link.duplicate) ? 2 : 1;
         for (int copy = 0; copy < copies; ++copy)
