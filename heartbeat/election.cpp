@@ -126,8 +126,7 @@ void stand(State &state, Time now) {
                "leader: this node leads (term=" + std::to_string(state.term) + ")");
 }
 
-// A leader that learns of a higher one, from a node that both hear, gives way (merge).
-bool give_way(State &state, Time now) {
+Leadership highest_heard_of(const State &state, Time now) {
     Leadership highest{state.term, state.settings.self};
     state.each_peer([&](NodeId id, const Peer &peer) {
         if (!present(peer) || !state.in_touch(peer, now)) return;
@@ -136,7 +135,26 @@ bool give_way(State &state, Time now) {
         if (leads(peer.beat) && Leadership{peer.beat.term, id}.above(highest))
             highest = {peer.beat.term, id};
     });
+    return highest;
+}
+
+// It was elected by this node's own followers, who missed this one for a while: its view goes on
+// from here.
+bool succeeded_by(const State &state, const Peer &peer, Time now) {
+    return state.in_touch(peer, now) && leads(peer.beat) &&
+           peer.beat.view->number > state.view.number &&
+           peer.beat.view->holds(state.settings.self, state.life);
+}
+
+// A leader that learns of a higher one, itself or from a node that both hear, gives way: to its
+// successor as a follower, to the leader of another cluster in a new life (merge).
+bool give_way(State &state, Time now) {
+    const Leadership highest = highest_heard_of(state, now);
     if (highest.leader == state.settings.self) return false;
+    if (succeeded_by(state, state.peers[index(highest.leader)], now)) {
+        become(state, Role::joining, kNoNode);
+        return true;
+    }
     state.note(Note::Kind::merge, "merge: " + name(state, highest.leader) + " leads in term " +
                                       std::to_string(highest.term) +
                                       ", giving way (own_term=" + std::to_string(state.term) + ")");

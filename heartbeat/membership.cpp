@@ -165,7 +165,7 @@ bool Membership::resumable(const Saved &saved, NodeId self, Time now) {
 }
 
 bool Membership::asks_witness(Time now) const {
-    return state_->settings.witness && alone(*state_, now);
+    return state_->settings.witness && quiet(*state_, now);
 }
 Membership::~Membership() = default;
 Membership::Membership(Membership &&) noexcept = default;
@@ -241,8 +241,9 @@ GroupSet Membership::guarded() const {
         groups.fill(~std::uint64_t{0});
         return groups;
     }
-    state.each_peer([&](NodeId, const Peer &peer) {
-        if (!state.fresh(peer, state.last_step, state.settings.dead_after)) return;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        const bool lives = state.view.holds(id, peer.life); // by its leader's word, if not heard here
+        if (!lives && !state.fresh(peer, state.last_step, state.settings.dead_after)) return;
         if (peer.beat.state == NodeState::dead) return;
         for (std::size_t i = 0; i < groups.size(); ++i)
             groups[i] |= peer.beat.lingering[i];

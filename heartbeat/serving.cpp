@@ -75,6 +75,14 @@ void follow_view(State &state, Time now) {
     state.out.send = true;
 }
 
+bool quiet(const State &state, Time now) {
+    bool heard = false;
+    state.each_peer([&](NodeId, const Peer &peer) {
+        heard |= state.fresh(peer, now, state.leader_timeout) && peer.active.has_value();
+    });
+    return !heard;
+}
+
 // Nobody is left who could take over.
 bool alone(const State &state, Time now) {
     bool heard = false;
@@ -124,7 +132,7 @@ Time granted_by_leader(const State &state) {
 } // namespace
 
 bool cut_off(const State &state, Time now) {
-    return state.settings.witness && state.lease_until <= now && alone(state, now) &&
+    return state.settings.witness && state.lease_until <= now && quiet(state, now) &&
            now - state.witness_at >= state.lease;
 }
 

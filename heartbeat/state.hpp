@@ -155,8 +155,9 @@ void end_life(State &state, Time now, const std::string &why);
 void follow_view(State &state, Time now); // what the followed leader's last beat means for me
 void apply(State &state, const View &view);
 void serve(State &state);
-bool alone(const State &state, Time now); // no other node that may be serving has been heard
-bool cut_off(const State &state, Time now); // alone, without a lease, and the witness is silent
+bool quiet(const State &state, Time now); // no node that serves was heard within leader_timeout
+bool alone(const State &state, Time now); // nor for so long that one could still be serving
+bool cut_off(const State &state, Time now); // quiet, without a lease, and the witness is silent
 void extend_lease(State &state, Time now);
 void leave_when_released(State &state, Time now);
 std::uint8_t wished_weight(const State &state);

@@ -69,6 +69,8 @@ void run_scenario(const Scenario &scenario, std::uint64_t seed, bool trace) {
     options.trace = trace;
     World world(seed, options);
     try {
+        Clients clients(world, kClients);
+        clients.open_all();
         scenario.play(world);
     } catch (const Violation &violation) {
         throw Violation("scenario " + std::string(scenario.name) + ", seed " +

@@ -1,5 +1,192 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Each is a short course of faults around the moment that once went wrong; its exact times follow
+// from the seed. One owner is demanded throughout (but for a partition under `serve`), and in the
+// end a cluster that serves everything.
 #include "scenarios.hpp"
+
+#include "faults.hpp"
+
 namespace sim {
-std::vector<Scenario> scenarios(const std::string &) { return {}; }
+namespace {
+
+constexpr auto kQuorum = heartbeat::Partition::quorum;
+
+void form(World &world, unsigned first, unsigned last) {
+    for (unsigned id = first; id <= last; ++id)
+        world.after(world.scaled_between(0ms, 100ms), [&world, id] { world.start(id); });
+    world.run_until(world.now() + world.options().scaled(2s));
+    if (!world.settled()) throw Violation("P2: the cluster does not form");
+}
+
+void run_for(World &world, Duration low, Duration high) {
+    world.run_until(world.now() + world.scaled_between(low, high));
+}
+
+void heal(World &world) {
+    end_faults(world);
+    world.run_until(world.now() + 6 * world.options().dead_after);
+    world.check_one_owner();
+    if (!world.settled()) throw Violation("P2: not settled after the faults");
+}
+
+void cut_both(World &world, unsigned one, unsigned other) {
+    cut(world, one, other, world.options().scaled(60s));
+    cut(world, other, one, world.options().scaled(60s));
+}
+
+unsigned leader_of(const World &world) { // anybody, when there is none
+    for (unsigned id = 1; id <= world.options().nodes; ++id)
+        if (const auto &view = world.node(id).applied; !view.members.empty())
+            return heartbeat::index(view.leader);
+    return 1;
+}
+
+void reweight(World &world, unsigned id, unsigned weight) {
+    world.order(id, heartbeat::event::SetWeight{static_cast<std::uint8_t>(weight)});
+}
+
+// 1. A stalled node wakes up, and its timer runs before its queue is read: "heard nobody", and it
+// takes everything.
+void timer_before_queue(World &world) {
+    form(world, 1, 3);
+    world.stall(world.any_node(), world.scaled_between(300ms, 1500ms));
+    run_for(world, 2s, 3s);
+    heal(world);
+}
+
+// 2. A node that is cut off passes a barrier, because it waits for nobody.
+void barrier_of_one(World &world) {
+    form(world, 1, 3);
+    reweight(world, 1, 10); // the others gain
+    world.after(world.scaled_between(0ms, 3ms),
+                [&world] { damage_cable(world, 2, Cable::pulled, world.options().scaled(3s)); });
+    run_for(world, 4s, 5s);
+    heal(world);
+}
+
+// 3. "I serve nothing", said before it joined, and believed afterwards by the next leader.
+void said_before_joining(World &world) {
+    form(world, 1, 2);
+    world.start(3);
+    world.ambush([&world](unsigned leader) { world.crash(leader); });
+    run_for(world, 1s, 2s);
+    heal(world);
+}
+
+// 4. The only node that hears two others restarts, and has forgotten that it heard one of them.
+void forgetful_bridge(World &world) {
+    form(world, 1, 3);
+    cut_both(world, 1, 3);
+    run_for(world, 100ms, 1s);
+    for (int i = 0; i < 4; ++i) {
+        world.kill(2);
+        run_for(world, 1ms, 200ms);
+        world.start(2);
+        run_for(world, 10ms, 700ms);
+    }
+    heal(world);
+}
+
+// 5. A newcomer does not know a node that serves: they do not hear each other.
+void unknown_server(World &world) {
+    form(world, 1, 3);
+    const unsigned unheard = 1 + static_cast<unsigned>(world.random()() % 3);
+    cut_both(world, 4, unheard);
+    world.start(4);
+    run_for(world, 500ms, 2s);
+    world.crash(unheard == 1 ? 2 : 1);
+    run_for(world, 500ms, 2s);
+    heal(world);
+}
+
+// 6. Two leaders deaf to each other, their followers going to and fro between them.
+void deaf_leaders(World &world) {
+    form(world, 1, 5);
+    cut_both(world, 1, 2);
+    for (int i = 0; i < 6; ++i) {
+        world.stall(leader_of(world), world.scaled_between(150ms, 600ms));
+        run_for(world, 100ms, 800ms);
+    }
+    heal(world);
+}
+
+// 7. A beat that does not quote me is ignored, though its sender serves.
+void unquoted_server(World &world) {
+    form(world, 1, 3);
+    cut(world, 1, 2, world.options().scaled(60s)); // 2 no longer hears 1
+    run_for(world, 100ms, 1s);
+    world.crash(3);
+    run_for(world, 1s, 2s);
+    world.start(3);
+    run_for(world, 1s, 2s);
+    heal(world);
+}
+
+// 8. One beat lost on a link that works in one direction only, and a lease extended by the node's
+// own clock.
+void one_way_and_a_loss(World &world) {
+    form(world, 1, 2);
+    const unsigned from = world.any_node();
+    cut(world, from, 3 - from, world.options().scaled(60s));
+    world.link(3 - from, from).loss = 0.3;
+    run_for(world, 1s, 4s);
+    heal(world);
+}
+
+// 9. A voter restarts, and votes again in the same term.
+void second_vote(World &world) {
+    form(world, 1, 4);
+    cut_both(world, 1, 2); // two candidates
+    world.crash(leader_of(world));
+    for (int i = 0; i < 5; ++i) {
+        run_for(world, 20ms, 200ms);
+        const unsigned voter = 3 + static_cast<unsigned>(world.random()() % 2);
+        world.kill(voter);
+        world.start(voter);
+    }
+    heal(world);
+}
+
+// 10. Two leaders each inherit the other as a silent member, and remove it.
+void mutual_inheritance(World &world) {
+    form(world, 1, 4);
+    partition(world, {false, false, false, true, true}, false, world.scaled_between(50ms, 2s));
+    run_for(world, 3s, 4s);
+    heal(world);
+}
+
+// 11. A deaf node, to which all others yield because they hear it.
+void deaf_and_deferred_to(World &world) {
+    form(world, 1, 3);
+    const unsigned deaf = world.any_node();
+    damage_cable(world, deaf, Cable::deaf, world.options().scaled(10s));
+    world.run_until(world.now() + 6 * world.options().dead_after);
+    if (world.accepting(world.node(deaf)).any()) throw Violation("a deaf node goes on serving");
+    if (!world.served().all()) throw Violation("P2: nobody serves while one node is deaf");
+    heal(world);
+}
+
+} // namespace
+
+std::vector<Scenario> scenarios(const std::string &name) {
+    const std::vector<Scenario> all{
+        {"timer_before_queue", {.nodes = 3}, timer_before_queue},
+        {"barrier_of_one", {.nodes = 3, .witness = true}, barrier_of_one},
+        {"said_before_joining", {.nodes = 3}, said_before_joining},
+        {"forgetful_bridge", {.nodes = 3, .partition = kQuorum}, forgetful_bridge},
+        {"unknown_server", {.nodes = 4, .partition = kQuorum}, unknown_server},
+        {"deaf_leaders", {.nodes = 5, .partition = kQuorum}, deaf_leaders},
+        {"unquoted_server", {.nodes = 3, .partition = kQuorum}, unquoted_server},
+        {"one_way_and_a_loss", {.nodes = 2, .partition = kQuorum}, one_way_and_a_loss},
+        {"second_vote", {.nodes = 4, .partition = kQuorum}, second_vote},
+        {"mutual_inheritance", {.nodes = 4}, mutual_inheritance},
+        {"deaf_and_deferred_to", {.nodes = 3, .witness = true}, deaf_and_deferred_to},
+    };
+    std::vector<Scenario> chosen;
+    for (const Scenario &scenario : all)
+        if (name.empty() || name == scenario.name) chosen.push_back(scenario);
+    return chosen;
+}
+
 } // namespace sim

@@ -8,11 +8,10 @@ namespace sim {
 
 struct Scenario {
     const char *name;
-    const char *what;
     Options options;
-    void (*play)(World &world);
+    void (*play)(World &world); // throws Violation
 };
 
-std::vector<Scenario> scenarios(const std::string &name = ""); // all, or those of this name
+std::vector<Scenario> scenarios(const std::string &name = ""); // all, or the one of this name
 
 } // namespace sim

@@ -88,25 +88,21 @@ void World::each_link(const std::function<void(unsigned, unsigned, Link &)> &cha
             change(from, to, links_[from][to]);
 }
 
-void World::excuse(Duration length) {
-    excused_until_ = std::max(excused_until_, now_ + length);
-    excuse_connections(length);
-}
-
-void World::excuse_connections(Duration length) {
-    connections_excused_until_ = std::max(connections_excused_until_, now_ + length);
-}
+void World::excuse(Duration length) { excused_until_ = std::max(excused_until_, now_ + length); }
 
 void World::trouble(unsigned id, Duration length) {
     nodes_[id].troubled_until = std::max(nodes_[id].troubled_until, now_ + length);
 }
 
-// Silent for longer than its lease, it has died for its peers: by itself, or since nobody started
-// it again.
+// Fenced, or silent for longer than a lease when it has none, it has died for its peers: by itself,
+// or since nobody started it again.
 bool World::troubled(unsigned id) const {
     const Node &node = nodes_[id];
-    return now_ < node.troubled_until || now_ < connections_excused_until_ ||
-           now_ - node.last_beat > options_.lease();
+    const bool outside = node.applied.members.empty();
+    const bool partitioned = excused() || (outside && now_ < excused_until_);
+    const bool silent = outside ? now_ - node.last_beat > options_.lease()
+                                : node.local(now_) >= node.filter.lease;
+    return now_ < node.troubled_until || partitioned || node.written_off || silent;
 }
 
 // What happens to nodes.
@@ -145,6 +141,7 @@ void World::start(unsigned id) {
         node.membership = std::make_unique<Membership>(settings(node), local, random_());
         node.filter.rebuild(local);
         node.applied = {};
+        node.written_off = false;
         trouble(id, 2 * options_.dead_after);
     }
     turn(node);
@@ -250,7 +247,7 @@ void World::carry_out(Node &node, const heartbeat::Outcome &outcome) {
     const Time local = node.local(now_);
     for (const auto &note : outcome.notes) {
         trace(name(id) + ": " + note.text);
-        if (note.kind == heartbeat::Note::Kind::fenced) trouble(id, 2 * options_.dead_after);
+        node.written_off |= note.kind == heartbeat::Note::Kind::fenced;
     }
     if (auto guarded = node.membership->guarded(); guarded != node.guarded) {
         node.guarded = guarded;
@@ -283,10 +280,12 @@ bool World::perform(Node &node, const heartbeat::Action &action) {
     }
     if (auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
         filter.mine = owners(serve->view.members).of[index(node.id)];
+        if (std::exchange(node.written_off, false)) trouble(index(node.id), 2 * options_.dead_after);
         return true;
     }
     filter.release({}, local);
     node.applied = {}; // that life is over
+    node.written_off |= now_ < excused_until_;
     return false;
 }
 

@@ -80,6 +80,7 @@ struct Node {
     heartbeat::Digest saved_config = 0;
     Time last_beat{};        // world's clock, when it was sent
     Time troubled_until{};   // world's clock: P3 promises nothing for its connections
+    bool written_off = false; // it has died for its peers, and does not serve again yet
     heartbeat::View applied; // of its present life
 
     Time local(Time world) const {
@@ -117,9 +118,9 @@ class World {
     // Called once, when the next leader issues a view, before anybody can have heard of it.
     void ambush(std::function<void(unsigned leader)> action) { ambush_ = std::move(action); }
 
-    // What is not promised: one owner (serve: a partition), every connection.
+    // What is not promised. In a partition: with `serve` nothing; with `quorum` connections of nodes
+    // that have no place in a view, for nobody may hear of them.
     void excuse(Duration length);
-    void excuse_connections(Duration length);
     void trouble(unsigned id, Duration length); // the connections of one node
     bool excused() const {
         return options_.partition == heartbeat::Partition::serve && now_ < excused_until_;
@@ -177,7 +178,7 @@ class World {
     Options options_;
     std::mt19937_64 random_;
     Time now_{};
-    Time excused_until_{}, connections_excused_until_{};
+    Time excused_until_{};
     std::uint64_t order_ = 0;
     std::vector<Node> nodes_; // by id, [0] unused
     std::vector<std::vector<Link>> links_;
