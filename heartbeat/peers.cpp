@@ -169,7 +169,7 @@ std::string why_refused(const State &state, Time now) {
         if (!leads(peer.beat) && peer.beat.applied.term == 0) return;
         in_view = true;
         const Digest config = leads(peer.beat) ? peer.beat.view->config : peer.beat.config;
-        if (config != state.settings.config) other = id;
+        if (config != state.settings.config && (other == kNoNode || leads(peer.beat))) other = id;
     });
     if (other == kNoNode &&
         (in_view || state.role == Role::leading || !outnumbered(state, now, other)))

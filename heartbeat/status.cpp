@@ -110,12 +110,6 @@ NodeState state_of(const State &state) {
 
 namespace {
 
-std::string why_no_lease(const State &state, Time now) {
-    if (cut_off(state, now)) return "alone, and " + state.settings.witness_silent;
-    if (now - state.deaf_at < state.settings.dead_after) return "listening for other nodes";
-    return "no right to serve yet";
-}
-
 std::string why_not_serving(const State &state, Time now) {
     switch (state.wish) {
     case Wish::drain:
@@ -131,14 +125,14 @@ std::string why_not_serving(const State &state, Time now) {
     }
     if (!state.refused_why.empty()) return "refused: " + state.refused_why;
     const std::string before = state.fenced ? "its lease ran out; " : "";
+    if (cut_off(state, now)) return "alone, and " + state.settings.witness_silent;
     if (state.member() && !state.serving)
         return before + "waiting until every member has let go of its buckets";
-    if (state.member() && state.lease_until == Time{}) return why_no_lease(state, now);
-    if (state.member()) return "";
+    if (state.member() && state.lease_until != Time{}) return "";
     if (state.role == Role::following)
         return before + "waiting to be added by " + name(state, state.choice);
     if (state.listening(now)) return before + "listening for other nodes";
-    return before + "no leader yet";
+    return before + (state.member() ? "no right to serve yet" : "no leader yet");
 }
 
 std::string why_not_serving(const State &state, const Peer &peer, Time now) {
