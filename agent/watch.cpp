@@ -120,7 +120,7 @@ class Watch {
 };
 
 std::string foot(const Page &page, std::size_t rows) {
-    return page.body.size() > rows ? "q quit   up, down, page up, page down: more" : "q quit";
+    return page.body.size() > rows ? "q quit   arrow keys: more" : "q quit";
 }
 
 // False: enough.

@@ -35,7 +35,7 @@ def explained(cluster, asked):
     answers = {}
     for node in cluster.ids:
         mine = asked[node - 1::len(cluster.ids)]
-        lines = "".join(f"{protocol} {_end(flow.source, flow.sport)} {_end(flow.destination, flow.dport)}\n"
+        lines = "".join(f"{protocol} {end(flow.source, flow.sport)} {end(flow.destination, flow.dport)}\n"
                         for protocol, flow in mine)
         done = subprocess.run([EXPLAIN, cluster.run_dir(node)], input=lines, capture_output=True, text=True, timeout=120)
         check(done.returncode == 0, f"explain at web{node}: {done.stderr}")
@@ -45,7 +45,7 @@ def explained(cluster, asked):
     return answers
 
 
-def _end(address, port):
+def end(address, port):
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
