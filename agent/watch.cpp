@@ -101,8 +101,8 @@ class Watch {
             watched_.trouble.clear();
         } catch (const std::exception &error) {
             if (watched_.trouble.empty())
-                watched_.trouble = "since " + local_time({}) + ": " + error.what() +
-                                   "; trying again";
+                watched_.trouble =
+                    "no answer since " + local_time({}) + ", trying again (" + error.what() + ")";
             watched_.before.clear(); // what is shown is not what happens now
         }
     }

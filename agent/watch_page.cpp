@@ -50,12 +50,12 @@ std::optional<Span> span_of(const Watched &watched, int id) {
     return Span{before->second.status, now->second.status, seconds.count()};
 }
 
-Line title(const Json &status) {
+Line title(const Json &status, bool answers) {
     const std::string state = status["state"];
     const std::string leader = name_of(status, status["view"]["leader"]);
     return {{status["node"]["name"], Colour::bold},
             {" "},
-            {state, colour_of_state(state)},
+            answers ? Cell{state, colour_of_state(state)} : Cell{"no answer", Colour::red},
             {"   cluster "},
             {status["cluster"], Colour::bold},
             {"   view " + view_text(status["view"], state)},
@@ -150,7 +150,7 @@ std::string rate_text(double per_second) {
 
 Page watch_page(const Watched &watched) {
     const Json &status = watched.now.at(watched.self).status;
-    Page page{title(status), {}};
+    Page page{title(status, watched.trouble.empty()), {}};
     if (!watched.trouble.empty()) page.body.push_back({{"  " + watched.trouble, Colour::red}});
     if (!status["reason"].is_null())
         page.body.push_back(

@@ -96,9 +96,10 @@ BOOST_AUTO_TEST_CASE(drops_of_other_kinds_are_named) {
 }
 
 BOOST_AUTO_TEST_CASE(trouble_and_a_node_that_does_not_serve_are_said_on_top) {
-    watched.trouble = "no agent answers";
+    watched.trouble = "nobody is there";
     watched.now[1].status["reason"] = "draining, 12 connections left";
-    BOOST_TEST(body()[0] == "  no agent answers");
+    BOOST_TEST(body()[0] == "  nobody is there");
+    BOOST_TEST(text(agent::watch_page(watched).title).starts_with("web1 no answer   cluster web"));
     BOOST_TEST(body()[1] == "  not serving: draining, 12 connections left");
 }
 
