@@ -12,7 +12,7 @@
 
 namespace heartbeat {
 
-inline constexpr std::uint8_t kProtocolVersion = 1;
+inline constexpr std::uint8_t kProtocolVersion = 2;
 
 enum class Role : std::uint8_t { joining, following, supporting, standing, leading };
 
@@ -62,6 +62,7 @@ struct Beat {
     std::uint32_t lease_left_ms = 0; // leader: its own right to serve, rounded down
     std::optional<View> view; // leader: its own; a member without a leader: the one it has applied
     Digest config = 0;
+    Digest staged = 0; // the one it is ready to change to; 0: none
     std::vector<std::uint16_t>
         sections;         // short digests of the configuration's sections, to name a difference
     Digest ownership = 0; // of the applied view's tables

@@ -140,6 +140,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     integer(io, beat.done.number);
     integer(io, beat.lease_left_ms);
     integer(io, beat.config);
+    integer(io, beat.staged);
     io.list(beat.sections, kMaxSections);
     for (auto &section : beat.sections)
         integer(io, section);

@@ -53,6 +53,7 @@ void decide(State &state, Time now) {
     judge_configurations(state, now);
     choose(state, now);
     follow_view(state, now);
+    configure_alone(state);
     lead(state, now);
     extend_lease(state, now);
     leave_when_released(state, now);
@@ -87,6 +88,11 @@ struct Handler {
     void operator()(const event::Leave &) { wish(state, Wish::leave); }
     void operator()(const event::Drain &) { wish(state, Wish::drain); }
     void operator()(const event::Suspend &) { wish(state, Wish::suspend); }
+    void operator()(const event::Stage &stage) {
+        state.staged.reset();
+        if (stage.settings.config != state.settings.config) state.staged = stage.settings;
+        state.out.send = true;
+    }
     void operator()(const event::WitnessAnswered &answer) {
         state.witness_at = std::max(state.witness_at, answer.asked);
     }
@@ -218,6 +224,7 @@ Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
     if (state.role == Role::leading || (state.member() && state.role != Role::following))
         beat.view = state.view;
     beat.config = settings.config;
+    beat.staged = state.staged ? state.staged->config : Digest{0};
     beat.sections = settings.sections;
     beat.ownership = ownership;
     beat.lingering = lingering;

@@ -54,16 +54,26 @@ struct Stop {};  // out of the cluster; goes on beating and voting
 struct Leave {}; // out of the cluster for good; state dead when nothing is left to wait for
 struct Drain {}; // no new connections, stays a member until told to stop
 struct Suspend {};
+// Another configuration, with the same nodes, times and partition mode: it comes into force for all
+// at once, when every member has staged the same one. Its own digest: changes nothing, and takes back
+// what was staged before.
+struct Stage {
+    Settings settings;
+};
 struct WitnessAnswered {
     Time asked{}; // as of then: an answer may have waited while this process did not run
 };
 } // namespace event
 using Event =
     std::variant<event::Tick, event::Received, event::SetWeight, event::SetEligible, event::Start,
-                 event::Stop, event::Leave, event::Drain, event::Suspend, event::WitnessAnswered>;
+                 event::Stop, event::Leave, event::Drain, event::Suspend, event::Stage,
+                 event::WitnessAnswered>;
 
 // What has to be done, in this order, before the beat is sent.
 namespace action {
+// The staged configuration is in force. A Release or Silence follows: what this node served in what
+// is the same under both, it may go on serving until then.
+struct Configure {};
 struct Release {
     View view;
 }; // stop accepting in every bucket not owned in this view; gain nothing yet
@@ -72,7 +82,8 @@ struct Serve {
 };                 // every member has let go: serve exactly what this view gives
 struct Silence {}; // stop accepting everywhere; what is open lingers
 } // namespace action
-using Action = std::variant<action::Release, action::Serve, action::Silence>;
+using Action =
+    std::variant<action::Configure, action::Release, action::Serve, action::Silence>;
 
 struct Note { // for the log and the list of events
     enum class Kind { view, leader, life, refused, merge, fenced, state } kind;
@@ -104,6 +115,8 @@ struct Status {
     bool installed = false;  // its buckets are served: every member has reported it
     NodeId leader = kNoNode; // followed, or this node
     Role role = Role::joining;
+    bool staged = false;             // another configuration is ready ...
+    std::vector<NodeId> unstaged;    // ... and these members have not staged it yet
     Time lease_until{};            // boot clock; the filter stops by itself then
     std::vector<PeerStatus> nodes; // every configured one, this one included
 };

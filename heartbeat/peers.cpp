@@ -95,6 +95,9 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
     if (beat.life != peer.life) adopt_life(peer, beat, now);
 
     if (!same_state) peer.state_since = now;
+    // Its lease may be about to end: it needs an answer, not one in its turn.
+    if (state.role == Role::leading && now - peer.heard > 2 * state.settings.interval)
+        state.out.send = true;
     peer.beat = beat;
     peer.heard = now;
     if (auto sent = quoted_time(state, beat, now)) {
@@ -116,6 +119,11 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
 bool deaf(const State &state, const Peer &peer, Time now) {
     const Time since = std::max(peer.counted.value_or(peer.first_heard), state.born);
     return peer.life != 0 && now - since >= 2 * state.settings.dead_after;
+}
+
+bool compatible(const State &state, const Beat &beat) {
+    return beat.config == state.settings.config || beat.staged == state.settings.config ||
+           (state.staged && beat.config == state.staged->config);
 }
 
 std::string difference(const State &state, const Beat &beat) {
@@ -169,7 +177,7 @@ std::string why_refused(const State &state, Time now) {
         if (!leads(peer.beat) && peer.beat.applied.term == 0) return;
         in_view = true;
         const Digest config = leads(peer.beat) ? peer.beat.view->config : peer.beat.config;
-        if (config != state.settings.config && (other == kNoNode || leads(peer.beat))) other = id;
+        if (!knows(state, config) && (other == kNoNode || leads(peer.beat))) other = id;
     });
     if (other == kNoNode &&
         (in_view || state.role == Role::leading || !outnumbered(state, now, other)))
@@ -183,7 +191,7 @@ std::string why_refused(const State &state, Time now) {
 void judge_configurations(State &state, Time now) {
     state.each_peer([&](NodeId id, Peer &peer) {
         if (!state.fresh(peer, now, state.settings.dead_after)) return;
-        std::string now_differs = peer.beat.config == state.settings.config
+        std::string now_differs = compatible(state, peer.beat)
                                       ? std::string{}
                                       : "configuration differs in " + difference(state, peer.beat);
         if (now_differs == peer.mismatch) return;

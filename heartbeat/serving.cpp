@@ -43,7 +43,26 @@ void end_life(State &state, Time now, const std::string &why) {
     state.out.send = true;
 }
 
+bool knows(const State &state, Digest config) {
+    return config == state.settings.config || (state.staged && config == state.staged->config);
+}
+
+void configure(State &state, Digest config) {
+    if (config == state.settings.config) return;
+    state.settings = std::move(*state.staged);
+    state.staged.reset();
+    state.out.actions.push_back(action::Configure{});
+    state.out.send = true;
+}
+
+// Nobody is there whose word could be waited for.
+void configure_alone(State &state) {
+    const bool led = state.role == Role::following || state.role == Role::leading;
+    if (state.staged && !state.member() && !led) configure(state, state.staged->config);
+}
+
 void apply(State &state, const View &view) {
+    configure(state, view.config);
     state.out.notes.push_back({Note::Kind::view,
                                "view " + name(view.number) + ": " + change(state, view) +
                                    " (leader=" + name(state, view.leader) + ")",
@@ -63,12 +82,15 @@ void serve(State &state) {
 void follow_view(State &state, Time now) {
     if (state.role != Role::following) return;
     const Beat &beat = state.peers[index(state.choice)].beat;
-    const View &view = *beat.view;
+    const View view = *beat.view;
+    if (state.staged && !state.member() && view.config == state.staged->config)
+        configure(state, view.config);
     if (!view.holds(state.settings.self, state.life)) {
         if (state.member()) return end_life(state, now, "removed from the view");
         state.view = view; // to be shown, and to know whom an election concerns
         return;
     }
+    if (!knows(state, view.config)) return end_life(state, now, "the configuration was changed");
     if (view.number > state.view.number || !state.member()) apply(state, view);
     if (beat.done != state.view.number || state.installed) return;
     serve(state);

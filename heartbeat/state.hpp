@@ -47,6 +47,7 @@ enum class Wish : std::uint8_t { serve, drain, stop, suspend, leave };
 
 struct Membership::State {
     Settings settings;
+    std::optional<Settings> staged; // of the same nodes and times
     Duration leader_timeout, lease;
 
     // Myself.
@@ -128,6 +129,8 @@ struct Membership::State {
 
 using State = Membership::State;
 
+// The same configuration, or one of the two is about to change to the other's.
+bool compatible(const State &state, const Beat &beat);
 inline bool leads(const Beat &beat) { return beat.role == Role::leading && beat.view; }
 
 // peers.cpp: records a beat, in the order of the reject ladder; no decision is taken.
@@ -152,6 +155,10 @@ void lead(State &state, Time now); // issues the view that is due, marks it done
 
 // serving.cpp
 void end_life(State &state, Time now, const std::string &why);
+bool knows(const State &state, Digest config); // has it, or has it staged
+void configure(State &state, Digest config);   // brings it into force. Precondition: knows it
+void configure_alone(State &state);            // outside, and nobody leads
+bool staged_by(const State &state, const Member &member);
 void follow_view(State &state, Time now); // what the followed leader's last beat means for me
 void apply(State &state, const View &view);
 void serve(State &state);

@@ -157,6 +157,10 @@ Status Membership::status(Time now) const {
     status.leader =
         state.role == Role::following || state.role == Role::leading ? state.choice : kNoNode;
     status.role = state.role;
+    status.staged = state.staged.has_value();
+    if (state.staged)
+        for (const Member &member : state.view.members)
+            if (!staged_by(state, member)) status.unstaged.push_back(member.id);
     status.lease_until = lease_until();
     for (NodeId id : state.settings.nodes) {
         const Member *member = state.view.find(id);

@@ -53,6 +53,7 @@ void ask_wishes(const State &state, Member &member) {
     }
     const Peer &peer = state.peers[index(member.id)];
     if (peer.life != member.life) return;
+    if (peer.beat.staged == state.settings.config) return; // has not heard yet that it is in force
     member.weight = peer.beat.config == state.settings.config ? peer.beat.weight : std::uint8_t{0};
     member.eligible = peer.beat.eligible;
 }
@@ -77,6 +78,13 @@ std::vector<Member> members_due(const State &state, Time now) {
     return members;
 }
 
+// Every member has staged the configuration that this node has staged.
+bool change_due(const State &state) {
+    return state.staged && std::ranges::all_of(state.view.members, [&](const Member &member) {
+               return staged_by(state, member);
+           });
+}
+
 bool reported_by_all(const State &state) {
     return std::all_of(
         state.view.members.begin(), state.view.members.end(), [&](const Member &member) {
@@ -87,6 +95,12 @@ bool reported_by_all(const State &state) {
 }
 
 } // namespace
+
+bool staged_by(const State &state, const Member &member) {
+    if (member.id == state.settings.self) return true;
+    const Peer &peer = state.peers[index(member.id)];
+    return peer.life == member.life && peer.beat.staged == state.staged->config;
+}
 
 bool take_office(State &state, Time now) {
     View newest = state.member() ? state.view : View{};
@@ -100,9 +114,10 @@ bool take_office(State &state, Time now) {
         end_life(state, now, "removed from the view while away");
         return false;
     }
+    if (newest.members.empty()) newest.config = state.settings.config;
+    if (!knows(state, newest.config)) return false;
     newest.number = {state.term, 1};
     newest.leader = state.settings.self;
-    newest.config = state.settings.config;
     state.office_since = now;
     state.done = {};
     apply(state, newest);
@@ -111,10 +126,15 @@ bool take_office(State &state, Time now) {
 
 void lead(State &state, Time now) {
     if (state.role != Role::leading) return;
-    if (auto due = members_due(state, now); due != state.view.members) {
-        View next = state.view;
+    View next = state.view;
+    next.members = members_due(state, now);
+    if (change_due(state)) { // which rules a member may serve under it, it says afterwards
+        next.config = state.staged->config;
+        for (Member &member : next.members)
+            member.eligible = ~RuleBits{0};
+    }
+    if (next != state.view) {
         ++next.number.number;
-        next.members = std::move(due);
         apply(state, next);
     }
     if (state.done == state.view.number || !reported_by_all(state)) return;

@@ -58,12 +58,12 @@ void World::check_view(const Node &node, const heartbeat::View &view) {
 // P4: a bucket changes hands only when its owner has gone or has less weight, or its new one has
 // come or has more.
 void World::check_movement(const heartbeat::View &before, const heartbeat::View &after) {
-    if (before.members.empty()) return;
+    if (before.members.empty() || before.config != after.config) return;
     auto weight = [this](const heartbeat::View &view, heartbeat::NodeId id) {
-        return ownership_.weight(view, 0, id);
+        return ownership(view.config).weight(view, 0, id);
     };
-    const auto &old_table = owners(before.members).table;
-    const auto &new_table = owners(after.members).table;
+    const auto &old_table = owners(before).table;
+    const auto &new_table = owners(after).table;
     for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket) {
         const auto from = old_table[bucket], to = new_table[bucket];
         if (from != to && weight(after, from) >= weight(before, from) &&
@@ -107,7 +107,7 @@ bool World::settled() const {
         const auto status = node.membership->status(node.local(now_));
         if (!status.installed || (number && *number != status.view.number)) return false;
         number = status.view.number;
-        eligible |= ownership_.weight(status.view, 0, node.id) > 0;
+        eligible |= ownership(node.config).weight(status.view, 0, node.id) > 0;
     }
     return !eligible || served().all();
 }

@@ -79,12 +79,27 @@ void service_dies(World &world, unsigned id) {
     pause(world, "a service's return");
 }
 
+// Every node gets the command within a moment; then all change at once.
+void change_configuration(World &world, unsigned) {
+    for (const heartbeat::Digest file : {3, 1}) {
+        world.trace("exam: configuration " + std::to_string(file));
+        planned(world, kAll);
+        for (unsigned id = 1; id <= world.options().nodes; ++id)
+            world.after(world.scaled_between(0ms, 100ms),
+                        [&world, id, file] { world.reload(id, file); });
+        pause(world, "a reload");
+        for (unsigned id = 1; id <= world.options().nodes; ++id)
+            if (world.node(id).config != file)
+                throw Violation("node " + std::to_string(id) + " keeps the former configuration");
+    }
+}
+
 // Early enough within its lease to be heard before it ends: no bucket is without an owner for a moment.
 void restart_agent(World &world, unsigned id) {
     world.trace("exam: node " + std::to_string(id) + "'s agent is restarted");
     world.allow_gaps(kNone, 0ms);
     world.kill(id);
-    world.run_until(world.now() + world.scaled_between(1ms, 200ms));
+    world.run_until(world.now() + world.scaled_between(1ms, 150ms));
     world.start(id);
     pause(world, "an agent's restart");
 }
@@ -94,7 +109,8 @@ void restart_agent(World &world, unsigned id) {
 void examine(World &world) {
     settle(world, 6 * world.options().dead_after, "the faults");
     using Change = void (*)(World &, unsigned);
-    std::vector<Change> changes{stop_and_start, change_weight, service_dies, restart_agent};
+    std::vector<Change> changes{stop_and_start, change_weight, service_dies,
+                                restart_agent, change_configuration};
     const bool majority_left = 2 * (world.options().nodes - 1) > world.options().nodes;
     if (world.options().partition == heartbeat::Partition::serve || majority_left)
         changes.insert(changes.end(), {crash_and_return, leave_and_return});

@@ -77,13 +77,24 @@ void misconfigure(World &world) {
     const unsigned id = world.any_node();
     world.trace("node " + std::to_string(id) + " gets another configuration");
     world.kill(id);
-    world.node(id).config = 2;
+    world.node(id).file = 2;
     start_later(world, id, 1ms, 1s);
     world.later(world.scaled_between(1s, 6s), [&world, id] {
         world.kill(id);
-        world.node(id).config = 1;
+        world.node(id).file = 1;
         world.start(id);
     });
+}
+
+// A new configuration on every disk, and the command to reload on most nodes, now or soon.
+void change_configuration(World &world) {
+    const heartbeat::Digest file = world.chance(0.5) ? 3 : 1;
+    world.trace("configuration " + std::to_string(file) + " is to come");
+    for (unsigned id = 1; id <= world.options().nodes; ++id) {
+        world.node(id).file = file;
+        if (!world.chance(0.95)) continue;
+        world.later(world.scaled_between(0ms, 500ms), [&world, id, file] { world.reload(id, file); });
+    }
 }
 
 void stop_and_start(World &world) {
@@ -173,6 +184,7 @@ void fault(World &world) {
         [&] { service_dies(world); },
         [&] { ambush(world); },
         [&] { misconfigure(world); },
+        [&] { change_configuration(world); },
     };
     const auto last = std::size(kinds) - 1;
     kinds[std::uniform_int_distribution<std::size_t>(0, last)(world.random())]();
@@ -263,11 +275,12 @@ void end_faults(World &world) {
     world.each_link([&](unsigned, unsigned, Link &link) { link = world.good_link(); });
     for (unsigned id = 1; id <= world.options().nodes; ++id) {
         Node &node = world.node(id);
-        if (node.config != 1 || !node.wants_to_serve) world.kill(id);
+        if (!node.wants_to_serve) world.kill(id);
         node.stalled_until = world.now();
         node.carrier = node.hears = node.speaks = node.wants_to_serve = true;
-        node.config = 1;
+        node.file = 1;
         world.start(id);
+        world.reload(id, 1);
         world.order(id, heartbeat::event::Start{});
         world.order(id, heartbeat::event::SetWeight{100});
         world.order(id, heartbeat::event::SetEligible{~heartbeat::RuleBits{0}});

@@ -18,6 +18,8 @@ std::string text_of(Time time) {
     return text;
 }
 
+constexpr std::uint64_t kMostEventsASecond = 1000000; // 32 nodes have some 30,000
+
 std::string name(unsigned id) { return "node " + std::to_string(id); }
 
 } // namespace
@@ -25,7 +27,8 @@ std::string name(unsigned id) { return "node " + std::to_string(id); }
 World::World(std::uint64_t seed, const Options &options)
     : options_(options), random_(seed), nodes_(options.nodes + 1),
       links_(options.nodes + 1, std::vector<Link>(options.nodes + 1)),
-      ownership_({heartbeat::RuleOwnership{}}, kSimBuckets) {
+      plain_({heartbeat::RuleOwnership{}}, kSimBuckets),
+      weighted_({{.weights = {{NodeId{1}, 20}, {NodeId{2}, 70}}, .priority = {}}}, kSimBuckets) {
     std::uniform_real_distribution<double> drift(-options.max_drift_ppm, options.max_drift_ppm);
     for (unsigned id = 1; id <= options.nodes; ++id) {
         nodes_[id].id = NodeId{static_cast<std::uint8_t>(id)};
@@ -65,6 +68,8 @@ void World::later(Duration length, std::function<void()> action) {
 void World::run_until(Time end) {
     while (!queue_.empty() && queue_.top().when <= end) {
         auto action = std::move(const_cast<Entry &>(queue_.top()).action);
+        if (queue_.top().when / 1s != now_ / 1s) events_ = 0;
+        if (++events_ > kMostEventsASecond) throw Violation("the nodes talk without end");
         now_ = queue_.top().when;
         queue_.pop();
         action();
@@ -107,7 +112,7 @@ bool World::troubled(unsigned id) const {
 
 // What happens to nodes.
 
-heartbeat::Settings World::settings(const Node &node) const {
+heartbeat::Settings World::settings(const Node &node, heartbeat::Digest config) const {
     heartbeat::Settings settings;
     settings.self = node.id;
     for (unsigned other = 1; other <= options_.nodes; ++other)
@@ -116,9 +121,9 @@ heartbeat::Settings World::settings(const Node &node) const {
     settings.dead_after = options_.dead_after;
     settings.partition = options_.partition;
     settings.witness = options_.partition == heartbeat::Partition::serve;
-    settings.config = node.config;
+    settings.config = config;
     settings.section_names = {"cluster"};
-    settings.sections = {static_cast<std::uint16_t>(node.config)};
+    settings.sections = {static_cast<std::uint16_t>(config)};
     return settings;
 }
 
@@ -130,15 +135,16 @@ void World::start(unsigned id) {
     node.stalled_until = {};
     node.inbox.clear();
     node.witness_said.reset();
+    node.config = node.file;
     const Time local = node.local(now_);
     const bool resumes = node.saved && node.saved_config == node.config &&
                          heartbeat::Membership::resumable(*node.saved, node.id, local);
     trace(name(id) + (resumes ? " resumed" : " started"));
     using heartbeat::Membership;
     if (resumes) {
-        node.membership = std::make_unique<Membership>(settings(node), local, *node.saved);
+        node.membership = std::make_unique<Membership>(settings(node, node.config), local, *node.saved);
     } else {
-        node.membership = std::make_unique<Membership>(settings(node), local, random_());
+        node.membership = std::make_unique<Membership>(settings(node, node.config), local, random_());
         node.filter.rebuild(local);
         node.applied = {};
         node.written_off = false;
@@ -174,9 +180,15 @@ void World::order(unsigned id, heartbeat::Event event) {
     Node &node = nodes_[id];
     if (!node.agent_up) return;
     if (now_ < node.stalled_until) // it waits for the agent to wake up
-        return at(node.stalled_until, [this, id, event] { order(id, event); });
+        return later(node.stalled_until - now_, [this, id, event] { order(id, event); });
     step(node, event);
     turn(node);
+}
+
+void World::reload(unsigned id, heartbeat::Digest file) {
+    nodes_[id].file = file;
+    nodes_[id].staged = file;
+    order(id, heartbeat::event::Stage{settings(nodes_[id], file)});
 }
 
 // The agent's loop.
@@ -225,12 +237,14 @@ void World::schedule_tick(Node &node) {
     });
 }
 
-const World::Owners &World::owners(const std::vector<heartbeat::Member> &members) {
-    Owners &owners = owners_[members];
+const heartbeat::Ownership &World::ownership(heartbeat::Digest config) const {
+    return config <= 2 ? plain_ : weighted_;
+}
+
+const World::Owners &World::owners(const heartbeat::View &view) {
+    Owners &owners = owners_[{view.config <= 2, view.members}];
     if (!owners.table.empty()) return owners;
-    heartbeat::View view;
-    view.members = members;
-    owners.table = *ownership_.tables(view).front();
+    owners.table = *(view.config <= 2 ? plain_ : weighted_).tables(view).front();
     owners.of.resize(heartbeat::kMaxNodes + 1);
     for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
         owners.of[index(owners.table[bucket])].set(bucket);
@@ -267,10 +281,14 @@ void World::carry_out(Node &node, const heartbeat::Outcome &outcome) {
 bool World::perform(Node &node, const heartbeat::Action &action) {
     Filter &filter = node.filter;
     const Time local = node.local(now_);
+    if (std::holds_alternative<heartbeat::action::Configure>(action)) {
+        node.config = node.staged;
+        return false;
+    }
     if (auto *release = std::get_if<heartbeat::action::Release>(&action)) {
         check_view(node, release->view);
         node.applied = release->view;
-        filter.release(owners(release->view.members).of[index(node.id)], local);
+        filter.release(owners(release->view).of[index(node.id)], local);
         if (ambush_ && release->view.leader == node.id)
             after(scaled_between(0ms, 3ms),
                   [leader = index(node.id), attack = std::exchange(ambush_, nullptr)] {
@@ -279,7 +297,7 @@ bool World::perform(Node &node, const heartbeat::Action &action) {
         return false;
     }
     if (auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
-        filter.mine = owners(serve->view.members).of[index(node.id)];
+        filter.mine = owners(serve->view).of[index(node.id)];
         if (std::exchange(node.written_off, false)) trouble(index(node.id), 2 * options_.dead_after);
         return true;
     }

@@ -68,7 +68,7 @@ struct Node {
     Time stalled_until{};             // by the world's clock
     double rate = 1;                  // of its clock
     Time offset{};
-    heartbeat::Digest config = 1;
+    heartbeat::Digest file = 1, staged = 0, config = 1; // configuration: on disk, staged, in force
     std::unique_ptr<heartbeat::Membership> membership;
     std::deque<std::shared_ptr<const heartbeat::Beat>> inbox;
     std::optional<Time> witness_said; // as of then, by its clock; waits like the inbox
@@ -112,6 +112,7 @@ class World {
     void crash(unsigned id); // the host
     void stall(unsigned id, Duration length);
     void order(unsigned id, heartbeat::Event event);
+    void reload(unsigned id, heartbeat::Digest file); // the new file, and the command
     Link &link(unsigned from, unsigned to) { return links_[from][to]; }
     Link good_link() const;
     void each_link(const std::function<void(unsigned from, unsigned to, Link &)> &change);
@@ -162,7 +163,8 @@ class World {
         std::vector<Buckets> of; // by node
     };
 
-    heartbeat::Settings settings(const Node &node) const;
+    heartbeat::Settings settings(const Node &node, heartbeat::Digest config) const;
+    const heartbeat::Ownership &ownership(heartbeat::Digest config) const;
     void turn(Node &node); // of the agent's loop: drain, then tick
     void consult_witness(Node &node);
     void step(Node &node, const heartbeat::Event &event);
@@ -171,7 +173,7 @@ class World {
     void send(Node &node);
     void deliver(unsigned to, const std::shared_ptr<const heartbeat::Beat> &beat);
     void schedule_tick(Node &node);
-    const Owners &owners(const std::vector<heartbeat::Member> &members);
+    const Owners &owners(const heartbeat::View &view);
     void check_view(const Node &node, const heartbeat::View &view);
     void check_movement(const heartbeat::View &before, const heartbeat::View &after);
 
@@ -179,12 +181,12 @@ class World {
     std::mt19937_64 random_;
     Time now_{};
     Time excused_until_{};
-    std::uint64_t order_ = 0;
+    std::uint64_t order_ = 0, events_ = 0; // events: of this second
     std::vector<Node> nodes_; // by id, [0] unused
     std::vector<std::vector<Link>> links_;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue_;
-    heartbeat::Ownership ownership_;
-    std::map<std::vector<heartbeat::Member>, Owners> owners_;
+    heartbeat::Ownership plain_, weighted_; // of configurations 1 and 2, and of the others
+    std::map<std::pair<bool, std::vector<heartbeat::Member>>, Owners> owners_;
     std::function<void(unsigned)> ambush_;
     bool faulty_ = true;
     bool watching_ = false;
