@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <deque>
 
 using namespace heartbeat;
@@ -95,6 +96,35 @@ BOOST_AUTO_TEST_CASE(three_nodes_become_one_view_led_by_the_lowest_id) {
         BOOST_TEST(status.view.members.size() == 3u);
         BOOST_TEST((status.view == wire.status(1).view));
         BOOST_TEST(status.reason == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_staged_configuration_comes_into_force_when_every_member_has_staged_it) {
+    Wire wire = three();
+    const auto stage = [&](unsigned number) {
+        Settings next = settings_of(number);
+        next.config = 9;
+        next.sections = {1, 3};
+        wire.give(number, event::Stage{next});
+        wire.run(100ms);
+    };
+    const auto configured = [&](unsigned number) {
+        return std::ranges::count_if(wire.actions[number], [](const Action &action) {
+            return std::holds_alternative<action::Configure>(action);
+        });
+    };
+    stage(1);
+    stage(3);
+    BOOST_TEST(wire.status(1).staged);
+    BOOST_TEST((wire.status(1).unstaged == std::vector{id(2)}));
+    BOOST_TEST(wire.status(1).view.config == 1u);
+    stage(2);
+    for (unsigned number : {1u, 2u, 3u}) {
+        const Status status = wire.status(number);
+        BOOST_TEST(status.view.config == 9u);
+        BOOST_TEST((status.state == NodeState::active && status.installed && !status.staged));
+        BOOST_TEST(configured(number) == 1);
+        BOOST_TEST(!wire.noted(number, "differs"));
     }
 }
 
