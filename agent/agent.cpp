@@ -74,7 +74,8 @@ void log_note(const heartbeat::Note &note) {
 } // namespace
 
 Agent::Agent(const AgentOptions &options)
-    : config_(load_config(options.config_file)),           // all of it, or one line that says where
+    : without_(ask_for_realtime()), // first, so that a successor is there within the lease
+      config_(load_config(options.config_file)),           // all of it, or one line that says where
       self_(find_self(config_, options.node)),             // by name, or by the host's
       key_(load_key(config_.key_file)),                    // root's alone
       interface_(clients_interface(config_, self_)),       //
@@ -107,7 +108,7 @@ Agent::~Agent() {
 }
 
 void Agent::run() {
-    for (const std::string &line : ask_for_realtime())
+    for (const std::string &line : without_)
         log::info(line);
     log::info(std::string("agent: ") + (node_.resumed() ? "resumes" : "started") + " (cluster=" +
               config_.cluster_name + " node=" + self_.name + " interface=" + interface_ +

@@ -71,6 +71,7 @@ class Agent {
     void refuse_when_ending() const;
 
     Signals signals_;
+    std::vector<std::string> without_; // what the kernel has refused: real-time priority, locked memory
     Config config_;
     NodeConfig self_;
     ClusterKey key_;
