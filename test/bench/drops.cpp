@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parts.hpp"
+
+#include "filters.hpp"
+#include "injector.hpp"
+
+#include <cstring>
+
+using namespace packets;
+
+namespace bench {
+
+namespace {
+
+constexpr double kSeconds = 0.05;
+
+struct Situation {
+    std::string name;
+    Bytes frame;
+    Shape shape = Shape::ipv4;
+    Size size = {};
+    std::size_t sources = 1 << 20;
+    bool everybody = false; // also those that are there for comparison
+};
+
+std::vector<Situation> situations() {
+    auto frame4 = [](const Segment &segment, const Ethernet &fields = {}) {
+        return ethernet(ipv4({}, segment), fields);
+    };
+    Segment syn = tcp({}), ack = tcp({.flags = kAck}), datagram = udp({.port = 80});
+    return {
+        {.name = "TCP SYN", .frame = frame4(syn), .everybody = true},
+        {.name = "TCP ACK", .frame = frame4(ack), .everybody = true},
+        {.name = "UDP", .frame = frame4(datagram), .everybody = true},
+        {.name = "TCP SYN, IPv6", .frame = ethernet(ipv6({}, syn)), .shape = Shape::ipv6, .everybody = true},
+        {.name = "UDP, IPv6", .frame = ethernet(ipv6({}, datagram)), .shape = Shape::ipv6},
+        {.name = "TCP SYN, VLAN tag", .frame = frame4(syn, {.tags = {0x8100}}), .shape = Shape::ipv4_tagged},
+        {.name = "TCP SYN, 32 rules", .frame = frame4(syn), .size = {.rules = 32}},
+        {.name = "TCP SYN, 32 nodes", .frame = frame4(syn), .size = {.nodes = 32}},
+        {.name = "TCP SYN, one source", .frame = frame4(syn), .sources = 1},
+    };
+}
+
+// Sources that another node serves, as the frame holds them.
+std::vector<std::uint32_t> foreign_sources(const Situation &one) {
+    bool v4 = one.shape != Shape::ipv6;
+    filter::IpAddress address = *filter::parse_ip(v4 ? "198.18.0.0" : "fd01::");
+    std::vector<std::uint32_t> result;
+    for (std::uint32_t number = 1; result.size() < one.sources; number++) {
+        std::uint32_t bytes = __builtin_bswap32(v4 ? 0x0b000000 + number : number * 2654435761u);
+        std::memcpy(address.bytes.data() + (v4 ? 0 : 12), &bytes, 4);
+        if (is_foreign(one.size, address)) result.push_back(bytes);
+    }
+    return result;
+}
+
+bool takes_part(const Situation &situation, const Contender &contender) {
+    if (contender.name.starts_with("iptables") && situation.shape == Shape::ipv6) return false;
+    return situation.everybody || contender.name.starts_with("XDP_DROP") ||
+           contender.name.starts_with("nlbd");
+}
+
+} // namespace
+
+nlohmann::json measure_drops(unsigned repeats) {
+    Injector injector;
+    std::vector<Situation> all = situations();
+    std::vector<Traffic> traffic;
+    for (const Situation &one : all)
+        traffic.push_back({one.frame, one.shape, foreign_sources(one)});
+    nlohmann::json result;
+    for (unsigned repeat = 0; repeat < repeats; repeat++)
+        for (std::size_t i = 0; i < all.size(); i++)
+            for (const Contender &contender : contenders(injector.drop_program())) {
+                if (!takes_part(all[i], contender)) continue;
+                Installed installed = contender.install(all[i].size);
+                result[all[i].name][contender.name].push_back(injector.rate(traffic[i], kSeconds));
+            }
+    return result;
+}
+
+} // namespace bench

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A frame goes through the sender's program, the veth pair and the receiver without a wait: the
+// kernel handles what a batch has put into the pair before it fills the next. So time is measured
+// around both, and a rate compares receivers only next to that of the plainest one.
+#include "injector.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdexcept>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "wire.skel.h"
+
+namespace bench {
+
+namespace {
+
+constexpr unsigned kBatch = 64, kFrames = 1 << 15;
+
+void check(bool good, const char *what) {
+    if (!good) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
+}
+
+// Without GRO a veth takes in frames only where a native XDP program is; with it always, as a
+// driver of real hardware would.
+void turn_on_gro(const char *interface) {
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ethtool_value gro{ETHTOOL_SGRO, 1};
+    ifreq request{};
+    std::strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
+    request.ifr_data = reinterpret_cast<char *>(&gro);
+    int result = ioctl(fd, SIOCETHTOOL, &request);
+    close(fd);
+    check(result == 0, "turn on GRO");
+}
+
+std::uint64_t received() {
+    std::ifstream file("/sys/class/net/near/statistics/rx_packets");
+    std::uint64_t count = 0;
+    file >> count;
+    return count;
+}
+
+void send(int program, const packets::Bytes &frame) {
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
+                .data_size_in = static_cast<__u32>(frame.size()), .repeat = int(kFrames),
+                .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = kBatch);
+    check(bpf_prog_test_run_opts(program, &options) == 0, "inject frames");
+}
+
+} // namespace
+
+struct Injector::Parts {
+    wire *skeleton = wire::open_and_load();
+
+    Parts() { check(skeleton != nullptr, "load the bench's programs"); }
+    Parts(const Parts &) = delete;
+    ~Parts() { wire::destroy(skeleton); }
+
+    int program(Shape shape) const {
+        const auto &programs = skeleton->progs;
+        return bpf_program__fd(shape == Shape::ipv4          ? programs.send_ipv4
+                               : shape == Shape::ipv4_tagged ? programs.send_ipv4_tagged
+                                                             : programs.send_ipv6);
+    }
+
+    // The sums without the source that the frame has, from its checksums.
+    void fill(const packets::Bytes &frame, Shape shape) {
+        const bool v4 = shape != Shape::ipv6;
+        const std::size_t source = shape == Shape::ipv4 ? 26 : shape == Shape::ipv4_tagged ? 30 : 34;
+        const std::size_t transport = source + (v4 ? 8 : 20);
+        const bool tcp = frame[v4 ? source - 3 : 20] == 6;
+        auto &shared = *skeleton->bss;
+        shared.transport_checksum_at = static_cast<__u32>(transport + (tcp ? 16 : 6));
+        auto without = [&](std::size_t checksum) {
+            std::uint32_t sum = 0;
+            for (std::size_t at : {checksum, source, source + 2}) {
+                std::uint16_t word;
+                std::memcpy(&word, &frame[at], 2);
+                sum += 0xffffu - word;
+            }
+            return sum;
+        };
+        shared.ip_sum = v4 ? without(source - 2) : 0;
+        shared.transport_sum = without(shared.transport_checksum_at);
+    }
+
+    void fill(const std::vector<std::uint32_t> &sources) {
+        auto &shared = *skeleton->bss;
+        if (sources.empty() || sources.size() > std::size(shared.sources) ||
+            (sources.size() & (sources.size() - 1)) != 0)
+            throw std::logic_error("the number of sources is no power of two");
+        std::memcpy(shared.sources, sources.data(), sources.size() * sizeof sources[0]);
+        shared.mask = static_cast<__u32>(sources.size() - 1);
+        shared.target = if_nametoindex("far");
+    }
+};
+
+Injector::Injector() {
+    libbpf_set_print([](libbpf_print_level, const char *, va_list) { return 0; });
+    parts_ = std::make_unique<Parts>();
+    turn_on_gro("near");
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(sysconf(_SC_NPROCESSORS_ONLN) - 1), &one);
+    check(sched_setaffinity(0, sizeof one, &one) == 0, "pin to a processor");
+}
+
+Injector::~Injector() = default;
+
+double Injector::rate(const Traffic &traffic, double seconds) {
+    parts_->fill(traffic.sources);
+    parts_->fill(traffic.frame, traffic.shape);
+    int program = parts_->program(traffic.shape);
+    Undisturbed undisturbed;
+    send(program, traffic.frame); // caches and branch predictors
+    std::uint64_t before = received(), sent = 0;
+    double start = seconds_now(), took = 0;
+    for (; took < seconds; took = seconds_now() - start, sent += kFrames)
+        send(program, traffic.frame);
+    std::uint64_t arrived = received() - before;
+    if (arrived < sent - sent / 1000)
+        throw std::runtime_error(std::to_string(sent - arrived) + " of " + std::to_string(sent) +
+                                 " frames did not arrive");
+    return double(sent) / took;
+}
+
+int Injector::drop_program() const { return bpf_program__fd(parts_->skeleton->progs.drop); }
+
+Undisturbed::Undisturbed() {
+    sched_param priority{};
+    priority.sched_priority = 1;
+    check(sched_setscheduler(0, SCHED_FIFO, &priority) == 0, "ask for real-time priority");
+}
+
+Undisturbed::~Undisturbed() {
+    sched_param priority{};
+    sched_setscheduler(0, SCHED_OTHER, &priority);
+}
+
+double seconds_now() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return double(now.tv_sec) + double(now.tv_nsec) * 1e-9;
+}
+
+} // namespace bench

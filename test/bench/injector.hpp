@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sends frames into the wire of test/bpf/host.hpp from one processor, which also runs what receives
+// them: frames per second per processor, the sender included.
+#pragma once
+
+#include "packets.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace bench {
+
+enum class Shape { ipv4, ipv4_tagged, ipv6 }; // where the last four bytes of the source address are
+
+// A correct TCP or UDP frame and the sources that its copies get in turn, with correct checksums;
+// their number is a power of two, at most 1 << 20. `sources` as they lie in the frame.
+struct Traffic {
+    packets::Bytes frame;
+    Shape shape;
+    std::vector<std::uint32_t> sources;
+};
+
+class Injector {
+  public:
+    Injector(); // pins the process to its last processor
+    ~Injector();
+    Injector(const Injector &) = delete;
+
+    // Frames a second while sending for `seconds`. Throws when not all of them were received.
+    double rate(const Traffic &traffic, double seconds);
+
+    int drop_program() const; // its descriptor
+
+  private:
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+};
+
+// Real-time priority for as long as it lives, so that nothing but interrupts comes between.
+class Undisturbed {
+  public:
+    Undisturbed();
+    ~Undisturbed();
+    Undisturbed(const Undisturbed &) = delete;
+};
+
+double seconds_now(); // of a steady clock
+
+} // namespace bench
