@@ -38,7 +38,7 @@ def test():
                     check("fenced" in cluster.nlbctl(noun, node=stalled).stdout, f"nlbctl {noun} does not say fenced")
                 cuts.mend(cluster)
                 cluster.wait_active([1, 2, 3])
-            check(f"node {stalled}: fenced" in cluster.log(stalled), f"{name} has not logged that it was fenced")
+            check(f"{name}: fenced" in cluster.log(stalled), f"{name} has not logged that it was fenced")
             watch.check_one_owner(changes=2)
             watch.check_served([name])
 
