@@ -53,15 +53,16 @@ bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
 
 // Nobody else may be serving, and the witness says so. Its word counts only for a question asked
 // when whoever has not said farewell had been silent for a while: an older answer may be from before
-// this node was cut off.
+// this node was cut off. (Of a deaf node's beats no end need be awaited.)
 bool may_lead_alone(const State &state, Time now) {
     const Duration silence = state.leader_timeout + state.settings.interval;
-    bool connected = true;
+    Time last = state.up_since;
     state.each_peer([&](NodeId, const Peer &peer) {
-        if (present(peer) && peer.touched && state.witness_at < *peer.touched + silence)
-            connected = false;
+        if (!present(peer)) return;
+        last = std::max(last, deaf(state, peer, now) ? peer.touched.value_or(last) : peer.heard);
     });
-    return alone(state, now) && (connected || !state.settings.witness);
+    const bool connected = !state.settings.witness || state.witness_at >= last + silence;
+    return connected && alone(state, now);
 }
 
 template <class F>

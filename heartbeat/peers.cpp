@@ -86,7 +86,13 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
         return Refusal::unknown_node;
     if (beat.sender == state.settings.self) return record_twin(state, now, beat);
     Peer &peer = state.peers[index(beat.sender)];
-    if (contains(peer.superseded, beat.life)) return Refusal::superseded;
+    // A late or replayed beat of a life that this node never knew may have ended the present one.
+    const bool proven =
+        !state.counts(peer, now, state.settings.dead_after) && quoted_time(state, beat, now);
+    if (contains(peer.superseded, beat.life)) {
+        if (!proven) return Refusal::superseded;
+        std::erase(peer.superseded, beat.life);
+    }
     if (beat.life == peer.life && beat.sequence <= peer.beat.sequence) return Refusal::replayed;
     if (peer.life != 0 && beat.life != peer.life && !succeeds(state, peer, beat, now))
         return Refusal::id_taken;

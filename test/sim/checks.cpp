@@ -50,8 +50,9 @@ void World::check_view(const Node &node, const heartbeat::View &view) {
         throw Violation(name(node) + " is in a view of another configuration");
     check_movement(node.applied, view);
     if (now_ < excused_until_) return;
-    for (unsigned other = 1; other <= options_.nodes; ++other)
-        if (nodes_[other].applied.number == view.number && nodes_[other].applied != view)
+    for (const Node &other : nodes_) // a life without a lease is over, and may not know it yet
+        if (other.local(now_) < other.filter.lease && other.applied.number == view.number &&
+            other.applied != view)
             throw Violation("two different views of one number");
 }
 

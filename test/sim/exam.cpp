@@ -12,9 +12,13 @@ const Buckets kNone, kAll = ~Buckets{};
 void settle(World &world, Duration within, const std::string &what) {
     world.run_until(world.now() + within);
     world.check_one_owner();
-    if (!world.settled())
-        throw Violation("P2: not settled after " + what + ", " +
-                        std::to_string((~world.served()).count()) + " buckets unserved");
+    if (world.settled()) return;
+    for (unsigned id = 1; id <= world.options().nodes; ++id)
+        if (const Node &node = world.node(id); node.agent_up)
+            world.trace("node " + std::to_string(id) + " says: " +
+                        node.membership->status(node.local(world.now())).reason);
+    throw Violation("P2: not settled after " + what + ", " +
+                    std::to_string((~world.served()).count()) + " buckets unserved");
 }
 
 // Between changes, with lost leaders re-elected and every grace over.
