@@ -34,7 +34,8 @@ HostWish host_wish(const Config &config, const NodeConfig &self) {
     return {.interface = clients_interface(config, self),
             .silent_interfaces = heartbeat_interfaces(config, self),
             .virtual_ips = config.virtual_ips,
-            .cluster_mac = cluster_mac(config)};
+            .cluster_mac = cluster_mac(config),
+            .cluster_group = cluster_group(config)};
 }
 
 Serving make_serving(const heartbeat::Settings &settings, const Config &config) {
@@ -45,6 +46,14 @@ std::optional<Witness> make_witness(const Config &config, const std::string &int
     if (!config.witness) return std::nullopt;
     return std::optional<Witness>(std::in_place, interface, *config.witness, config.virtual_ips,
                                   config.interval);
+}
+
+// Frames to a unicast MAC that no bridge has learned go to all ports without a word.
+std::optional<MulticastRouter> make_multicast_router(const Config &config,
+                                                     const std::string &interface) {
+    if (config.mac_mode == MacMode::unicast) return std::nullopt;
+    const bool with_ipv6 = !std::ranges::all_of(config.virtual_ips, &filter::IpAddress::is_v4);
+    return std::optional<MulticastRouter>(std::in_place, interface, with_ipv6);
 }
 
 // 0: there is none of that name.
@@ -86,6 +95,7 @@ Agent::Agent(const AgentOptions &options)
                                    filter_settings(config_, key_))), // drops everything as yet
       host_(host_wish(config_, self_), run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
       neighbours_(interface_, config_.virtual_ips, cluster_mac(config_)), // silent as yet
+      multicast_router_(make_multicast_router(config_, interface_)),
       witness_(make_witness(config_, interface_)),
       transport_(heartbeat_interfaces(config_, self_), filter::to_string(config_.group),
                  config_.port),
@@ -124,8 +134,10 @@ void Agent::run() {
         neighbours_.handle();
         obey_signals();
         control_waits_ = control_.serve([this](auto request) { return commands_.answer(request); });
-        if (links_.drain() || boot_now() >= heal_at_) {
+        const bool link_changed = links_.drain();
+        if (link_changed || boot_now() >= heal_at_) {
             heal_at_ = boot_now() + kHealEvery;
+            look_after_bridges(link_changed);
             look_after_interface();
             look_after_filter();
             look_after_host();
@@ -270,6 +282,19 @@ void Agent::look_after_filter() {
                " (interface=" + interface_ + ")");
     const std::uint8_t weight = filtering ? self_.weight : std::uint8_t{0};
     node_.step(boot_now(), heartbeat::event::SetWeight{weight});
+}
+
+void Agent::look_after_bridges(bool link_changed) {
+    if (!multicast_router_ || !failure_.empty()) return;
+    const bool advertised = advertising_;
+    try {
+        multicast_router_->advertise(boot_now(), link_changed);
+        advertising_ = true;
+    } catch (const std::exception &error) {
+        advertising_ = false;
+        if (advertised) log::warn(std::string("bridges: not told (") + error.what() + ")");
+    }
+    if (advertising_ && !advertised) log::info("bridges: told (interface=" + interface_ + ")");
 }
 
 void Agent::look_after_host() {

@@ -14,12 +14,13 @@
 #include "agent/host_interface.hpp"
 #include "agent/host_lock.hpp"
 #include "agent/host_setup.hpp"
+#include "agent/multicast_router.hpp"
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
 #include "agent/run_dir.hpp"
 #include "agent/signals.hpp"
-#include "agent/witness.hpp"
 #include "agent/sockets_census.hpp"
+#include "agent/witness.hpp"
 #include "heartbeat/transport.hpp"
 
 #include <memory>
@@ -62,6 +63,7 @@ class Agent {
     void look_after_host();
     void look_after_interface();
     void look_after_filter();
+    void look_after_bridges(bool link_changed);
     bool has_left() const;
 
     void add_commands();
@@ -82,6 +84,7 @@ class Agent {
     std::unique_ptr<filter::Datapath> datapath_;
     HostSetup host_;
     Neighbours neighbours_;
+    std::optional<MulticastRouter> multicast_router_;
     std::optional<Witness> witness_;
     LinkWatch links_;
     heartbeat::Transport transport_;
@@ -94,6 +97,7 @@ class Agent {
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to
     bool counting_ = true;                    // sockets can be listed, as far as is known
+    bool advertising_ = true;                 // bridges are told, as far as is known
     bool control_waits_ = false;              // more requests than one turn answers
     heartbeat::Time heal_at_{};               // look after the host then
     std::optional<heartbeat::Time> leave_by_; // told to end: at the latest then

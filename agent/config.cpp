@@ -68,6 +68,12 @@ filter::MacAddress cluster_mac(const Config &config) {
     return {0x03, 0xbf, last4[0], last4[1], last4[2], last4[3]};
 }
 
+std::optional<filter::IpAddress> cluster_group(const Config &config) {
+    if (config.mac_mode != MacMode::igmp) return std::nullopt;
+    const auto &first = config.virtual_ips.at(0).bytes;
+    return filter::IpAddress{filter::IpAddress::Family::v4, {239, 255, first[2], first[3]}};
+}
+
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name) {
     const std::string wanted = name ? *name : host_name();
     const NodeConfig *node = find_node(config, wanted);

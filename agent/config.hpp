@@ -87,8 +87,11 @@ Config parse_config(const std::string &text, const std::string &file);
 // The effective configuration, defaults filled in, as TOML that parses again to the same thing.
 std::string to_toml(const Config &config);
 
-// 03:bf and the first virtual IP's four octets (IPv6: its last four), by mac_mode.
+// By mac_mode: 03:bf or 02:bf and the first virtual IP's four octets (IPv6: its last four), or
+// 01:00:5e:7f and its last two.
 filter::MacAddress cluster_mac(const Config &config);
+// igmp: the group with that MAC, 239.255 and the first virtual IP's last two octets; else nothing.
+std::optional<filter::IpAddress> cluster_group(const Config &config);
 
 // The node that this process is: by --node when given, else by the host name, whole or up to its
 // first dot. Throws, naming what exists.

@@ -17,7 +17,6 @@ struct Limit {
 };
 
 const Limit kLimits[] = {
-    {"cluster", "mac_mode", {"multicast"}},
     {"cluster", "datapath", {"auto", "xdp", "xdp-native", "xdp-generic"}},
     {"node", "datapath", {"auto", "xdp", "xdp-native", "xdp-generic"}},
     {"rule", "health.type", {"none"}},

@@ -11,40 +11,26 @@
 namespace agent {
 namespace {
 
-struct Release {
-    void operator()(nl_addr *address) const { nl_addr_put(address); }
-    void operator()(rtnl_addr *address) const { rtnl_addr_put(address); }
-    void operator()(nl_cache *cache) const { nl_cache_free(cache); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, Release>;
-
-Owned<rtnl_addr> to_netlink(const HostAddress &address) {
+Netlink<rtnl_addr> to_netlink(const HostAddress &address) {
     const bool v4 = address.address.is_v4();
-    const Owned<nl_addr> local(
+    const Netlink<nl_addr> local(
         nl_addr_build(v4 ? AF_INET : AF_INET6, address.address.bytes.data(), v4 ? 4 : 16));
-    Owned<rtnl_addr> request(rtnl_addr_alloc());
+    Netlink<rtnl_addr> request(rtnl_addr_alloc());
     if (!local || !request) throw std::bad_alloc();
     rtnl_addr_set_ifindex(request.get(), address.index);
     if (rtnl_addr_set_local(request.get(), local.get()) < 0) throw std::bad_alloc();
     return request;
 }
 
+std::string added(int error) { return error >= 0 || error == -NLE_EXIST ? "" : nl_geterror(error); }
+
 } // namespace
-
-void HostAddresses::Close::operator()(nl_sock *socket) const { nl_socket_free(socket); }
-
-HostAddresses::HostAddresses() : socket_(nl_socket_alloc()) {
-    if (!socket_) throw std::bad_alloc();
-    if (const int error = nl_connect(socket_.get(), NETLINK_ROUTE); error < 0)
-        throw std::runtime_error(std::string("open netlink: ") + nl_geterror(error));
-}
 
 std::vector<HostAddress> HostAddresses::list() const {
     nl_cache *raw = nullptr;
     if (const int error = rtnl_addr_alloc_cache(socket_.get(), &raw); error < 0)
         throw std::runtime_error(std::string("list addresses: ") + nl_geterror(error));
-    const Owned<nl_cache> cache(raw);
+    const Netlink<nl_cache> cache(raw);
     std::vector<HostAddress> all;
     for (auto *object = nl_cache_get_first(raw); object != nullptr;
          object = nl_cache_get_next(object)) {
@@ -72,8 +58,14 @@ std::string HostAddresses::add(const HostAddress &address) const {
         rtnl_addr_set_preferred_lifetime(request.get(),
                                          0); // deprecated from the start: never a source
     }
-    const int error = rtnl_addr_add(socket_.get(), request.get(), 0);
-    return error >= 0 || error == -NLE_EXIST ? "" : nl_geterror(error);
+    return added(rtnl_addr_add(socket_.get(), request.get(), 0));
+}
+
+std::string HostAddresses::add_group(const HostAddress &group) const {
+    const auto request = to_netlink(group);
+    rtnl_addr_set_scope(request.get(), RT_SCOPE_HOST);
+    rtnl_addr_set_flags(request.get(), IFA_F_MCAUTOJOIN);
+    return added(rtnl_addr_add(socket_.get(), request.get(), 0));
 }
 
 std::string HostAddresses::remove(const HostAddress &address) const {

@@ -2,13 +2,11 @@
 // The host's IP addresses, through netlink.
 #pragma once
 
+#include "agent/netlink.hpp"
 #include "filter/address.hpp"
 
-#include <memory>
 #include <string>
 #include <vector>
-
-struct nl_sock;
 
 namespace agent {
 
@@ -19,19 +17,19 @@ struct HostAddress {
 
 class HostAddresses {
   public:
-    HostAddresses(); // throws std::runtime_error
+    HostAddresses() : socket_(open_netlink()) {} // throws std::runtime_error
 
     std::vector<HostAddress> list() const; // throws std::runtime_error
-    // With full prefix length, host scope, never preferred as a source. Both return nothing when
-    // all is well (an address that is there, or that is gone, already included), else the cause.
+    // With full prefix length, host scope, never preferred as a source. All three return nothing
+    // when all is well (an address that is there, or that is gone, already included), else the
+    // cause.
     std::string add(const HostAddress &address) const;
+    // An IPv4 group: as long as the address is there, the kernel is a member of it.
+    std::string add_group(const HostAddress &group) const;
     std::string remove(const HostAddress &address) const;
 
   private:
-    struct Close {
-        void operator()(nl_sock *socket) const;
-    };
-    std::unique_ptr<nl_sock, Close> socket_;
+    Netlink<nl_sock> socket_;
 };
 
 } // namespace agent

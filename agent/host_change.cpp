@@ -18,8 +18,8 @@ namespace agent {
 namespace {
 
 constexpr std::string_view kFirstLine = "nlbd 1";
-constexpr std::array<std::string_view, 3> kKinds{"sysctl", "group",
-                                                 "address"}; // by HostChange::Kind
+constexpr std::array<std::string_view, 5> kKinds{"sysctl", "group", "address", "membership",
+                                                 "mac"}; // by HostChange::Kind
 
 std::vector<std::string_view> words(std::string_view line) {
     std::vector<std::string_view> all;

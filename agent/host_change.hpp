@@ -8,6 +8,11 @@
 //     sysctl 2 eth0 arp_ignore 0 1
 //     group 2 eth0 03:bf:c0:00:02:64
 //     address 1 lo 192.0.2.100
+//
+// In the other MAC modes a line such as one of these takes the place of the group's:
+//
+//     membership 2 eth0 239.255.2.100
+//     mac 2 eth0 02:bf:c0:00:02:64
 #pragma once
 
 #include "filter/address.hpp"
@@ -21,9 +26,11 @@ namespace agent {
 
 struct HostChange {
     enum class Kind {
-        sysctl,  // /proc/sys/net/ipv4/conf/DEVICE/what: before -> value
-        group,   // a static link-layer group: what
-        address, // an IP address with full prefix length: what
+        sysctl,     // /proc/sys/net/ipv4/conf/DEVICE/what: before -> value
+        group,      // a static link-layer group: what
+        address,    // an IP address with full prefix length: what
+        membership, // of an IPv4 group, reported by the kernel: what
+        mac,        // a unicast MAC address beside the device's own: what
     };
     Kind kind = Kind::sysctl;
     int index = 0; // the device's: another one under the same name knows nothing of this change

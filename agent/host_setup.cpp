@@ -14,6 +14,15 @@ namespace {
 
 using Kind = HostChange::Kind;
 
+// How the interface gets to hear the cluster MAC.
+HostChange hearing(const HostWish &wish, int index) {
+    if (wish.cluster_group)
+        return {
+            Kind::membership, index, wish.interface, filter::to_string(*wish.cluster_group), 0, 0};
+    const Kind kind = (wish.cluster_mac[0] & 1) != 0 ? Kind::group : Kind::mac;
+    return {kind, index, wish.interface, filter::to_string(wish.cluster_mac), 0, 0};
+}
+
 // In the order in which they are made: silent first, then able to hear, then able to accept.
 std::vector<HostChange> wished_changes(const HostWish &wish) {
     std::vector<HostChange> changes;
@@ -27,8 +36,7 @@ std::vector<HostChange> wished_changes(const HostWish &wish) {
     for (const auto &other : wish.silent_interfaces)
         if (other != wish.interface) silence(other);
     if (const auto found = find_interface(wish.interface))
-        changes.push_back(
-            {Kind::group, found->index, wish.interface, filter::to_string(wish.cluster_mac), 0, 0});
+        changes.push_back(hearing(wish, found->index));
     if (const auto lo = find_interface("lo"))
         for (const auto &address : wish.virtual_ips)
             changes.push_back({Kind::address, lo->index, "lo", filter::to_string(address), 0, 0});
@@ -70,14 +78,15 @@ void require_ipv6(const std::string &device, const filter::IpAddress &address) {
 }
 
 void refuse_impossible(const HostWish &wish, const HostState &state) {
-    require_interface(wish.interface);
+    const auto self = require_interface(wish.interface);
     const auto lo = find_interface("lo");
     if (!lo || !lo->up)
         throw std::runtime_error(
             "interface lo: is down, so it cannot hold virtual IPs: ip link set lo up");
-    if ((wish.cluster_mac[0] & 1) == 0)
-        throw std::runtime_error("cluster MAC " + filter::to_string(wish.cluster_mac) +
-                                 ": is not a group address");
+    if (self.mac == wish.cluster_mac)
+        throw std::runtime_error("interface " + wish.interface + ": its own MAC address is the " +
+                                 "cluster's, " + filter::to_string(wish.cluster_mac) +
+                                 ": give it one of its own, nlbd adds the cluster's");
     for (const auto &address : wish.virtual_ips) {
         if (!address.is_v4()) {
             require_ipv6("lo", address);

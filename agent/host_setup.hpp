@@ -8,10 +8,11 @@
 //     the source of a connection or of an ARP request of its own, which would spread this node's
 //     MAC for a virtual IP.
 //   - arp_ignore >= 1 and arp_announce >= 2 on every interface that should be silent
-//   - the cluster MAC in the interface's list of static link-layer groups. Unlike a socket's
-//   membership it
-//     outlives the process: a crash of the agent must not stop the frames while the filter goes on
-//     serving.
+//   - what makes the interface accept the cluster MAC: a static link-layer group (multicast), a
+//     second unicast MAC (unicast), or an address with the autojoin flag, for which the kernel is a
+//     member of the group and reports that to switches (igmp). Unlike a socket's membership each of
+//     them outlives the process: a crash of the agent must not stop the frames while the filter
+//     goes on serving.
 //
 // Everything is written down in a record file *before* it is changed. So an agent that was killed
 // leaves a record, and the next one takes over what is there: at the end the host is as it was
@@ -25,6 +26,7 @@
 #include "agent/host_change.hpp"
 #include "agent/host_state.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +37,9 @@ struct HostWish {
     std::vector<std::string>
         silent_interfaces; // others that must not answer ARP: those of the heartbeats
     std::vector<filter::IpAddress> virtual_ips;
-    filter::MacAddress cluster_mac{}; // a group address
+    filter::MacAddress cluster_mac{};
+    std::optional<filter::IpAddress>
+        cluster_group{}; // igmp: the IPv4 group that the cluster MAC belongs to
 };
 
 class HostSetup {

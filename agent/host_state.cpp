@@ -54,17 +54,19 @@ std::set<std::pair<int, std::string>> static_groups() {
     return groups;
 }
 
+filter::MacAddress mac_of(const HostChange &change) {
+    const auto mac = filter::parse_mac(change.what);
+    if (!mac) throw std::runtime_error("address " + change.what + ": is not a MAC address");
+    return *mac;
+}
+
 // 0 or errno. The kernel keeps one static entry however often it is added.
 int change_group(unsigned long request_code, const HostChange &change) {
     ifreq request{};
     change.device.copy(request.ifr_name, sizeof request.ifr_name - 1);
     request.ifr_hwaddr.sa_family = AF_UNSPEC;
-    unsigned octet[6];
-    if (std::sscanf(change.what.c_str(), "%2x:%2x:%2x:%2x:%2x:%2x", &octet[0], &octet[1], &octet[2],
-                    &octet[3], &octet[4], &octet[5]) != 6)
-        return EINVAL;
-    std::transform(octet, octet + 6, request.ifr_hwaddr.sa_data,
-                   [](unsigned o) { return static_cast<char>(o); });
+    const auto mac = mac_of(change);
+    std::memcpy(request.ifr_hwaddr.sa_data, mac.data(), mac.size());
     const int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     const int result = any >= 0 && ioctl(any, request_code, &request) == 0 ? 0 : errno;
     if (any >= 0) close(any);
@@ -99,6 +101,7 @@ int HostState::read_sysctl(const std::string &device, const std::string &name) {
 void HostState::refresh() {
     present_ = addresses_.list();
     groups_ = static_groups();
+    present_macs_ = macs_.list();
 }
 
 bool HostState::stands(const HostChange &change) const {
@@ -108,9 +111,16 @@ bool HostState::stands(const HostChange &change) const {
                change.value;
     case Kind::group:
         return groups_.contains({change.index, change.what});
+    case Kind::mac:
+        return present_macs_.contains({change.index, mac_of(change)});
     case Kind::address:
+    case Kind::membership:
         break;
     }
+    return has_address(change);
+}
+
+bool HostState::has_address(const HostChange &change) const {
     return std::any_of(present_.begin(), present_.end(), [&](const HostAddress &there) {
         return there.index == change.index && filter::to_string(there.address) == change.what;
     });
@@ -137,6 +147,12 @@ void HostState::make(const HostChange &change) {
     case Kind::address:
         check(addresses_.add(address_of(change)), "add", change, "to");
         break;
+    case Kind::membership:
+        check(addresses_.add_group(address_of(change)), "add", change, "to");
+        break;
+    case Kind::mac:
+        check(macs_.add(change.index, mac_of(change)), "add", change, "to");
+        break;
     }
 }
 
@@ -154,7 +170,11 @@ void HostState::undo(const HostChange &change) {
         break;
     }
     case Kind::address:
+    case Kind::membership:
         check(addresses_.remove(address_of(change)), "remove", change, "from");
+        break;
+    case Kind::mac:
+        check(macs_.remove(change.index, mac_of(change)), "remove", change, "from");
         break;
     }
 }

@@ -6,6 +6,7 @@
 
 #include "agent/host_address.hpp"
 #include "agent/host_change.hpp"
+#include "agent/host_mac.hpp"
 
 #include <set>
 #include <string>
@@ -16,7 +17,7 @@ namespace agent {
 
 class HostState {
   public:
-    // Reads addresses and groups anew; stands() and holders() answer from this.
+    // Reads addresses and groups of all kinds anew; stands() and holders() answer from this.
     void refresh();
     bool stands(const HostChange &change) const;
     std::vector<std::string>
@@ -30,9 +31,13 @@ class HostState {
     static int read_sysctl(const std::string &device, const std::string &name); // throws
 
   private:
+    bool has_address(const HostChange &change) const;
+
     HostAddresses addresses_;
+    HostMacs macs_;
     std::vector<HostAddress> present_;
     std::set<std::pair<int, std::string>> groups_; // device index and MAC
+    std::set<std::pair<int, filter::MacAddress>> present_macs_;
 };
 
 } // namespace agent

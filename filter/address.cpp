@@ -37,4 +37,14 @@ std::string to_string(const MacAddress &mac) {
     return buffer;
 }
 
+std::optional<MacAddress> parse_mac(std::string_view text) {
+    MacAddress mac;
+    const std::string copy(text);
+    if (std::sscanf(copy.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2],
+                    &mac[3], &mac[4], &mac[5]) != 6 ||
+        to_string(mac) != text)
+        return std::nullopt;
+    return mac;
+}
+
 } // namespace filter

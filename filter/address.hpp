@@ -26,5 +26,6 @@ std::string to_string(const IpAddress &address);
 
 using MacAddress = std::array<std::uint8_t, 6>;
 std::string to_string(const MacAddress &mac); // "03:bf:c0:00:02:64"
+std::optional<MacAddress> parse_mac(std::string_view text); // of that form alone
 
 } // namespace filter

@@ -73,10 +73,42 @@ BOOST_AUTO_TEST_CASE(setup_changes_the_host_and_restore_takes_all_of_it_back) {
     BOOST_TEST(state() == before);
 }
 
-BOOST_AUTO_TEST_CASE(end_of_the_object_restores) {
+BOOST_AUTO_TEST_CASE(each_mac_mode_makes_the_interface_hear_and_the_end_of_the_object_restores) {
     const auto before = state();
+    const std::vector<std::string> traces{"03bfc0000264", "239.255.2.100/32 scope host autojoin",
+                                          "02:bf:c0:00:02:64 dev eth0 self permanent"};
+    for (std::size_t mode = 0; mode < traces.size(); ++mode) {
+        {
+            const HostSetup setup(wishes()[mode], file("host"));
+            for (std::size_t other = 0; other < traces.size(); ++other)
+                BOOST_TEST(has(state(), traces[other]) == (other == mode), state());
+        }
+        BOOST_TEST(state() == before);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(successor_in_another_mac_mode_leaves_nothing_of_the_killed_ones) {
+    const auto before = state();
+    for (const int mode : {0, 1, 2, 1, 0, 2, 0}) {
+        set_up_and_die(wishes()[static_cast<std::size_t>(mode)], file("host"));
+        const auto left = state();
+        BOOST_TEST(has(left, "03bfc0000264") == (mode == 0));
+        BOOST_TEST(has(left, "239.255.2.100/32") == (mode == 1));
+        BOOST_TEST(has(left, "02:bf:c0:00:02:64 dev eth0 self") == (mode == 2));
+    }
     { const HostSetup setup(wish(), file("host")); }
     BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(cluster_mac_that_was_there_before_stays_in_each_mode) {
+    run("ip maddress add 03:bf:c0:00:02:64 dev eth0; bridge fdb add 02:bf:c0:00:02:64 dev eth0 "
+        "self;"
+        "ip address add 239.255.2.100/32 dev eth0 autojoin");
+    const auto before = state();
+    for (const auto &each : wishes()) {
+        { const HostSetup setup(each, file("host")); }
+        BOOST_TEST(state() == before);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_was_there_before_stays) {
@@ -219,9 +251,27 @@ BOOST_AUTO_TEST_CASE(interface_made_anew_is_set_up_again) {
 }
 
 BOOST_AUTO_TEST_CASE(interface_taken_down_and_up_loses_nothing) {
-    HostSetup setup(wish(), file("host"));
-    run("ip link set eth0 down; ip link set eth0 up");
-    BOOST_TEST(setup.heal().empty());
+    for (const auto &each : wishes()) {
+        HostSetup setup(each, file("host"));
+        const auto before = state();
+        run("ip link set eth0 down; ip link set eth0 up; ip address add fd00::11/64 dev eth0 nodad;"
+            "ip address add fe80::11/64 dev eth0 nodad");
+        BOOST_TEST(setup.heal().empty());
+        BOOST_TEST(state() == before);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(cluster_mac_that_somebody_removed_is_put_back_in_each_mode) {
+    for (const auto &each : wishes()) {
+        HostSetup setup(each, file("host"));
+        const auto before = state();
+        run("ip maddress delete 03:bf:c0:00:02:64 dev eth0;"
+            "bridge fdb delete 02:bf:c0:00:02:64 dev eth0 self;"
+            "ip address delete 239.255.2.100/32 dev eth0");
+        BOOST_TEST(state() != before);
+        BOOST_TEST(setup.heal().size() == 1U);
+        BOOST_TEST(state() == before);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(sysctl_that_an_administrator_set_meanwhile_is_left) {
@@ -253,8 +303,10 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_and_nothing_left_behind) {
     other.interface = "lo";
     check_refused(*this, other, "interface lo: is not an Ethernet interface");
     other = wish();
-    other.cluster_mac[0] = 0x02;
-    check_refused(*this, other, "cluster MAC 02:bf:c0:00:02:64: is not a group address");
+    other.cluster_mac = {0x0a, 0, 0, 0, 0, 0x99};
+    check_refused(*this, other,
+                  "interface eth0: its own MAC address is the cluster's, 0a:00:00:00:00:99: give "
+                  "it one of its own, nlbd adds the cluster's");
     run("ip address add 192.0.2.100/24 dev eth0");
     check_refused(*this, wish(),
                   "virtual IP 192.0.2.100: is an address of eth0 already; remove it there, nlbd "

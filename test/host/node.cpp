@@ -111,8 +111,17 @@ agent::HostWish Node::wish() const {
         "eth0", {}, {*filter::parse_ip("192.0.2.100"), *filter::parse_ip("fd00::64")}, kClusterMac};
 }
 
+std::vector<agent::HostWish> Node::wishes() const {
+    auto igmp = wish(), unicast = wish();
+    igmp.cluster_mac = {0x01, 0, 0x5e, 0x7f, 2, 0x64};
+    igmp.cluster_group = filter::parse_ip("239.255.2.100");
+    unicast.cluster_mac[0] = 0x02;
+    return {wish(), igmp, unicast};
+}
+
 std::string Node::state() const {
-    return run("ip -o address; cat /proc/net/dev_mcast; cd /proc/sys/net;"
+    return run("{ ip -o address; cat /proc/net/dev_mcast /proc/net/igmp | tr -d '*';"
+               "bridge fdb show; cd /proc/sys/net;"
                "grep -r . ipv4/conf/*/arp_* ipv6/conf/*/accept_dad; ls " +
-               directory_.string());
+               directory_.string() + "; } | sort");
 }

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 constexpr filter::MacAddress kClusterMac{0x03, 0xbf, 0xc0, 0, 2, 0x64};
 inline const std::string kClusterMacText = "03:bf:c0:00:02:64";
@@ -37,8 +38,10 @@ class Node {
         const std::function<void()> &what) const; // in this process, in the client's namespace
 
     std::string file(const std::string &name) const { return directory_ / name; }
-    agent::HostWish wish() const; // 192.0.2.100 and fd00::64 on eth0
-    // All that a setup could have changed: addresses, link-layer groups, sysctls.
+    agent::HostWish wish() const; // 192.0.2.100 and fd00::64 on eth0, a multicast cluster MAC
+    // One for each way to hear the cluster MAC: multicast, igmp, unicast.
+    std::vector<agent::HostWish> wishes() const;
+    // All that a setup could have changed: addresses, groups and MACs of all kinds, sysctls.
     std::string state() const;
 
   private:

@@ -71,12 +71,14 @@ def _unmount_below(directory):
 class Cluster:
     """nodes: how many. rules, extra: see configuration(). heartbeat_network: beats go over eth1 and bridge1 alone.
 
-    ports: what the servers listen on. key: the cluster's, for the same spread in every run; else a new one.
+    ports: what the servers listen on. key: the cluster's, for the same spread in every run; else a new one. snooping:
+    the bridges snoop IGMP and MLD, and are the querier; they ask every second and forget after three.
     """
 
-    def __init__(self, nodes=3, heartbeat_network=False, servers=True, ports=SERVICE_PORTS, key=None, **options):
+    def __init__(self, nodes=3, heartbeat_network=False, servers=True, ports=SERVICE_PORTS, key=None, snooping=False,
+                 **options):
         self.ids = list(range(1, nodes + 1))
-        self.heartbeat_network = heartbeat_network
+        self.heartbeat_network, self.snooping = heartbeat_network, snooping
         self.directory = f"/tmp/{_PREFIX}{os.getpid()}"
         self.client, self.switch = self.namespace("client"), self.namespace("switch")
         self.key_file = f"{self.directory}/cluster.key"
@@ -171,8 +173,10 @@ class Cluster:
             file.write(self._key + "\n")
 
     def add_bridge(self, name):
+        snooping = "1 mcast_query_response_interval 20 mcast_query_interval 100 mcast_membership_interval 300"
         netns.ip(self.switch, f"""
-            link add {name} type bridge mcast_snooping 0 forward_delay 0
+            link add {name} type bridge forward_delay 0 mcast_snooping {snooping if self.snooping else 0}
+            link set {name} type bridge mcast_querier {int(self.snooping)}
             link set {name} up""")
 
     def add_host(self, who):

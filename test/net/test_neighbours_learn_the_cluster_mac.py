@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ARP and neighbour discovery give the cluster MAC, from one node; the switch never learns it.
+"""ARP and neighbour discovery give the cluster MAC, from one node; the switch never learns it. In each MAC mode.
 
     client --- bridge (witness) --- web1, web2, web3
 
 The cluster MAC as an Ethernet source would teach a switch one port for it, and cut the other nodes off. A node's own
-MAC for a virtual IP would send all clients' traffic to that node.
+MAC for a virtual IP would send all clients' traffic to that node. What a node says for itself comes from its own MAC,
+and so it is reached by the others: also where the cluster MAC is a unicast address.
 """
 
 import json
@@ -12,11 +13,12 @@ import socket
 
 import flows
 import netns
+from fdb import FdbWatch
 from harness import VIP4, VIP6, Cluster, check, main
 from owners import check_tcp
 from witness import ETH_P_ARP, ETH_P_IPV6, Witness
 
-CLUSTER_MAC = "03:bf:c0:00:02:64"
+MODES = {"multicast": "03:bf:c0:00:02:64", "igmp": "01:00:5e:7f:02:64", "unicast": "02:bf:c0:00:02:64"}
 
 
 def neighbour(cluster, address):
@@ -38,43 +40,75 @@ def claims(frame):
     return None
 
 
-def resolve(cluster, expected_speaker):
+def resolve(cluster, mac, expected_speaker):
     """Clients ask anew; one node answers, with the cluster MAC."""
     netns.run(cluster.client, "ip", "neighbour", "flush", "dev", "eth0")
     with Witness(cluster.switch) as seen:
         for address in (VIP4, VIP6):
             check_tcp(cluster, flows.many(200, address, 7001))
-            check(neighbour(cluster, address) == CLUSTER_MAC,
-                  f"the client has {neighbour(cluster, address)} for {address}, not {CLUSTER_MAC}")
-    claimed = {(port, mac) for port, frame in seen.frames if (mac := claims(frame))}
-    check(claimed == {(expected_speaker, CLUSTER_MAC)},
+            check(neighbour(cluster, address) == mac,
+                  f"the client has {neighbour(cluster, address)} for {address}, not {mac}")
+    claimed = {(port, told) for port, frame in seen.frames if (told := claims(frame))}
+    check(claimed == {(expected_speaker, mac)},
           f"who said what about the virtual IPs: {sorted(claimed)}, expected {expected_speaker} alone")
-    return seen
 
 
-def check_switch(cluster, seen):
-    check(CLUSTER_MAC not in seen.sources(), f"{seen.sources().get(CLUSTER_MAC)} sent frames from the cluster MAC")
-    learned = netns.run(cluster.switch, "bridge", "fdb", "show").stdout
-    check(CLUSTER_MAC not in learned, f"the bridge has learned the cluster MAC:\n{learned}")
+def reach_each_other(cluster):
+    """Every node pings every other one under its own addresses."""
+    for node in cluster.ids:
+        for other in cluster.ids:
+            for address in (f"192.0.2.{other}", f"2001:db8::{other:x}"):
+                done = netns.run(cluster.namespace(node), "ping", "-c1", "-W5", address, check=False)
+                check(done.returncode == 0, f"web{node} does not reach web{other} at {address}: {done.stdout}")
+
+
+def live(cluster, mac):
+    """Starts, stops, crashes and restarts of all kinds."""
+    cluster.start_all()
+    cluster.wait_active([1, 2, 3])
+    resolve(cluster, mac, "web1")  # the default host: the lowest id
+    reach_each_other(cluster)
+    cluster.crash(1)
+    cluster.wait_active([2, 3])
+    resolve(cluster, mac, "web2")
+    cluster.revive(1)
+    cluster.wait_active([1, 2, 3])
+    resolve(cluster, mac, "web1")
+    cluster.kill(1)
+    cluster.start(1)  # at once: it resumes
+    cluster.wait_active([1, 2, 3])
+    cluster.nlbctl("stop", node=1)
+    cluster.wait_active([2, 3])
+    resolve(cluster, mac, "web2")
+    cluster.nlbctl("start", node=1)
+    cluster.wait_active([1, 2, 3])
+    resolve(cluster, mac, "web1")
+    reach_each_other(cluster)
+    for node in cluster.ids:
+        cluster.terminate(node)
+
+
+def own_mac(cluster, who):
+    return json.loads(netns.run(cluster.namespace(who), "ip", "-j", "link", "show", "eth0").stdout)[0]["address"]
+
+
+def test_mode(mode, mac):
+    with Cluster(nodes=3, cluster=f'mac_mode = "{mode}"') as cluster:
+        with Witness(cluster.switch) as seen, FdbWatch(cluster.switch) as learned:
+            live(cluster, mac)
+        check(mac not in seen.sources(), f"{mode}: {seen.sources().get(mac)} sent frames from the cluster MAC")
+        check(learned.mentions(own_mac(cluster, 3)), "the watch on the forwarding table sees nothing")
+        check(not learned.mentions(mac), f"{mode}: the bridge has learned the cluster MAC")
+        wrong = {(port, told) for port, frame in seen.frames if (told := claims(frame)) and told != mac}
+        check(not wrong, f"{mode}: a node's own MAC was announced for a virtual IP: {wrong}")
+        for node in cluster.ids:
+            sources = {source for source, ports in seen.sources().items() if f"web{node}" in ports}
+            check(sources == {own_mac(cluster, node)}, f"{mode}: web{node} sent from {sources}")
 
 
 def test():
-    with Cluster(nodes=3) as cluster:
-        with Witness(cluster.switch) as whole_life:
-            cluster.start_all()
-            cluster.wait_active([1, 2, 3])
-            resolve(cluster, "web1")  # the default host: the lowest id
-            cluster.crash(1)
-            cluster.wait_active([2, 3])
-            resolve(cluster, "web2")
-            cluster.revive(1)
-            cluster.wait_active([1, 2, 3])
-            resolve(cluster, "web1")
-            for node in cluster.ids:
-                cluster.terminate(node)
-        check_switch(cluster, whole_life)
-        wrong = {(port, mac) for port, frame in whole_life.frames if (mac := claims(frame)) and mac != CLUSTER_MAC}
-        check(not wrong, f"a node's own MAC was announced for a virtual IP: {wrong}")
+    for mode, mac in MODES.items():
+        test_mode(mode, mac)
 
 
 main(test)

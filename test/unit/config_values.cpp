@@ -81,6 +81,8 @@ std::string mac(agent::MacMode mode, std::string_view first) {
     agent::Config config = smallest();
     config.mac_mode = mode;
     config.virtual_ips = {*filter::parse_ip(first)};
+    if (const auto group = agent::cluster_group(config))
+        return filter::to_string(agent::cluster_mac(config)) + " " + filter::to_string(*group);
     return filter::to_string(agent::cluster_mac(config));
 }
 
@@ -187,7 +189,7 @@ BOOST_AUTO_TEST_CASE(rules_that_only_touch_do_not_overlap) {
 BOOST_AUTO_TEST_CASE(the_first_virtual_ip_gives_the_mac_address) {
     BOOST_TEST(mac(agent::MacMode::multicast, "192.0.2.100") == "03:bf:c0:00:02:64");
     BOOST_TEST(mac(agent::MacMode::unicast, "192.0.2.100") == "02:bf:c0:00:02:64");
-    BOOST_TEST(mac(agent::MacMode::igmp, "192.0.2.100") == "01:00:5e:7f:02:64");
+    BOOST_TEST(mac(agent::MacMode::igmp, "192.0.2.100") == "01:00:5e:7f:02:64 239.255.2.100");
     BOOST_TEST(mac(agent::MacMode::multicast, "2001:db8::aabb:ccdd") == "03:bf:aa:bb:cc:dd");
 }
 

@@ -29,9 +29,17 @@ BOOST_AUTO_TEST_CASE(families_differ_even_with_equal_bytes) {
     BOOST_TEST(filter::parse_ip("0.0.0.0")->is_v4());
 }
 
-BOOST_AUTO_TEST_CASE(mac_addresses_print_with_colons) {
-    BOOST_TEST(filter::to_string(filter::MacAddress{0x03, 0xbf, 0xc0, 0, 2, 100}) ==
-               "03:bf:c0:00:02:64");
+BOOST_AUTO_TEST_CASE(mac_addresses_print_with_colons_and_parse_back) {
+    const filter::MacAddress mac{0x03, 0xbf, 0xc0, 0, 2, 100};
+    BOOST_TEST(filter::to_string(mac) == "03:bf:c0:00:02:64");
+    BOOST_TEST((filter::parse_mac("03:bf:c0:00:02:64") == mac));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_mac_address_is_refused) {
+    for (const std::string_view text :
+         {"", "03:bf:c0:00:02", "03:bf:c0:00:02:64:", "03:bf:c0:00:02:64:65", "3:bf:c0:0:2:64",
+          "03-bf-c0-00-02-64", "03:bf:c0:00:02:6g", " 03:bf:c0:00:02:64", "03:BF:C0:00:02:64"})
+        BOOST_TEST(!filter::parse_mac(text), text);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

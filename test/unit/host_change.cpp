@@ -17,11 +17,15 @@ namespace {
 const HostRecord kRecord{"boot 7",
                          {{Kind::sysctl, 2, "eth0.5", "arp_ignore", 0, 1},
                           {Kind::group, 2, "eth0.5", "03:bf:c0:00:02:64", 0, 0},
+                          {Kind::membership, 2, "eth0.5", "239.255.2.100", 0, 0},
+                          {Kind::mac, 2, "eth0.5", "02:bf:c0:00:02:64", 0, 0},
                           {Kind::address, 1, "lo", "fd00::64", 0, 0}}};
 const std::string kText = "nlbd 1\n"
                           "place boot 7\n"
                           "sysctl 2 eth0.5 arp_ignore 0 1\n"
                           "group 2 eth0.5 03:bf:c0:00:02:64\n"
+                          "membership 2 eth0.5 239.255.2.100\n"
+                          "mac 2 eth0.5 02:bf:c0:00:02:64\n"
                           "address 1 lo fd00::64\n";
 
 struct Directory {
