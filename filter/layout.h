@@ -7,9 +7,9 @@
  * memory write. Sizes are fixed at the product's limits (32 rules, 32 virtual IPs), so that no
  * look-up follows a pointer.
  *
- * Who writes: the agent alone, save `judged`. What is too large to change at once exists several
- * times, and the one word `active` says which copy counts; the programs read that word once a
- * packet.
+ * Who writes: the agent alone, save `judged` and `marks`. What is too large to change at once
+ * exists several times, and the one word `active` says which copy counts; the programs read that
+ * word once a packet.
  *
  * Compiled by clang for BPF and by C++; little-endian machines alone (buckets must agree between
  * nodes).
@@ -46,11 +46,12 @@
     X(NOT_VIRTUAL_IP, "not_virtual_ip")                                                            \
     X(NEIGHBOUR_DISCOVERY, "neighbour_discovery")
 #define NLB_DROPPED(X)                                                                             \
-    X(FOREIGN, "foreign")             /* another node serves the bucket */                         \
-    X(NO_OWNER, "no_owner")           /* nobody serves it */                                       \
-    X(RULE_DISABLED, "rule_disabled") /* by configuration */                                       \
-    X(GUARDED, "guarded")             /* no socket here: the peer that has it answers */           \
-    X(LINGERING_SYN, "lingering_syn") /* new connections go to the new owner */                    \
+    X(FOREIGN, "foreign")                   /* another node serves the bucket */                   \
+    X(FOREIGN_FRAGMENT, "foreign_fragment") /* the first one of its datagram was dropped */        \
+    X(NO_OWNER, "no_owner")                 /* nobody serves it */                                 \
+    X(RULE_DISABLED, "rule_disabled")       /* by configuration */                                 \
+    X(GUARDED, "guarded")                   /* no socket here: the peer that has it answers */     \
+    X(LINGERING_SYN, "lingering_syn")       /* new connections go to the new owner */              \
     X(LINGERING_NO_SOCKET, "lingering_no_socket") /* of a connection that is not here */           \
     X(LEASE_EXPIRED, "lease_expired")             /* the right to serve has run out */             \
     X(IP_HEADER, "ip_header")                     /* version or header length is wrong */          \
@@ -74,7 +75,7 @@ enum nlb_reason {
 
 /* Changes with every change of anything below, so that a successor knows whether it can adopt the
  * tables. */
-#define NLB_LAYOUT 1
+#define NLB_LAYOUT 2
 
 #define NLB_BUCKETS 65536
 #define NLB_GROUP_SHIFT 7 /* 128 buckets a group */
@@ -87,6 +88,7 @@ enum nlb_reason {
 #define NLB_SLOTS 256   /* of the virtual IPs' hash table */
 #define NLB_OWNER_BUFFERS 4
 #define NLB_CONFIG_BUFFERS 2
+#define NLB_MARKS 4096 /* of datagrams whose first fragment was dropped: fragments.h */
 #define NLB_NOTES 2
 #define NLB_NOTE_BYTES 4092
 
@@ -173,6 +175,7 @@ struct nlb_state {
     struct nlb_note notes[NLB_NOTES];
     struct nlb_config config[NLB_CONFIG_BUFFERS];
     struct nlb_owners owners[NLB_OWNER_BUFFERS];
+    __u64 marks[NLB_MARKS]; /* written by the programs */
 };
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, active_owners) == 16);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, own_mac) == 32);
@@ -181,7 +184,8 @@ NLB_ASSERT(__builtin_offsetof(struct nlb_state, judged) == 192);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, notes) == 208);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, config) == 8400);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 299536);
-NLB_ASSERT(sizeof(struct nlb_state) == 1381136);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, marks) == 1381136);
+NLB_ASSERT(sizeof(struct nlb_state) == 1413904);
 
 /* One a processor; the agent adds them up. */
 struct nlb_counters {

@@ -107,6 +107,20 @@ NLB_INLINE __u64 nlb_walk(void *context, struct nlb_cursor cursor, __u8 protocol
     return walk_extensions(context, cursor.offset, protocol, payload);
 }
 
+__noinline int remember_fragment(__u64 source0, __u64 source1, __u64 destination0,
+                                 __u64 destination1, __u64 word) {
+    const __u64 addresses[4] = {source0, source1, destination0, destination1};
+    return nlb_remember_fragment(state.marks, nlb_active_config(&state)->hash_key, addresses, word,
+                                 nlb_boot_ns());
+}
+
+NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,
+                            enum nlb_fragment what) {
+    (void)context;
+    return remember_fragment(packet->source[0], packet->source[1], packet->destination[0],
+                             packet->destination[1], nlb_fragment_word(packet, what));
+}
+
 NLB_INLINE void count(__u32 reason, __s32 table) {
     __u32 zero = 0;
     struct nlb_counters *mine = bpf_map_lookup_elem(&counters, &zero);

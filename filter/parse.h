@@ -56,6 +56,7 @@ struct nlb_packet {
     __u8 protocol;
     __u8 kind;
     __u8 tcp_flags;
+    __u32 fragment_id;    /* as it lies in the packet; of no meaning but in a fragment */
     __u32 first_fragment; /* its transport header's length field speaks of more than this frame */
     __u32 payload;        /* bytes after the IP headers */
     __u32 extended;       /* there were extension headers */
@@ -236,6 +237,7 @@ NLB_INLINE enum nlb_reason nlb_take_ipv4(struct nlb_cursor *cursor, const __u8 *
     __u16 fragment = __builtin_bswap16(nlb_load16(ip + 6));
     if (fragment & 0x1fff) packet->kind = NLB_KIND_LATER_FRAGMENT;
     packet->first_fragment = fragment & 0x2000;
+    packet->fragment_id = nlb_load16(ip + 4);
     cursor->at += header - 20; /* options: `payload` has been measured without them */
     cursor->offset += header - 20;
     return NLB_ACCEPTED;
@@ -248,11 +250,12 @@ NLB_INLINE int nlb_is_extension(__u8 protocol) {
 
 /* What stands behind a chain of extension headers, in one word: a BPF program walks the chain in a
  * function that the verifier checks once and for all, and such a function returns a number. */
+#define NLB_WALKED_REASON(walked) ((walked)&0xff)
 #define NLB_WALKED_PROTOCOL(walked) ((__u8)((walked) >> 8))
 #define NLB_WALKED_LATER (1 << 16)
 #define NLB_WALKED_FIRST (1 << 17)
-#define NLB_WALKED_LENGTH(walked) ((__u32)((walked) >> 32) & 0x7fff)
-#define NLB_WALKED_REASON(walked) ((walked)&0xff)
+#define NLB_WALKED_LENGTH(walked) ((__u32)(walked) >> 15 & 0x7ff8) /* of the headers */
+#define NLB_WALKED_ID(walked) ((__u32)((walked) >> 32))            /* of a fragment */
 
 /* Takes up to eight extension headers, the first of kind `protocol`, out of `payload` bytes. */
 NLB_INLINE __u64 nlb_walk_extensions(struct nlb_cursor cursor, __u8 protocol, __u32 payload) {
@@ -265,7 +268,8 @@ NLB_INLINE __u64 nlb_walk_extensions(struct nlb_cursor cursor, __u8 protocol, __
         if (length > payload) return NLB_TRUNCATED;
         if (protocol == NLB_IP_FRAGMENT) {
             __u16 fragment = __builtin_bswap16(nlb_load16(header + 2));
-            if (fragment & 0xfff8) return NLB_WALKED_LATER;
+            flags |= (__u64)nlb_load32(header + 4) << 32;
+            if (fragment & 0xfff8) return flags | NLB_WALKED_LATER;
             flags |= fragment & 1 ? NLB_WALKED_FIRST : 0;
         }
         protocol = header[0];
@@ -273,7 +277,7 @@ NLB_INLINE __u64 nlb_walk_extensions(struct nlb_cursor cursor, __u8 protocol, __
         payload -= length;
         walked += length;
         if (!nlb_is_extension(protocol))
-            return (__u64)walked << 32 | flags | (__u64)protocol << 8 | NLB_ACCEPTED;
+            return flags | (__u64)(walked >> 3) << 18 | (__u64)protocol << 8 | NLB_ACCEPTED;
     }
     return NLB_TOO_MANY_HEADERS;
 }
@@ -294,6 +298,7 @@ NLB_INLINE enum nlb_reason nlb_take_ipv6(void *context, struct nlb_cursor *curso
     packet->extended = 1;
     packet->protocol = NLB_WALKED_PROTOCOL(walked);
     packet->first_fragment = (walked & NLB_WALKED_FIRST) != 0;
+    packet->fragment_id = NLB_WALKED_ID(walked);
     packet->payload -= NLB_WALKED_LENGTH(walked);
     cursor->at += NLB_WALKED_LENGTH(walked);
     cursor->offset += NLB_WALKED_LENGTH(walked);

@@ -9,11 +9,12 @@
  * attacker's packets are the cheap ones.
  *
  * Two things cannot be had from tables; whoever includes this file defines them (and parse.h's
- * nlb_walk).
+ * nlb_walk and fragments.h's nlb_fragment).
  */
 #ifndef NLB_VERDICT_H
 #define NLB_VERDICT_H
 
+#include "filter/fragments.h"
 #include "filter/parse.h"
 #include "filter/siphash.h"
 
@@ -97,8 +98,10 @@ NLB_INLINE enum nlb_reason nlb_find_destination(const struct nlb_config *config,
 }
 
 /* What passes or drops whatever the tables say; NLB_ACCEPTED: they decide. */
-NLB_INLINE enum nlb_reason nlb_decide_kind(const struct nlb_packet *packet) {
-    if (packet->kind == NLB_KIND_LATER_FRAGMENT) return NLB_LATER_FRAGMENT;
+NLB_INLINE enum nlb_reason nlb_decide_kind(void *context, const struct nlb_packet *packet) {
+    if (packet->kind == NLB_KIND_LATER_FRAGMENT)
+        return nlb_fragment(context, packet, NLB_LATER_ONE) ? NLB_FOREIGN_FRAGMENT
+                                                            : NLB_LATER_FRAGMENT;
     if (packet->kind == NLB_KIND_ICMP_ERROR) return NLB_ICMP_ERROR;
     if (packet->kind == NLB_KIND_NEIGHBOUR_DISCOVERY) return NLB_NEIGHBOUR_DISCOVERY;
     return NLB_ACCEPTED;
@@ -130,10 +133,13 @@ NLB_INLINE void nlb_decide_ip(void *context, const struct nlb_state *state,
     verdict->reason = nlb_find_destination(config, cursor, &packet, &ip, &virtual_ip);
     if (verdict->reason == NLB_ACCEPTED)
         verdict->reason = nlb_take_rest(context, cursor, ip, &packet);
-    if (verdict->reason == NLB_ACCEPTED) verdict->reason = nlb_decide_kind(&packet);
+    if (verdict->reason == NLB_ACCEPTED) verdict->reason = nlb_decide_kind(context, &packet);
     if (verdict->reason == NLB_ACCEPTED)
         nlb_decide_table(context, state, config, &packet,
                          nlb_find_table(config, virtual_ip, &packet), verdict);
+    if (packet.first_fragment && packet.kind != NLB_KIND_LATER_FRAGMENT)
+        nlb_fragment(context, &packet,
+                     verdict->reason > NLB_LAST_PASSED ? NLB_FIRST_DROPPED : NLB_FIRST_TAKEN);
 }
 
 /* The verdict over one frame; the cursor stands at its first byte. */

@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(icmp_errors_reach_every_node_when_they_quote_a_virtual_ip) 
     check_cases(*datapath, nothing_mine(), cases);
 }
 
-BOOST_AUTO_TEST_CASE(later_fragments_pass_on_every_node) {
+BOOST_AUTO_TEST_CASE(later_fragments_of_which_no_first_was_seen_pass_on_every_node) {
     auto datapath = attach();
     check_cases(
         *datapath, nothing_mine(),

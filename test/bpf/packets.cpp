@@ -89,9 +89,9 @@ Bytes ipv4(const Ip4 &fields, const Segment &inner) {
     unsigned words =
         fields.header_words >= 0 ? unsigned(fields.header_words) : unsigned(header / 4);
     unsigned total = fields.total >= 0 ? unsigned(fields.total) : unsigned(header + payload.size());
-    Bytes bytes = Bytes{byte(unsigned(fields.version) << 4 | words), 0} + big16(total) + zeros(2) +
-                  big16(fields.fragment) + Bytes{64, inner.protocol} + zeros(2) + ends +
-                  fields.options;
+    Bytes bytes = Bytes{byte(unsigned(fields.version) << 4 | words), 0} + big16(total) +
+                  big16(fields.id) + big16(fields.fragment) + Bytes{64, inner.protocol} + zeros(2) +
+                  ends + fields.options;
     put_checksum(bytes, 10, bytes);
     return bytes + payload;
 }
@@ -104,8 +104,8 @@ Segment extension(std::uint8_t kind, const Segment &inner, unsigned units) {
     return {kind, header + inner.bytes, at};
 }
 
-Segment fragment(unsigned offset_and_more, const Segment &inner) {
-    return {44, Bytes{inner.protocol, 0} + big16(offset_and_more) + big32(7) + inner.bytes};
+Segment fragment(unsigned offset_and_more, const Segment &inner, std::uint32_t id) {
+    return {44, Bytes{inner.protocol, 0} + big16(offset_and_more) + big32(id) + inner.bytes};
 }
 
 Bytes ipv6(const Ip6 &fields, const Segment &inner) {

@@ -58,12 +58,13 @@ struct Ip4 {
     int version = 4, header_words = -1, total = -1;
     Bytes options = {};
     unsigned fragment = 0; // flags and offset as on the wire: 0x2000 more follow, then offset / 8
+    unsigned id = 0;
 };
 Bytes ipv4(const Ip4 &fields, const Segment &inner);
 
 // An extension header of `units` times eight bytes in front of `inner`.
 Segment extension(std::uint8_t kind, const Segment &inner, unsigned units = 1);
-Segment fragment(unsigned offset_and_more, const Segment &inner);
+Segment fragment(unsigned offset_and_more, const Segment &inner, std::uint32_t id = 7);
 
 struct Ip6 {
     std::string source = "fd01::9", destination = "fd00::100";

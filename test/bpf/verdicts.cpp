@@ -8,8 +8,6 @@
 #include <linux/bpf.h>
 #include <memory>
 
-namespace {
-
 std::unique_ptr<nlb_state> state_of(const filter::Tables &tables) {
     auto state = std::make_unique<nlb_state>();
     filter::write_config(settings(), state->config[0]);
@@ -17,6 +15,8 @@ std::unique_ptr<nlb_state> state_of(const filter::Tables &tables) {
     state->lease_ns = kForever;
     return state;
 }
+
+namespace {
 
 bool is_taken(std::string_view reason) {
     for (std::uint32_t i = 0; i <= NLB_LAST_TAKEN; i++)

@@ -6,7 +6,9 @@
 #include "packets.hpp"
 
 #include "filter/datapath.hpp"
+#include "filter/layout.h"
 
+#include <memory>
 #include <string_view>
 
 struct Case {
@@ -18,6 +20,9 @@ struct Case {
 
 void check_cases(filter::Datapath &datapath, const filter::Tables &tables,
                  const std::vector<Case> &cases);
+
+// Tables as the user-space code wants them, with a lease that never ends.
+std::unique_ptr<nlb_state> state_of(const filter::Tables &tables);
 
 // Every kind of frame that is let in by a node to which everything belongs.
 std::vector<Case> well_formed_cases();
