@@ -41,7 +41,7 @@ def main():
     def serve_datagrams(server):
         while True:
             try:
-                text, client = server.recvfrom(2048)
+                text, client = server.recvfrom(65536)
                 server.sendto(name + b" " + text, client)
             except BlockingIOError:
                 return

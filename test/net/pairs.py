@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections of which the test holds both ends: the client's, and the one that a node's listener accepted.
 
-    pairs = Pairs(cluster)                  # listens on PORT of the virtual IP in every node's namespace
+    pairs = Pairs(cluster)                  # listens on PORT of a virtual IP in every node's namespace
     pair = pairs.connect(flow)              # pair.client, pair.server (sockets), pair.node (who accepted it)
     bulk = Bulk([pair, ...])                # both ends send all the time, until bulk.stop(); upload=False: servers alone
 """
@@ -24,25 +24,37 @@ protocol = "tcp"
 ports = "{PORT}"
 affinity = "none"
 """
-_IP_FREEBIND = 15
+_IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 
 Pair = collections.namedtuple("Pair", "flow node client server")
 
 
-def _listener(namespace):
+def bound(namespace, address, kind):
+    """A node's non-blocking socket on PORT of a virtual IP, which need not be there yet."""
+    six = ":" in address
     with netns.inside(namespace):
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made = socket.socket(socket.AF_INET6 if six else socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if six:
+        made.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
+    else:
         made.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
-        made.bind((VIP4, PORT))
-        made.listen(4096)
+    made.bind((address, PORT))
+    return made
+
+
+def _listener(namespace, address):
+    made = bound(namespace, address, socket.SOCK_STREAM)
+    made.listen(4096)
     return made
 
 
 class Pairs:
-    def __init__(self, cluster):
-        self._client = cluster.client
-        self._listeners = {node: _listener(cluster.namespace(node)) for node in cluster.ids}
+    """client: the namespace that connections come from, by default the cluster's client."""
+
+    def __init__(self, cluster, address=VIP4, client=None):
+        self._client = client or cluster.client
+        self._listeners = {node: _listener(cluster.namespace(node), address) for node in cluster.ids}
 
     def begin(self, flow):
         """A client's socket that has sent its SYN, non-blocking."""
@@ -56,6 +68,7 @@ class Pairs:
         while time.monotonic() < end:
             for ready in select.select(list(self._listeners.values()), [], [], 0.1)[0]:
                 server, source = ready.accept()
+                source = source[:2]
                 server.setblocking(False)
                 check(source in clients, f"accepted {source}, which is none of these clients")
                 node = next(node for node, made in self._listeners.items() if made is ready)
