@@ -175,7 +175,7 @@ class Cluster:
     def add_bridge(self, name):
         # In IGMPv2 and MLDv1 a member that hears another's report is silent, as it may on a router's port.
         snooping = ("1 mcast_igmp_version 3 mcast_mld_version 2 mcast_query_response_interval 20 "
-                    "mcast_query_interval 100 mcast_membership_interval 300")
+                    "mcast_query_interval 100 mcast_startup_query_interval 100 mcast_membership_interval 300")
         netns.ip(self.switch, f"""
             link add {name} type bridge forward_delay 0 mcast_snooping {snooping if self.snooping else 0}
             link set {name} type bridge mcast_querier {int(self.snooping)}
