@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdlib>
 
 namespace agent {
@@ -61,16 +60,19 @@ int index_of(const std::string &interface) {
     return find_interface(interface).value_or(HostInterface{}).index;
 }
 
-constexpr int kLongestDrain = 7 * 24 * 3600;
+std::string state_dir(const AgentOptions &options) {
+    if (options.state_dir) return *options.state_dir;
+    return options.run_dir == kDefaultRunDir ? "/var/lib/nlb" : options.run_dir + "/state";
+}
 
-Time seconds_of(const std::string &text) {
-    int seconds = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (error != std::errc{} || end != text.data() + text.size() || seconds < 0 ||
-        seconds > kLongestDrain)
-        throw Failed("drain: " + text + " is no time-out, must be 0 to " +
-                     std::to_string(kLongestDrain) + " seconds");
-    return std::chrono::seconds(seconds);
+// Orders for rules that the configuration does not have any more are forgotten.
+Orders load_orders(const OrdersFile &file, const Config &config) {
+    Orders orders = file.load();
+    std::erase_if(orders.rules, [&](const auto &order) {
+        return std::ranges::find(config.rules, order.first, &RuleConfig::name) ==
+               config.rules.end();
+    });
+    return orders;
 }
 
 void log_note(const heartbeat::Note &note) {
@@ -87,12 +89,15 @@ Agent::Agent(const AgentOptions &options)
       config_(load_config(options.config_file)),           // all of it, or one line that says where
       self_(find_self(config_, options.node)),             // by name, or by the host's
       key_(load_key(config_.key_file)),                    // root's alone
+      orders_file_(state_dir(options)),                    //
+      orders_(load_orders(orders_file_, config_)),         // what outlived the last agent
       interface_(clients_interface(config_, self_)),       //
       interface_index_(index_of(interface_)),              // 0: the filter will say so
       run_dir_(options.run_dir),                           // with a bpffs, for this agent alone
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
-      datapath_(filter::attach_xdp(interface_, xdp_mode(config_, self_), run_dir_.bpf(),
-                                   filter_settings(config_, key_))), // drops everything as yet
+      datapath_(
+          filter::attach_xdp(interface_, xdp_mode(config_, self_), run_dir_.bpf(),
+                             filter_settings(config_, key_, orders_))), // drops everything as yet
       host_(host_wish(config_, self_), run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
       neighbours_(interface_, config_.virtual_ips, cluster_mac(config_)), // silent as yet
       multicast_router_(make_multicast_router(config_, interface_)),
@@ -100,12 +105,16 @@ Agent::Agent(const AgentOptions &options)
       transport_(heartbeat_interfaces(config_, self_), filter::to_string(config_.group),
                  config_.port),
       control_(run_dir_.path()),
+      control_port_(heartbeat_interfaces(config_, self_), config_.control_port, key_),
       node_(
-          membership_settings(config_, self_), boot_now(),
+          membership_settings(config_, self_, orders_), boot_now(),
           make_serving(membership_settings(config_, self_), config_),
           heartbeat::make_envelope(config_.cluster_name, beat_key(key_)), *datapath_,
           [this](auto datagram) { transport_.send(datagram); }, log_note),
-      census_(filter_settings(config_, key_)) {
+      census_(filter_settings(config_, key_, orders_)),
+      relay_(config_, self_, key_, commands_, boot_now),
+      administration_({config_, self_, node_, *datapath_, census_, draining_, boot_now},
+                      orders_file_, orders_) {
     add_commands();
 }
 
@@ -123,6 +132,7 @@ void Agent::run() {
     log::info(std::string("agent: ") + (node_.resumed() ? "resumes" : "started") + " (cluster=" +
               config_.cluster_name + " node=" + self_.name + " interface=" + interface_ +
               " xdp=" + std::string(filter::to_string(datapath_->mode())) + ")");
+    administration_.take_up();
     while (!has_left()) {
         wait();
         drain_beats();
@@ -133,7 +143,7 @@ void Agent::run() {
         neighbours_.set_answering(node_.answers(boot_now()));
         neighbours_.handle();
         obey_signals();
-        control_waits_ = control_.serve([this](auto request) { return commands_.answer(request); });
+        serve_commands();
         const bool link_changed = links_.drain();
         if (link_changed || boot_now() >= heal_at_) {
             heal_at_ = boot_now() + kHealEvery;
@@ -153,11 +163,15 @@ void Agent::wait() {
     for (int fd : transport_.descriptors())
         waiting.push_back({fd, POLLIN, 0});
     for (int fd : {control_.descriptor(), neighbours_.descriptor(), links_.descriptor(),
-                   signals_.descriptor(), census_.descriptor()})
+                   signals_.descriptor(), census_.descriptor(), orders_file_.descriptor()})
+        waiting.push_back({fd, POLLIN, 0});
+    for (int fd : control_port_.descriptors())
+        waiting.push_back({fd, POLLIN, 0});
+    for (int fd : relay_.descriptors())
         waiting.push_back({fd, POLLIN, 0});
     if (witness_) waiting.push_back({witness_->descriptor(), POLLIN, 0});
-    Time until =
-        std::min({node_.wake_at(), heal_at_, census_.wake_at(pace()), draining_.wake_at()});
+    Time until = std::min({node_.wake_at(), heal_at_, census_.wake_at(pace()), draining_.wake_at(),
+                           relay_.wake_at()});
     if (leave_by_) until = std::min(until, *leave_by_);
     const Time left = control_waits_ ? Time{0} : std::max(Time{0}, until - boot_now());
     const timespec timeout{left / 1s, (left % 1s).count()};
@@ -169,9 +183,10 @@ void Agent::drain_beats() {
         buffer; // one more, so that too long is seen
     for (int fd : transport_.descriptors())
         for (int count = 0; count < kDatagramsATurn; ++count) {
-            const auto size = transport_.receive(fd, buffer);
-            if (!size) break;
-            node_.receive(boot_now(), std::span(buffer).first(*size));
+            const auto datagram = transport_.receive(fd, buffer);
+            if (!datagram) break;
+            const auto sender = node_.receive(boot_now(), std::span(buffer).first(datagram->size));
+            if (sender) relay_.heard(*sender, datagram->from);
         }
 }
 
@@ -215,8 +230,7 @@ void Agent::look_after_draining() {
     const std::string left = latest ? std::to_string(latest->total()) : "unknown";
     log::info("agent: drained (node=" + self_.name + " connections=" + left + ")");
     if (draining_.then() == Draining::Then::leave) return leave();
-    draining_.cancel();
-    node_.step(now, heartbeat::event::Stop{});
+    administration_.drained();
 }
 
 void Agent::obey_signals() {
@@ -232,13 +246,15 @@ void Agent::obey_signals() {
 // Told to end: drains for a while. Whoever says it again does not want to wait for connections, and
 // a third time for nothing at all.
 void Agent::end() {
+    administration_.set_ending();
     const bool again = draining_.under_way() && draining_.then() == Draining::Then::leave;
     if (leave_by_ || again || config_.drain == 0ms) return leave();
     const Time now = boot_now();
     draining_.begin(Draining::Then::leave, now + config_.drain);
     log::info("agent: drains, then leaves (node=" + self_.name +
               " drain_ms=" + std::to_string(config_.drain.count()) + ")");
-    if (node_.status(now).state != heartbeat::NodeState::stopped)
+    const heartbeat::NodeState state = node_.status(now).state;
+    if (state != heartbeat::NodeState::stopped && state != heartbeat::NodeState::suspended)
         node_.step(now, heartbeat::event::Drain{});
 }
 
@@ -248,6 +264,7 @@ void Agent::leave() {
     const bool again = leave_by_.has_value();
     leave_by_ = again ? now : now + config_.dead_after + 1s;
     if (again) return;
+    administration_.set_ending();
     draining_.cancel();
     log::info("agent: leaves (node=" + self_.name + ")");
     node_.step(now, heartbeat::event::Leave{});
@@ -280,8 +297,7 @@ void Agent::look_after_filter() {
     log::error(std::string("datapath: ") +
                (filtering ? "attached again" : "detached by somebody, serving nothing") +
                " (interface=" + interface_ + ")");
-    const std::uint8_t weight = filtering ? self_.weight : std::uint8_t{0};
-    node_.step(boot_now(), heartbeat::event::SetWeight{weight});
+    administration_.set_filtering(filtering);
 }
 
 void Agent::look_after_bridges(bool link_changed) {
@@ -310,10 +326,17 @@ void Agent::look_after_host() {
     }
 }
 
+void Agent::serve_commands() {
+    administration_.handle();
+    control_waits_ = control_.serve(commands_);
+    control_waits_ |= control_port_.serve(boot_now(), commands_);
+}
+
 void Agent::add_commands() {
     commands_.add("status", [this](const auto &) {
         return status({config_, self_, interface_, node_, *datapath_, neighbours_.counters(),
-                       commands_, transport_.send_errors(), census_.latest(), witness_},
+                       commands_, transport_.send_errors(), census_.latest(), witness_,
+                       administration_.orders(), control_port_.counters()},
                       boot_now());
     });
     commands_.add("explain", [this](const auto &args) {
@@ -321,52 +344,10 @@ void Agent::add_commands() {
     });
     commands_.add("events",
                   [this](const auto &) { return events(node_.events(), boot_now()); });
-    commands_.add("start",
-                  [this](const auto &args) { return change(args, heartbeat::event::Start{}); });
-    commands_.add("stop",
-                  [this](const auto &args) { return change(args, heartbeat::event::Stop{}); });
-    commands_.add("drain", [this](const auto &args) { return drain(args); });
-}
-
-Json Agent::change(const std::vector<std::string> &args, const heartbeat::Event &event) {
-    check_node(args);
-    refuse_when_ending();
-    draining_.cancel();
-    node_.step(boot_now(), event);
-    return Json::object();
-}
-
-void Agent::refuse_when_ending() const {
-    const bool ending = draining_.under_way() && draining_.then() == Draining::Then::leave;
-    if (leave_by_ || ending) throw Refused("the agent is about to end");
-}
-
-// [NODE [SECONDS]]. A node that is out of the cluster has nothing to drain.
-Json Agent::drain(const std::vector<std::string> &args) {
-    check_node(args);
-    refuse_when_ending();
-    const Time now = boot_now();
-    std::optional<Time> until;
-    if (args.size() > 1) until = now + seconds_of(args[1]);
-    if (node_.status(now).state == heartbeat::NodeState::stopped) return Json::object();
-    draining_.begin(Draining::Then::stop, until);
-    node_.step(now, heartbeat::event::Drain{});
-    return Json::object();
-}
-
-// Commands name this node or none: they do not travel.
-void Agent::check_node(const std::vector<std::string> &args) const {
-    if (args.empty() || args[0].empty() || args[0] == self_.name ||
-        args[0] == std::to_string(self_.id))
-        return;
-    const bool known =
-        args[0] == "all" || std::ranges::any_of(config_.nodes, [&](const NodeConfig &node) {
-            return args[0] == node.name || args[0] == std::to_string(node.id);
-        });
-    if (known)
-        throw Refused(args[0] + ": not this node (" + self_.name +
-                      "); run nlbctl on the node itself");
-    throw Refused(args[0] + ": no such node in cluster " + config_.cluster_name);
+    administration_.add_to(commands_);
+    commands_.set_elsewhere([this](const auto &node, const auto &command, const auto &args) {
+        return relay_.ask(node, command, args);
+    });
 }
 
 } // namespace agent

@@ -7,9 +7,11 @@
 // read: an agent that was stopped for a while would otherwise believe that all others had died.
 #pragma once
 
+#include "agent/administration.hpp"
 #include "agent/commands.hpp"
 #include "agent/config.hpp"
 #include "agent/control.hpp"
+#include "agent/control_port.hpp"
 #include "agent/draining.hpp"
 #include "agent/host_interface.hpp"
 #include "agent/host_lock.hpp"
@@ -17,6 +19,7 @@
 #include "agent/multicast_router.hpp"
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
+#include "agent/relay.hpp"
 #include "agent/run_dir.hpp"
 #include "agent/signals.hpp"
 #include "agent/sockets_census.hpp"
@@ -34,6 +37,7 @@ struct AgentOptions {
     std::string config_file = "/etc/nlb/cluster.toml";
     std::optional<std::string> node;
     std::string run_dir = kDefaultRunDir;
+    std::optional<std::string> state_dir; // left out: /var/lib/nlb, or RUN_DIR/state elsewhere
 };
 
 class Agent {
@@ -66,17 +70,16 @@ class Agent {
     void look_after_bridges(bool link_changed);
     bool has_left() const;
 
+    void serve_commands();
     void add_commands();
-    void check_node(const std::vector<std::string> &args) const;
-    Json change(const std::vector<std::string> &args, const heartbeat::Event &event);
-    Json drain(const std::vector<std::string> &args);
-    void refuse_when_ending() const;
 
     Signals signals_;
     std::vector<std::string> without_; // what the kernel has refused: real-time priority, locked memory
     Config config_;
     NodeConfig self_;
     ClusterKey key_;
+    OrdersFile orders_file_;
+    Orders orders_; // as they were found
     std::string interface_;
     int interface_index_;
     RunDir run_dir_;
@@ -89,10 +92,13 @@ class Agent {
     LinkWatch links_;
     heartbeat::Transport transport_;
     Control control_;
+    ControlPort control_port_;
     Node node_;
     SocketCensus census_;
     Draining draining_;
     Commands commands_;
+    Relay relay_;
+    Administration administration_;
 
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to

@@ -69,6 +69,8 @@ struct Config {
     Partition partition = Partition::serve;
     std::optional<filter::IpAddress> witness;
 
+    std::uint16_t control_port = 7778; // TCP, on the heartbeat interfaces
+
     std::chrono::milliseconds drain{2000}; // told to end, the agent waits for connections so long
 
     std::vector<NodeConfig> nodes; // by ascending id
@@ -98,7 +100,7 @@ std::optional<filter::IpAddress> cluster_group(const Config &config);
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name);
 
 // One digest for each section, node and rule, so that a difference between two nodes can be named:
-// "cluster", "heartbeat", "agent", "virtual_ip", "node \"web1\"", "rule \"http\"". Over the effective
+// "cluster", "heartbeat", "control", "agent", "virtual_ip", "node \"web1\"", "rule \"http\"". Over the effective
 // values, in a stable order: nodes by id, rules as in the file (there their order has a meaning:
 // compare the lists place by place). Per-node overrides belong to the node's digest. key_file's
 // path is left out: only its content matters.

@@ -28,6 +28,7 @@ std::vector<SectionDigest> section_digests(const Config &config) {
     shared.key_file.clear();
     std::vector<SectionDigest> sections = {{"cluster", digest(print_cluster(shared))},
                                            {"heartbeat", digest(print_heartbeat(config))},
+                                           {"control", digest(print_control(config))},
                                            {"agent", digest(print_agent(config))},
                                            {"virtual_ip", digest(print_virtual_ips(config))}};
     for (const NodeConfig &node : config.nodes)

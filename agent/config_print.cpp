@@ -85,6 +85,10 @@ std::string print_agent(const Config &config) {
     return "[agent]\n" + number("drain_ms", config.drain.count());
 }
 
+std::string print_control(const Config &config) {
+    return "[control]\n" + number("port", config.control_port);
+}
+
 std::string print_virtual_ips(const Config &config) {
     std::string out;
     for (const std::string &address : texts(config.virtual_ips))
@@ -115,7 +119,7 @@ std::string print_rule(const RuleConfig &rule, const Config &config) {
 
 std::string to_toml(const Config &config) {
     std::string out =
-        print_cluster(config) + '\n' + print_heartbeat(config) + '\n' + print_agent(config) + '\n';
+        print_cluster(config) + '\n' + print_heartbeat(config) + '\n' + print_control(config) + '\n' + print_agent(config) + '\n';
     for (const NodeConfig &node : config.nodes)
         out += print_node(node) + '\n';
     out += print_virtual_ips(config);

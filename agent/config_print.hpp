@@ -10,6 +10,7 @@ namespace agent {
 // Each begins with its header and ends with a newline. A setting that has no value is left out.
 std::string print_cluster(const Config &config);
 std::string print_heartbeat(const Config &config);
+std::string print_control(const Config &config);
 std::string print_agent(const Config &config);
 std::string print_virtual_ips(const Config &config);
 std::string print_node(const NodeConfig &node);

@@ -214,10 +214,18 @@ void read_agent(const Field &table, Config &config) {
         config.drain = std::chrono::milliseconds(integer(*drain, 0, 600'000));
 }
 
+void read_control(const Field &table, Config &config) {
+    constexpr std::string_view keys[] = {"port"};
+    const Section control(table);
+    control.only(keys);
+    if (const auto port = control.find("port"))
+        config.control_port = static_cast<std::uint16_t>(integer(*port, 1, 65535));
+}
+
 // Sections of which only the names are settled: nothing to read, but nothing unknown in them
 // either.
 void read_reserved(const Section &root) {
-    constexpr std::string_view reserved[][2] = {{"control", "port"}, {"metrics", "listen"}};
+    constexpr std::string_view reserved[][2] = {{"metrics", "listen"}};
     for (const auto &[section, key] : reserved)
         if (const auto table = root.find(section)) Section(*table).only({&key, 1});
 }
@@ -242,6 +250,7 @@ Config read_config(const TomlValue &tree, const std::string &file) {
                config);
     if (heartbeat) check_witness(Section(*heartbeat), config);
     if (const auto rules = root.find("rule")) read_rules(*rules, config);
+    if (const auto control = root.find("control")) read_control(*control, config);
     if (const auto agent = root.find("agent")) read_agent(*agent, config);
     read_reserved(root);
     return config;

@@ -21,7 +21,6 @@ const Limit kLimits[] = {
     {"node", "datapath", {"auto", "xdp", "xdp-native", "xdp-generic"}},
     {"rule", "health.type", {"none"}},
     {"rule", "when_all_down", {}},
-    {"control", "port", {}},
     {"metrics", "listen", {}},
 };
 

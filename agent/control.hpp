@@ -2,14 +2,14 @@
 //
 // The agent's end of the control socket, `ipc://RUN_DIR/control`: requests in, one reply each, root
 // only. A ROUTER and not a REP: a REP that has taken a request must answer it before it can take
-// the next, so that one client which vanishes in between could hold up all others. Nothing in here
-// ever waits.
+// the next, so that one client which vanishes in between, or one command that takes its time, could
+// hold up all others. Nothing in here ever waits.
 #pragma once
 
-#include <functional>
+#include "agent/commands.hpp"
+
 #include <memory>
 #include <string>
-#include <string_view>
 
 namespace agent {
 
@@ -21,9 +21,6 @@ std::string control_path(const std::string &run_dir);
 
 class Control {
   public:
-    // Request -> reply, both JSON text. It may be called with anything.
-    using Answer = std::function<std::string(std::string_view request)>;
-
     explicit Control(const std::string &run_dir); // throws
     ~Control();                                   // removes the socket's file
     Control(const Control &) = delete;
@@ -31,8 +28,9 @@ class Control {
 
     // For poll. ZeroMQ's descriptor is edge-triggered: call serve() on every turn, woken or not.
     int descriptor() const;
-    // Answers what is waiting, a few requests at most. True: more may be waiting, do not sleep.
-    bool serve(const Answer &answer);
+    // Takes in what is waiting, a few requests at most, and replies to what is done. True: more may
+    // be waiting, do not sleep.
+    bool serve(Commands &commands);
 
   private:
     struct Sockets;

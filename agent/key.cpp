@@ -64,6 +64,12 @@ std::array<std::uint8_t, size> derive(const ClusterKey &key, const char *context
     return subkey;
 }
 
+CurveKeys pair_of(const std::array<std::uint8_t, crypto_scalarmult_SCALARBYTES> &secret) {
+    CurveKeys keys{{}, secret};
+    crypto_scalarmult_base(keys.open.data(), keys.secret.data());
+    return keys;
+}
+
 } // namespace
 
 ClusterKey load_key(const std::string &file) {
@@ -111,5 +117,7 @@ void write_new_key(const std::string &file) {
 
 std::array<std::uint8_t, 16> hash_key(const ClusterKey &key) { return derive<16>(key, "nlb-hash"); }
 std::array<std::uint8_t, 32> beat_key(const ClusterKey &key) { return derive<32>(key, "nlb-beat"); }
+CurveKeys listener_keys(const ClusterKey &key) { return pair_of(derive<32>(key, "nlb-list")); }
+CurveKeys caller_keys(const ClusterKey &key) { return pair_of(derive<32>(key, "nlb-call")); }
 
 } // namespace agent

@@ -19,9 +19,17 @@ std::string generate_key();                  // one line of text, without the ne
 void write_new_key(const std::string &file); // mode 0600, never overwrites; throws `write key FILE:
                                              // cause; way out`
 
-// Independent subkeys, for the packet hash and for the beats: who learns one learns nothing of the
-// others.
+// Independent subkeys, for the packet hash, the beats and the commands between nodes: who learns
+// one learns nothing of the others.
 std::array<std::uint8_t, 16> hash_key(const ClusterKey &key);
 std::array<std::uint8_t, 32> beat_key(const ClusterKey &key);
+
+// X25519 key pairs for CurveZMQ, one for whoever listens and one for whoever connects: with a
+// single pair for both, what one role has sealed could be handed to it in the other.
+struct CurveKeys {
+    std::array<std::uint8_t, 32> open, secret;
+};
+CurveKeys listener_keys(const ClusterKey &key);
+CurveKeys caller_keys(const ClusterKey &key);
 
 } // namespace agent

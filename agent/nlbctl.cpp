@@ -8,6 +8,8 @@
 #include "agent/control.hpp"
 #include "agent/control_client.hpp"
 #include "agent/endpoint.hpp"
+#include "agent/nlbctl_nodes.hpp"
+#include "agent/order_arguments.hpp"
 #include "agent/program.hpp"
 #include "agent/render.hpp"
 #include "agent/version.hpp"
@@ -18,7 +20,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <thread>
+#include <sstream>
 
 namespace agent {
 namespace {
@@ -28,6 +30,7 @@ using namespace std::chrono_literals;
 struct Call { // one invocation: what was asked for, and where the answer goes
     explicit Call(std::ostream &stream) : out(stream) {}
 
+    std::string command;
     std::string run_dir = kDefaultRunDir;
     bool json = false;
     std::vector<std::string> arguments; // of the command, those that were given
@@ -40,9 +43,12 @@ struct Call { // one invocation: what was asked for, and where the answer goes
     std::ostream &out;
 };
 
-// The agent said no: it has to be in another state, or be another node's.
-struct Refusal : std::runtime_error {
-    using std::runtime_error::runtime_error;
+// Nodes that have not done it, a line each; what --json prints has been printed.
+struct NotDone : std::runtime_error {
+    NotDone(ExitCode why, std::vector<std::string> each)
+        : std::runtime_error(each.front()), code(why), lines(std::move(each)) {}
+    ExitCode code;
+    std::vector<std::string> lines;
 };
 
 struct Usage : std::runtime_error {
@@ -50,16 +56,7 @@ struct Usage : std::runtime_error {
 };
 
 Json request(const Call &call, const std::string &command) {
-    const Json question{{"command", command}, {"args", call.arguments}};
-    const Json reply = Json::parse(
-        ask(call.run_dir, question.dump(-1, ' ', false, Json::error_handler_t::replace),
-            call.patience),
-        nullptr, false);
-    if (!reply.is_object() || !reply.contains("ok"))
-        throw std::runtime_error("read the agent's reply: not what an agent of this version sends");
-    if (reply["ok"]) return reply["result"];
-    if (reply["code"] == "refused") throw Refusal(reply["error"]);
-    throw std::runtime_error(reply["error"]);
+    return ask_agent(call.run_dir, {{"command", command}, {"args", call.arguments}}, call.patience);
 }
 
 using Render = std::string (*)(const Json &, bool);
@@ -105,56 +102,58 @@ void watch_live(const Call &call) {
     watch(ask, std::chrono::seconds(call.interval), call.colour);
 }
 
-void start(const Call &call) { request(call, "start"); }
-
-// Returns when the node is out: it is a matter of milliseconds, or of one lease when others are
-// dead.
-void stop(const Call &call) {
-    constexpr auto kPatience = 5s;
-    request(call, "stop");
-    Call again = call;
-    again.arguments.clear();
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (request(again, "status")["state"] != "stopped") {
-        if (std::chrono::steady_clock::now() > deadline)
-            throw std::runtime_error("stop: asked for, but not done after 5 s; see nlbctl status");
-        std::this_thread::sleep_for(5ms);
-    }
+void give_to(const Call &call, Commands::Arguments args, const std::string &node) {
+    const NodeCommand command{call.command, std::move(args), node};
+    const Json given = give(call.run_dir, command);
+    if (call.json) call.out << given.dump(2) << "\n";
+    if (const ExitCode code = exit_code(given)) throw NotDone(code, complaints(given, command));
 }
 
-// Shows what is left whenever that has changed, until the node is out.
-void wait_for_drain(const Call &call) {
-    Call again = call;
-    again.arguments.clear();
-    for (std::string shown;; std::this_thread::sleep_for(50ms)) {
-        const Json status = request(again, "status");
-        const std::string now = status["state"];
-        const std::string text = status["reason"].is_null() ? now : std::string(status["reason"]);
-        if (text != shown) call.out << text << std::endl;
-        shown = text;
-        if (now == "stopped") return;
-        if (now == "active") throw std::runtime_error("drain: cancelled by start");
+std::string argument(const Call &call, std::size_t place) {
+    return place < call.arguments.size() ? call.arguments[place] : "";
+}
+
+// [NODE]. What takes a node out of the cluster returns when it is out.
+void order(const Call &call) { give_to(call, {}, argument(call, 0)); }
+
+// RULE [NODE]
+void order_rule(const Call &call) { give_to(call, {argument(call, 0)}, argument(call, 1)); }
+
+// NODE N|default
+void weight(const Call &call) {
+    try {
+        parse_weight({argument(call, 1)});
+    } catch (const Failed &error) {
+        throw Usage(error.what());
     }
+    give_to(call, {argument(call, 1)}, argument(call, 0));
 }
 
 void drain(const Call &call) {
-    Call asked = call;
-    if (call.timeout) {
-        asked.arguments.resize(1); // "": this node
-        asked.arguments.push_back(std::to_string(*call.timeout));
-    }
-    request(asked, "drain");
-    if (call.wait) wait_for_drain(call);
+    Commands::Arguments args;
+    if (call.timeout) args.push_back(std::to_string(*call.timeout));
+    give_to(call, args, argument(call, 0));
+    std::ostringstream unseen; // with --json the one object is all there is
+    if (call.wait) wait_for_drain(call.run_dir, argument(call, 0), call.json ? unseen : call.out);
 }
 
 void keygen(const Call &call) {
-    if (call.arguments.empty())
-        call.out << generate_key() << "\n";
-    else
+    if (!call.arguments.empty()) {
         write_new_key(call.arguments[0]);
+        if (call.json) call.out << Json{{"file", call.arguments[0]}}.dump(2) << "\n";
+        return;
+    }
+    const std::string key = generate_key();
+    call.out << (call.json ? Json{{"key", key}}.dump(2) : key) << "\n";
 }
 
-void check(const Call &call) { call.out << to_toml(load_config(call.arguments[0])); }
+void check(const Call &call) {
+    const std::string toml = to_toml(load_config(call.arguments[0]));
+    if (!call.json)
+        call.out << toml;
+    else
+        call.out << Json{{"file", call.arguments[0]}, {"effective", toml}}.dump(2) << "\n";
+}
 
 struct Command {
     const char *name;
@@ -174,10 +173,18 @@ constexpr Command kCommands[] = {
     {"events", nullptr, 0, 0, events, "What has changed in the cluster, the newest first"},
     {"explain", "FLOW", 3, 3, explain, "Whose a flow is, and why"},
     {"watch", nullptr, 0, 0, watch_live, "Status and rates, live, on the whole terminal"},
-    {"start", "NODE", 0, 1, start, "Take part in the cluster again"},
-    {"stop", "NODE", 0, 1, stop, "Leave the cluster; the agent stays"},
+    {"start", "NODE", 0, 1, order, "Take part in the cluster again"},
+    {"stop", "NODE", 0, 1, order, "Leave the cluster until start; the agent stays"},
     {"drain", "NODE", 0, 1, drain,
      "Take no new connections, let the old ones end, then stop; start cancels"},
+    {"suspend", "NODE", 0, 1, order, "Leave the cluster and obey nothing but resume"},
+    {"resume", "NODE", 0, 1, order, "Be again what it was before suspend"},
+    {"enable", "RULE", 1, 2, order_rule, "Serve a rule again, after disable or drain-rule"},
+    {"disable", "RULE", 1, 2, order_rule,
+     "Drop everything of a rule at once, open connections too"},
+    {"drain-rule", "RULE", 1, 2, order_rule,
+     "Take no new connections of a rule, let the old ones go on"},
+    {"weight", "WEIGHT", 2, 2, weight, "Change a node's share of the clients"},
     {"keygen", "FILE", 0, 1, keygen,
      "Print a new cluster key, or write it to a new file (mode 0600)"},
     {"check", "FILE", 1, 1, check, "Check a configuration file and print what it amounts to"},
@@ -185,7 +192,10 @@ constexpr Command kCommands[] = {
 
 const std::map<std::string, std::string> kArgumentHelp = {
     {"FLOW", "PROTO SRC:PORT VIP:PORT, as in: tcp 192.0.2.7:40000 192.0.2.100:80"},
-    {"NODE", "Name or id; left out: the local node"},
+    {"NODE", "Name, id or all; left out: the local node"},
+    {"RULE", "RULE [NODE]: the rule's name, or VIP:PORT of a rule of this virtual IP alone; then "
+             "the node's name, id or all, left out: the local node"},
+    {"WEIGHT", "NODE N|default: name, id or all; 0 to 100, or what the configuration says"},
     {"FILE", "A path"},
 };
 
@@ -209,7 +219,7 @@ void add_watch_options(CLI::App &command, Call &call) {
 }
 
 int run(const Command &command, const Call &call, std::ostream &err) {
-    const auto fail = [&](const std::string &error, ExitCode code) {
+    const auto fail = [&](const std::string &error, int code) {
         err << error_line("nlbctl", error, call.arguments.empty() ? "" : call.arguments[0]);
         return code;
     };
@@ -220,6 +230,10 @@ int run(const Command &command, const Call &call, std::ostream &err) {
         return fail(error.what(), kNoAgent);
     } catch (const Refusal &error) {
         return fail(error.what(), kRefused);
+    } catch (const NotDone &error) {
+        for (const std::string &line : error.lines)
+            fail(line, error.code);
+        return error.code;
     } catch (const Usage &error) {
         return fail(error.what(), kUsage);
     } catch (const std::exception &error) {
@@ -236,7 +250,7 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
     CLI::App app{"Looks at a node of an nlbd cluster and changes what it does", "nlbctl"};
     app.set_version_flag("--version", "nlbctl " + std::string(kVersion));
     app.add_option("--run-dir", call.run_dir, "The agent's run directory")->capture_default_str();
-    app.add_flag("--json", call.json, "Print JSON where the command reads");
+    app.add_flag("--json", call.json, "Print JSON, whatever the command");
     app.require_subcommand(1);
     app.fallthrough(); // options before or after the command
     std::map<const CLI::App *, const Command *> chosen;
@@ -256,7 +270,9 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
     } catch (const CLI::ParseError &error) {
         return app.exit(error, out, err) == 0 ? kDone : kUsage;
     }
-    return run(*chosen.at(app.get_subcommands().front()), call, err);
+    const Command &command = *chosen.at(app.get_subcommands().front());
+    call.command = command.name;
+    return run(command, call, err);
 }
 
 } // namespace agent

@@ -14,7 +14,6 @@ namespace {
 
 struct CommandLine {
     AgentOptions options;
-    std::string state_dir;
     bool check = false;
     std::string file; // of --check FILE
 };
@@ -27,8 +26,8 @@ void describe(CLI::App &app, CommandLine &line) {
     app.add_option("--node", line.options.node, "Which node this is; left out: the host name says");
     app.add_option("--run-dir", line.options.run_dir, "Control socket and pinned tables")
         ->capture_default_str();
-    app.add_option("--state-dir", line.state_dir,
-                   "What outlives a reboot; left out: /var/lib/nlb, "
+    app.add_option("--state-dir", line.options.state_dir,
+                   "Orders that outlive a reboot; left out: /var/lib/nlb, "
                    "or RUN_DIR/state with --run-dir");
     CLI::Option *check =
         app.add_flag("--check", line.check, "Check the configuration, print it, end");

@@ -49,13 +49,18 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
     datapath_.install(serving_.tables());
 }
 
-void Node::receive(heartbeat::Time now, std::span<const std::uint8_t> datagram) {
+std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
+                                               std::span<const std::uint8_t> datagram) {
     auto opened = heartbeat::open(datagram, envelope_);
     if (const auto *refusal = std::get_if<heartbeat::Refusal>(&opened)) {
         ++beats_.refused[static_cast<std::size_t>(*refusal)];
-        return;
+        return std::nullopt;
     }
-    step(now, heartbeat::event::Received{std::move(std::get<heartbeat::Beat>(opened))});
+    auto &beat = std::get<heartbeat::Beat>(opened);
+    const heartbeat::NodeId sender = beat.sender;
+    const std::uint64_t before = beats_.received;
+    step(now, heartbeat::event::Received{std::move(beat)});
+    return beats_.received > before ? std::optional(sender) : std::nullopt;
 }
 
 void Node::tick(heartbeat::Time now) {

@@ -45,8 +45,10 @@ class Node {
     Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
          heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener);
 
-    // A datagram from the heartbeat network, whatever it holds.
-    void receive(heartbeat::Time now, std::span<const std::uint8_t> datagram);
+    // A datagram from the heartbeat network, whatever it holds. Whose beat it was, when it was a
+    // new one of this cluster.
+    std::optional<heartbeat::NodeId> receive(heartbeat::Time now,
+                                             std::span<const std::uint8_t> datagram);
     // Call when the waiting datagrams have been received, and only then: judges time-outs that are
     // due.
     void tick(heartbeat::Time now);

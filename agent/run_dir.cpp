@@ -51,6 +51,13 @@ bool mounted_by_agent(const std::string &path) {
 
 std::string marker(const std::string &run_dir) { return run_dir + "/made-by-nlbd"; }
 
+// Such as orders, which are to be found again.
+bool holds_more_than_marker(const std::string &run_dir) {
+    std::error_code ignored;
+    const std::filesystem::directory_iterator entries(run_dir, ignored);
+    return std::distance(begin(entries), end(entries)) > 1;
+}
+
 } // namespace
 
 RunDir::RunDir(const std::string &path) : path_(path) {
@@ -99,7 +106,8 @@ void RunDir::remove() {
     if (mounted_by_agent(bpf())) umount2(bpf().c_str(), 0);
     if (!is_bpffs(bpf())) rmdir(bpf().c_str());
     unlink((path_ + "/lock").c_str());
-    if (!made_here) return;
+    rmdir((path_ + "/state").c_str()); // where no orders are
+    if (!made_here || holds_more_than_marker(path_)) return;
     unlink(marker(path_).c_str());
     rmdir(path_.c_str());
 }

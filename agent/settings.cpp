@@ -17,7 +17,7 @@ std::uint32_t virtual_ip_bits(const Config &config, const RuleConfig &rule) {
     return bits;
 }
 
-filter::Rule filter_rule(const Config &config, const RuleConfig &rule) {
+filter::Rule filter_rule(const Config &config, const RuleConfig &rule, const Orders &orders) {
     filter::Rule result;
     result.tcp = rule.protocol != Protocol::udp;
     result.udp = rule.protocol != Protocol::tcp;
@@ -25,7 +25,7 @@ filter::Rule filter_rule(const Config &config, const RuleConfig &rule) {
     result.last_port = rule.last_port;
     result.virtual_ips = virtual_ip_bits(config, rule);
     result.affinity = rule.affinity;
-    result.disabled = rule.mode == RuleMode::disabled;
+    result.disabled = is_disabled(rule, orders);
     return result;
 }
 
@@ -52,11 +52,12 @@ heartbeat::Digest combine(const std::vector<SectionDigest> &sections) {
 
 } // namespace
 
-filter::Settings filter_settings(const Config &config, const ClusterKey &key) {
+filter::Settings filter_settings(const Config &config, const ClusterKey &key,
+                                 const Orders &orders) {
     filter::Settings settings;
     settings.virtual_ips = config.virtual_ips;
     for (const RuleConfig &rule : config.rules)
-        settings.rules.push_back(filter_rule(config, rule));
+        settings.rules.push_back(filter_rule(config, rule, orders));
     settings.cluster_mac = cluster_mac(config);
     settings.hash_key = hash_key(key);
     return settings;
@@ -73,7 +74,17 @@ filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self) {
     }
 }
 
-heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self) {
+// A drained rule is one that the node may not serve: its buckets go to others, and what is open
+// lingers as after any other change.
+heartbeat::RuleBits eligible_rules(const Config &config, const Orders &orders) {
+    heartbeat::RuleBits bits = ~heartbeat::RuleBits{0};
+    for (std::size_t i = 0; i < config.rules.size(); ++i)
+        if (orders.rule(config.rules[i].name)) bits &= ~(heartbeat::RuleBits{1} << i);
+    return bits;
+}
+
+heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self,
+                                        const Orders &orders) {
     heartbeat::Settings settings;
     settings.self = heartbeat::NodeId{self.id};
     for (const NodeConfig &node : config.nodes) {
@@ -88,7 +99,8 @@ heartbeat::Settings membership_settings(const Config &config, const NodeConfig &
     settings.witness_silent =
         config.witness ? "the witness " + filter::to_string(*config.witness) + " does not answer"
                        : clients_interface(config, self) + " has no link";
-    settings.weight = self.weight;
+    settings.weight = orders.weight.value_or(self.weight);
+    settings.eligible = eligible_rules(config, orders);
     const std::vector<SectionDigest> sections = section_digests(config);
     settings.config = combine(sections);
     for (const SectionDigest &section : sections) {

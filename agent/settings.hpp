@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration, translated into what each of the other folders needs to know of it.
+// The configuration and the orders that hold over it, translated into what each of the other
+// folders needs to know of them.
 #pragma once
 
 #include "agent/config.hpp"
+#include "agent/orders.hpp"
 #include "filter/datapath.hpp"
 #include "heartbeat/membership.hpp"
 #include "heartbeat/ownership.hpp"
@@ -12,9 +14,12 @@
 
 namespace agent {
 
-filter::Settings filter_settings(const Config &config, const ClusterKey &key);
+filter::Settings filter_settings(const Config &config, const ClusterKey &key,
+                                 const Orders &orders = {});
 filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self);
-heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self);
+heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self,
+                                        const Orders &orders = {});
+heartbeat::RuleBits eligible_rules(const Config &config, const Orders &orders);
 std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config);
 
 // The node's own names for interfaces win over the cluster's.

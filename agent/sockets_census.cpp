@@ -81,9 +81,9 @@ bool SocketCensus::read() {
 void SocketCensus::take(const Connection &connection) {
     const auto place = place_of(connection, settings_);
     if (!place) return;
-    ++counting_.connections[place->table];
     const bool rule = place->table < settings_.rules.size();
-    if (rule && settings_.rules[place->table].disabled) return; // no packet of it gets in anyway
+    if (rule && settings_.rules[place->table].disabled) return; // no packet of it gets in
+    ++counting_.connections[place->table];
     counting_.buckets[place->table][place->bucket / 64] |= std::uint64_t{1} << place->bucket % 64;
 }
 

@@ -18,7 +18,7 @@ namespace agent {
 // Tables as in filter::Tables: one a rule and, last, what no rule covers.
 struct Census {
     heartbeat::Time begun{};
-    std::vector<std::uint64_t> connections; // by table
+    std::vector<std::uint64_t> connections; // by table; a disabled rule has none
     std::vector<filter::BucketSet> buckets; // by table: those that have a connection
 
     std::uint64_t total() const {
@@ -44,6 +44,10 @@ class SocketCensus {
     // when a pass was completed: latest() is new. Throws when the kernel does not answer; the next
     // pass is then due as after any other.
     bool handle(heartbeat::Time now, Pace pace);
+
+    void set_disabled(std::size_t rule, bool disabled) {
+        settings_.rules[rule].disabled = disabled;
+    }
 
     const std::optional<Census> &latest() const { return latest_; }     // nothing: none yet
     int descriptor() const { return dump_ ? dump_->descriptor() : -1; } // -1: no pass under way

@@ -14,6 +14,11 @@ namespace {
 
 Json text_or_null(const std::string &text) { return text.empty() ? Json() : Json(text); }
 
+template <class Number>
+Json number_or_null(const std::optional<Number> &number) {
+    return number ? Json(*number) : Json();
+}
+
 std::string name_of(const Config &config, heartbeat::NodeId id) {
     for (const NodeConfig &node : config.nodes)
         if (node.id == heartbeat::index(id)) return node.name;
@@ -37,11 +42,15 @@ std::string ports(const RuleConfig &rule) {
     return text;
 }
 
-std::string draining(const std::optional<Census> &census) {
-    if (!census) return "draining";
-    const std::uint64_t left = census->total();
-    return "draining, " + std::to_string(left) +
-           (left == 1 ? " connection left" : " connections left");
+std::string draining(const std::optional<std::uint64_t> &left) {
+    if (!left) return "draining";
+    return "draining, " + std::to_string(*left) +
+           (*left == 1 ? " connection left" : " connections left");
+}
+
+std::optional<std::uint64_t> connections(const StatusSources &sources, std::size_t table) {
+    if (!sources.census) return std::nullopt;
+    return sources.census->connections[table];
 }
 
 // A right to serve that ran out: since when is what one compares with the log.
@@ -57,7 +66,10 @@ void say_since_when(heartbeat::Status &status, heartbeat::Time now) {
 Json node_reason(const StatusSources &sources, const heartbeat::Status &status) {
     if (sources.datapath.mode() == filter::Mode::none)
         return "the filter was detached from " + sources.interface + "; start nlbd again";
-    if (status.state == heartbeat::NodeState::draining) return draining(sources.census);
+    if (status.state == heartbeat::NodeState::draining) {
+        const auto &census = sources.census;
+        return draining(census ? std::optional(census->total()) : std::nullopt);
+    }
     return text_or_null(status.reason);
 }
 
@@ -96,7 +108,11 @@ Json uncovered(const StatusSources &sources, unsigned buckets) {
 // Why this node serves nothing of a rule; null when it does.
 Json rule_reason(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
                  unsigned buckets) {
-    if (sources.config.rules[index].mode == RuleMode::disabled) return "mode is disabled";
+    const RuleConfig &rule = sources.config.rules[index];
+    if (rule.mode == RuleMode::disabled) return "mode is disabled";
+    const auto order = sources.orders.rule(rule.name);
+    if (order == RuleOrder::disabled) return "disabled by command";
+    if (order == RuleOrder::draining) return draining(connections(sources, index));
     if (Json reason = node_reason(sources, status); !reason.is_null()) return reason;
     if (buckets > 0) return nullptr;
     const heartbeat::NodeId owner = sources.node.serving().owner(index, 0);
@@ -104,9 +120,14 @@ Json rule_reason(const StatusSources &sources, const heartbeat::Status &status, 
     if (owner == heartbeat::NodeId{sources.self.id})
         return "view " + std::to_string(status.view.number.term) + "." +
                std::to_string(status.view.number.number) + " is not installed yet";
-    if (sources.config.rules[index].mode == RuleMode::single)
-        return name_of(sources.config, owner) + " serves it alone";
+    if (rule.mode == RuleMode::single) return name_of(sources.config, owner) + " serves it alone";
     return "the other nodes own all buckets";
+}
+
+std::string_view rule_state(const RuleConfig &rule, const Orders &orders) {
+    if (rule.mode == RuleMode::disabled) return to_string(RuleOrder::disabled);
+    const auto order = orders.rule(rule.name);
+    return order ? to_string(*order) : "enabled";
 }
 
 Json rule(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
@@ -118,11 +139,11 @@ Json rule(const StatusSources &sources, const heartbeat::Status &status, std::si
             {"ports", ports(config)},
             {"mode", word(kRuleModes, config.mode)},
             {"affinity", word(kAffinities, config.affinity)},
-            {"state", config.mode == RuleMode::disabled ? "disabled" : "enabled"},
+            {"state", rule_state(config, sources.orders)},
             {"healthy", true},
             {"buckets", buckets},
             {"reason", rule_reason(sources, status, index, buckets)},
-            {"connections", sources.census ? Json(sources.census->connections[index]) : Json()},
+            {"connections", number_or_null(connections(sources, index))},
             {"packets", packets(sources, index)}};
 }
 
@@ -133,6 +154,19 @@ Json connections(const StatusSources &sources) {
         groups += static_cast<unsigned>(std::popcount(word));
     return {{"total", sources.census ? Json(sources.census->total()) : Json()},
             {"lingering_groups", groups}};
+}
+
+// What holds over the configuration until it is taken back.
+Json orders(const Orders &orders) {
+    return {{"part", to_string(orders.part)},
+            {"suspended", orders.suspended},
+            {"weight", number_or_null(orders.weight)}};
+}
+
+Json commands(const StatusSources &sources) {
+    Json counters = sources.commands.counters();
+    counters.update(sources.callers);
+    return counters;
 }
 
 Json counters(const filter::Datapath &datapath) {
@@ -194,10 +228,11 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"counters", counters(sources.datapath)},
             {"beats", beats(sources)},
             {"neighbours", neighbours(sources.neighbours)},
-            {"commands", sources.commands.counters()},
+            {"commands", commands(sources)},
             {"connections", connections(sources)},
             {"witness", witness(sources)},
-            {"uncovered", uncovered(sources, buckets.back())}};
+            {"uncovered", uncovered(sources, buckets.back())},
+            {"orders", orders(sources.orders)}};
 }
 
 } // namespace agent

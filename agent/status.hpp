@@ -8,6 +8,7 @@
 #include "agent/config.hpp"
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
+#include "agent/orders.hpp"
 #include "agent/sockets_census.hpp"
 #include "agent/witness.hpp"
 
@@ -26,6 +27,8 @@ struct StatusSources {
     std::uint64_t send_errors;           // of beats
     const std::optional<Census> &census; // the connections, as last counted
     const std::optional<Witness> &witness;
+    const Orders &orders;
+    Json callers; // ControlPort's counters
 };
 
 Json status(const StatusSources &sources, heartbeat::Time now);

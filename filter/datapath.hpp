@@ -37,7 +37,7 @@ struct Rule {
     std::uint16_t first_port = 0, last_port = 65535; // inclusive
     std::uint32_t virtual_ips = ~0u;                 // bit i: Settings::virtual_ips[i]
     Affinity affinity = Affinity::single;
-    bool disabled = false; // every packet is dropped, with a reason of its own
+    bool disabled = false; // every packet is dropped, with a reason of its own; see set_disabled
 };
 
 // All that stays the same between two changes of the configuration.
@@ -88,6 +88,9 @@ class Datapath {
     // Groups in which live peers, or this node itself, may still hold connections of buckets that have moved.
     virtual void set_guarded(const GroupSet &groups) = 0;
     virtual void set_lingering(const GroupSet &groups) = 0;
+
+    // From now on every packet of the rule is dropped, those of open connections too, or no longer.
+    virtual void set_disabled(std::size_t rule, bool disabled) = 0;
 
     virtual std::vector<Counter> counters() const = 0; // every reason, in a stable order
     virtual Mode mode() const = 0;                     // as the kernel reports it now, not as it was asked for

@@ -49,7 +49,7 @@
     X(FOREIGN, "foreign")                   /* another node serves the bucket */                   \
     X(FOREIGN_FRAGMENT, "foreign_fragment") /* the first one of its datagram was dropped */        \
     X(NO_OWNER, "no_owner")                 /* nobody serves it */                                 \
-    X(RULE_DISABLED, "rule_disabled")       /* by configuration */                                 \
+    X(RULE_DISABLED, "rule_disabled")       /* by configuration or command */                      \
     X(GUARDED, "guarded")                   /* no socket here: the peer that has it answers */     \
     X(LINGERING_SYN, "lingering_syn")       /* new connections go to the new owner */              \
     X(LINGERING_NO_SOCKET, "lingering_no_socket") /* of a connection that is not here */           \

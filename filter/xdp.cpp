@@ -175,6 +175,11 @@ class XdpDatapath final : public Datapath {
             store(state_.lingering[i], groups[i]);
     }
 
+    void set_disabled(std::size_t rule, bool disabled) override {
+        store(state_.config[state_.active_config % NLB_CONFIG_BUFFERS].rules[rule].disabled,
+              disabled);
+    }
+
     std::vector<Counter> counters() const override {
         nlb_counters sum = add_up();
         std::vector<Counter> result;

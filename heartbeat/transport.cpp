@@ -96,10 +96,18 @@ void Transport::send(std::span<const std::uint8_t> datagram) {
     }
 }
 
-std::optional<std::size_t> Transport::receive(int descriptor, std::span<std::uint8_t> buffer) {
+std::optional<Transport::Received> Transport::receive(int descriptor,
+                                                      std::span<std::uint8_t> buffer) {
     for (;;) {
-        const ssize_t size = recv(descriptor, buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (size >= 0) return static_cast<std::size_t>(size);
+        sockaddr_in source{};
+        socklen_t length = sizeof source;
+        const ssize_t size = recvfrom(descriptor, buffer.data(), buffer.size(), MSG_DONTWAIT,
+                                      reinterpret_cast<sockaddr *>(&source), &length);
+        if (size >= 0) {
+            Received received{static_cast<std::size_t>(size), {}};
+            std::memcpy(received.from.data(), &source.sin_addr, received.from.size());
+            return received;
+        }
         if (errno != EINTR) return std::nullopt;
     }
 }

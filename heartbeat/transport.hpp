@@ -4,6 +4,7 @@
 
 #include "heartbeat/types.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -14,6 +15,8 @@ namespace heartbeat {
 
 class Transport {
   public:
+    using Address = std::array<std::uint8_t, 4>; // IPv4, as all beats
+
     // group: dotted IPv4 multicast address. Throws std::runtime_error naming the interface.
     // An interface that is missing later is not an error: sends on it fail and are counted.
     Transport(const std::vector<std::string> &interfaces, const std::string &group,
@@ -28,7 +31,11 @@ class Transport {
     void send(std::span<const std::uint8_t> datagram); // to every interface; never blocks
     // One waiting datagram into buffer: its size (0 is one without content), or nothing when none
     // waits. Larger ones come back cut to the buffer.
-    std::optional<std::size_t> receive(int descriptor, std::span<std::uint8_t> buffer);
+    struct Received {
+        std::size_t size;
+        Address from; // the sender's, by its own word: only a beat's seal says that it is true
+    };
+    std::optional<Received> receive(int descriptor, std::span<std::uint8_t> buffer);
     std::uint64_t send_errors() const { return send_errors_; }
 
   private:

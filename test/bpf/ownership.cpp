@@ -169,6 +169,19 @@ BOOST_AUTO_TEST_CASE(every_rule_counts_what_it_took_and_dropped) {
     BOOST_TEST(counter(*datapath, "not_virtual_ip") == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_rule_is_disabled_and_enabled_while_packets_come) {
+    auto datapath = attach();
+    datapath->install(all_mine());
+    const Bytes http = ethernet(ipv4({}, tcp({}))), dns = ethernet(ipv4({}, udp({})));
+    BOOST_TEST(datapath->judge(http).reason == "accepted");
+    datapath->set_disabled(0, true);
+    BOOST_TEST(datapath->judge(http).reason == "rule_disabled");
+    BOOST_TEST(datapath->judge(ethernet(ipv4({}, tcp({.flags = kAck})))).reason == "rule_disabled");
+    BOOST_TEST(datapath->judge(dns).reason == "accepted");
+    datapath->set_disabled(0, false);
+    BOOST_TEST(datapath->judge(http).reason == "accepted");
+}
+
 BOOST_AUTO_TEST_CASE(judging_counts_nothing) {
     auto datapath = attach();
     datapath->install(all_mine());

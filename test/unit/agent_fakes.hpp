@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct FakeDatapath : filter::Datapath {
     std::vector<std::uint8_t> judged;
     filter::Verdict verdict{"accepted", false, 0, 5};
     filter::GroupSet guarded{}, lingering{};
+    std::set<std::size_t> disabled;
     std::vector<std::uint8_t> noted;
 
     void install(const filter::Tables &next) override {
@@ -36,6 +38,10 @@ struct FakeDatapath : filter::Datapath {
     void set_lingering(const filter::GroupSet &groups) override {
         lingering = groups;
         calls.push_back("lingering");
+    }
+    void set_disabled(std::size_t rule, bool value) override {
+        value ? void(disabled.insert(rule)) : void(disabled.erase(rule));
+        calls.push_back("disabled");
     }
     std::vector<filter::Counter> counters() const override {
         return {{"accepted", false, 3}, {"foreign", true, 6}};

@@ -41,12 +41,14 @@ struct Fixture {
     agent::Commands commands;
     std::optional<agent::Census> census; // none yet
     std::optional<agent::Witness> witness;
+    agent::Orders orders;
 
     Json status() { return status(cluster.machine(1).datapath); }
     Json status(const filter::Datapath &datapath, int node = 1) {
         const agent::NodeConfig &self = config.nodes[static_cast<std::size_t>(node - 1)];
         return agent::status({config, self, interface, *cluster.machine(node).node, datapath,
-                              neighbours, commands, 0, census, witness},
+                              neighbours, commands, 0, census, witness, orders,
+                              Json{{"wrong_key", 3}}},
                              cluster.now());
     }
 };
@@ -74,7 +76,8 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     const auto same = boost::test_tools::per_element();
     BOOST_TEST(keys(json) ==
                    (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
-                         "rules", "counters", "beats", "neighbours", "commands", "connections", "witness", "uncovered"}),
+                         "rules", "counters", "beats", "neighbours", "commands", "connections", "witness", "uncovered",
+                         "orders"}),
                same);
     BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
@@ -167,6 +170,23 @@ BOOST_AUTO_TEST_CASE(a_fenced_node_says_since_when) {
     BOOST_TEST(json["members"][1]["reason"] == json["reason"]);
     BOOST_TEST(json["members"][1]["since"].is_string());
     BOOST_TEST(json["rules"][0]["reason"] == json["reason"]);
+}
+
+BOOST_AUTO_TEST_CASE(orders_show_where_they_matter) {
+    cluster.run(3s);
+    BOOST_TEST(status()["orders"] ==
+               (Json{{"part", "serve"}, {"suspended", false}, {"weight", nullptr}}));
+    BOOST_TEST(status()["commands"]["wrong_key"] == 3);
+    orders.weight = std::uint8_t{7};
+    orders.rules["http"] = agent::RuleOrder::draining;
+    BOOST_TEST(status()["orders"]["weight"] == 7);
+    BOOST_TEST(status()["rules"][0]["state"] == "draining");
+    BOOST_TEST(status()["rules"][0]["reason"] == "draining");
+    census = agent::Census{cluster.now(), {1, 5}, {}};
+    BOOST_TEST(status()["rules"][0]["reason"] == "draining, 1 connection left");
+    orders.rules["http"] = agent::RuleOrder::disabled;
+    BOOST_TEST(status()["rules"][0]["state"] == "disabled");
+    BOOST_TEST(status()["rules"][0]["reason"] == "disabled by command");
 }
 
 BOOST_AUTO_TEST_CASE(a_detached_filter_is_said_wherever_it_matters) {

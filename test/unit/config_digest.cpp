@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(names_and_their_order) {
     for (const agent::SectionDigest &section : agent::section_digests(config))
         names += section.name + ',';
     BOOST_TEST(names ==
-               "cluster,heartbeat,agent,virtual_ip,node \"web1\",node \"web2\",rule \"http\",rule \"dns\",");
+               "cluster,heartbeat,control,agent,virtual_ip,node \"web1\",node \"web2\",rule \"http\",rule \"dns\",");
 }
 
 BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
@@ -93,6 +93,7 @@ BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
         {"[[node]]", "partition = \"quorum\"\n[[node]]", "heartbeat,"},
         {"[[node]]", "witness = \"192.0.2.1\"\n[[node]]", "heartbeat,"},
         {"[[node]]", "[agent]\ndrain_ms = 0\n[[node]]", "agent,"},
+        {"[[node]]", "[control]\nport = 7779\n[[node]]", "control,"},
         {"id = 1", "id = 3", "node \"web1\","},
         {"web2", "www2", "node \"web2\",new node \"www2\","},
         {"id = 1", "id = 1\nweight = 99", "node \"web1\","},
@@ -124,6 +125,7 @@ BOOST_AUTO_TEST_CASE(what_means_the_same_has_the_same_digests) {
         {"id = 1\nname = \"web1\"\n[[node]]\nid = 2\nname = \"web2\"",
          "id = 2\nname = \"web2\"\n[[node]]\nid = 1\nname = \"web1\"\nweight = 100"},
         {"[[node]]", "[agent]\ndrain_ms = 2000\n[[node]]"},
+        {"[[node]]", "[control]\nport = 7778\n[[node]]"},
         {"2001:db8::100", "2001:0DB8:0:0::100"},
         {"[\"192.0.2.100\", \"2001:db8::100\"]", "[\"2001:db8::100\", \"192.0.2.100\"]"},
         {"\"53\"", "\"53-53\"\nhealth = { type = \"none\" }\naffinity = \"single\""},

@@ -81,6 +81,7 @@ agent::Config some_config(Random &random) {
     config.group = *filter::parse_ip("239.1.2." + std::to_string(pick(random, 0, 255)));
     config.port = static_cast<std::uint16_t>(pick(random, 1, 65535));
     config.interval = std::chrono::milliseconds(pick(random, 10, 5000));
+    config.control_port = static_cast<std::uint16_t>(pick(random, 1, 65535));
     config.drain = std::chrono::milliseconds(pick(random, 0, 600'000));
     config.dead_after = config.interval * pick(random, 8, 12);
     config.partition = any<agent::Partition>(random, 2);

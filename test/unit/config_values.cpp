@@ -107,6 +107,7 @@ BOOST_AUTO_TEST_CASE(the_smallest_configuration_gets_the_defaults) {
     BOOST_TEST(config.port == 7777);
     BOOST_TEST((config.interval == 50ms));
     BOOST_TEST((config.drain == 2000ms));
+    BOOST_TEST(config.control_port == 7778);
     BOOST_TEST((config.dead_after == 500ms));
     BOOST_TEST((config.partition == agent::Partition::serve));
     BOOST_TEST(!config.witness);

@@ -39,7 +39,7 @@ Result nlbctl(const std::vector<std::string> &args) {
 
 Result nlbd(const std::vector<std::string> &args) { return call(agent::run_nlbd, args); }
 
-agent::Commands example_agent() {
+agent::Commands example_commands() {
     agent::Commands commands;
     auto stopped = std::make_shared<bool>(false);
     commands.add("status", [stopped](const auto &) {
@@ -52,28 +52,61 @@ agent::Commands example_agent() {
             "text": "view 1.1: web1 added", "view": {"term": 1, "number": 1}, "took_ms": 8.25, "overtaken": false}])");
     });
     commands.add("explain", [](const auto &args) { return Json{{"asked", args}}; });
-    commands.add("start", [stopped](const auto &) {
-        *stopped = false;
-        return Json::object();
-    });
+    for (const char *verb : {"start", "resume", "suspend", "enable", "disable", "drain-rule"})
+        commands.add(verb, [stopped, verb = std::string(verb)](const auto &args) {
+            if (verb == "start") *stopped = false;
+            if (verb == "suspend") throw agent::Failed("write orders: No space left on device");
+            return Json(args);
+        });
+    commands.add("weight", [](const auto &args) { return Json(args); });
     commands.add("drain", [stopped](const auto &args) {
-        if (!args.empty() && !args[0].empty()) throw agent::Refused(args[0] + ": not this node");
-        *stopped = args == std::vector<std::string>{"", "7"};
+        *stopped = args == std::vector<std::string>{"7"};
         return Json::object();
     });
-    commands.add("stop", [stopped](const auto &args) {
-        if (!args.empty() && args[0] != "web1") throw agent::Refused(args[0] + ": not this node");
+    commands.add("stop", [stopped](const auto &) {
         *stopped = true;
         return Json::object();
+    });
+    commands.add("state", [stopped](const auto &) {
+        return Json{{"state", *stopped ? "stopped" : "active"}, {"connections", 0}};
+    });
+    return commands;
+}
+
+// Nodes 1, here; 2, suspended; 3, dead.
+agent::Commands::Result elsewhere(agent::Commands &here, const std::string &node,
+                                  const std::string &command,
+                                  const agent::Commands::Arguments &args) {
+    Json nodes = Json::array();
+    if (node.empty() || node == "web1" || node == "1" || node == "all") {
+        Json entry{{"id", 1}, {"name", "web1"}};
+        entry.update(here.run(command, args)().value());
+        nodes.push_back(entry);
+    }
+    const auto other = [&](int id, const char *code, const char *error) {
+        const std::string name = "web" + std::to_string(id);
+        if (node == name || node == "all")
+            nodes.push_back(
+                {{"id", id}, {"name", name}, {"ok", false}, {"code", code}, {"error", error}});
+    };
+    other(2, "refused", "suspended: obeys nothing but resume");
+    other(3, "no_answer", "does not answer within 1 s");
+    if (nodes.empty()) throw agent::Refused(node + ": no such node in cluster web");
+    return Json{{"nodes", nodes}};
+}
+
+agent::Commands example_agent() {
+    agent::Commands commands = example_commands();
+    commands.set_elsewhere([here = std::make_shared<agent::Commands>(commands)](
+                               const auto &node, const auto &command, const auto &args) {
+        return elsewhere(*here, node, command, args);
     });
     return commands;
 }
 
 struct Agent {
     TemporaryDirectory dir;
-    ControlServer server{dir.path, [commands = example_agent()](auto request) mutable {
-                             return commands.answer(request);
-                         }};
+    ControlServer server{dir.path, example_agent()};
     Result operator()(std::vector<std::string> args) const {
         args.insert(args.begin(), {"--run-dir", dir.path});
         return nlbctl(args);
@@ -165,22 +198,62 @@ BOOST_AUTO_TEST_CASE(a_drain_that_is_waited_for_shows_what_is_left_and_fails_whe
     const Result timed = nlb({"drain", "--timeout", "7", "--wait"});
     BOOST_TEST(timed.code == 0);
     BOOST_TEST(timed.out == "stopped\n");
-    BOOST_TEST(nlb({"drain", "web2"}).code == 4);
+    const Result named = nlb({"drain", "web1", "--timeout", "7", "--wait"});
+    BOOST_TEST(named.out == "web1: stopped\n");
     BOOST_TEST(nlb({"drain", "web2", "--timeout", "7"}).code == 4);
 }
 
-BOOST_AUTO_TEST_CASE(another_nodes_command_is_refused_with_four) {
+BOOST_AUTO_TEST_CASE(each_node_that_has_not_done_it_is_named_and_the_exit_code_says_so) {
     const Agent nlb;
-    const Result result = nlb({"stop", "web2"});
-    BOOST_TEST(result.code == 4);
-    BOOST_TEST(result.out.empty());
-    BOOST_TEST(result.err == "nlbctl: web2: not this node\n");
+    const Result refused = nlb({"stop", "web2"});
+    BOOST_TEST(refused.code == 4);
+    BOOST_TEST(refused.out.empty());
+    BOOST_TEST(refused.err == "nlbctl: stop: web2: suspended: obeys nothing but resume\n");
+    const Result dead = nlb({"stop", "web3"});
+    BOOST_TEST(dead.code == 1);
+    BOOST_TEST(dead.err == "nlbctl: stop: web3: does not answer within 1 s\n");
+    const Result all = nlb({"start", "all"});
+    BOOST_TEST(all.code == 1);
+    BOOST_TEST(all.err == refused.err.substr(0, 8) + "start" + refused.err.substr(12) +
+                              "nlbctl: start: web3: does not answer within 1 s\n");
+    const Result full = nlb({"suspend"});
+    BOOST_TEST(full.code == 1);
+    BOOST_TEST(full.err == "nlbctl: suspend: write orders: No space left on device\n");
+    const Result nobody = nlb({"stop", "web9"});
+    BOOST_TEST(nobody.code == 4);
+    BOOST_TEST(nobody.err == "nlbctl: web9: no such node in cluster web\n");
+}
+
+BOOST_AUTO_TEST_CASE(json_of_a_verb_says_for_each_node_what_became_of_it) {
+    const Agent nlb;
+    BOOST_TEST(parsed(nlb({"stop", "--json"}).out) == Json::parse(R"(
+        {"command": "stop", "nodes": [{"id": 1, "name": "web1", "code": "done", "error": null}]})"));
+    const Result all = nlb({"--json", "weight", "all", "30"});
+    BOOST_TEST(all.code == 1);
+    BOOST_TEST(parsed(all.out) == Json::parse(R"(
+        {"command": "weight", "nodes": [
+            {"id": 1, "name": "web1", "code": "done", "error": null},
+            {"id": 2, "name": "web2", "code": "refused", "error": "suspended: obeys nothing but resume"},
+            {"id": 3, "name": "web3", "code": "no_answer", "error": "does not answer within 1 s"}]})"));
+    BOOST_TEST(parsed(nlb({"--json", "drain", "--wait", "--timeout", "7"}).out)["command"] == "drain");
+}
+
+BOOST_AUTO_TEST_CASE(rules_and_weights_are_for_this_node_or_others) {
+    const Agent nlb;
+    for (const char *verb : {"enable", "disable", "drain-rule"}) {
+        BOOST_TEST(nlb({verb, "http"}).code == 0, verb);
+        BOOST_TEST(nlb({verb, "http", "web1"}).code == 0, verb);
+        BOOST_TEST(nlb({verb, "192.0.2.100:80", "web2"}).code == 4, verb);
+    }
+    BOOST_TEST(nlb({"weight", "web1", "0"}).code == 0);
+    BOOST_TEST(nlb({"weight", "1", "default"}).code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(without_an_agent_it_ends_with_three_and_one_line) {
     const TemporaryDirectory dir;
     for (const char *command :
-         {"status", "members", "rules", "counters", "events", "watch", "start", "stop", "drain"}) {
+         {"status", "members", "rules", "counters", "events", "watch", "start", "stop", "drain",
+          "suspend", "resume"}) {
         const Result result = nlbctl({"--run-dir", dir.path, command});
         BOOST_TEST(result.code == 3, command);
         BOOST_TEST(result.out.empty());
@@ -205,6 +278,12 @@ BOOST_AUTO_TEST_CASE(wrong_usage_ends_with_two) {
                                                  {"check"},
                                                  {"status", "members"},
                                                  {"stop", "a", "b"},
+                                                 {"suspend", "a", "b"},
+                                                 {"enable"},
+                                                 {"disable", "a", "b", "c"},
+                                                 {"weight", "web1"},
+                                                 {"weight", "web1", "101"},
+                                                 {"weight", "web1", "ten"},
                                                  {"drain", "--timeout"},
                                                  {"drain", "--timeout", "-1"},
                                                  {"drain", "--timeout", "soon"},
@@ -238,8 +317,19 @@ BOOST_AUTO_TEST_CASE(help_and_version_are_the_same_twice) {
     BOOST_TEST(nlbctl({"--version"}).out == "nlbctl " + std::string(agent::kVersion) + "\n");
     BOOST_TEST(nlbd({"--version"}).out == "nlbd " + std::string(agent::kVersion) + "\n");
     for (const char *command :
-         {"status", "members", "rules", "counters", "start", "stop", "drain", "keygen", "check"})
+         {"status", "members", "rules", "counters", "start", "stop", "drain", "suspend", "resume",
+          "enable", "disable", "drain-rule", "weight", "keygen", "check"})
         BOOST_TEST(nlbctl({"--help"}).out.find(command) != std::string::npos, command);
+}
+
+BOOST_AUTO_TEST_CASE(json_of_keygen_and_check) {
+    BOOST_TEST(parsed(nlbctl({"keygen", "--json"}).out)["key"].get<std::string>().size() == 64u);
+    const TemporaryDirectory dir;
+    const std::string file = dir.path + "/cluster.key";
+    BOOST_TEST(parsed(nlbctl({"keygen", "--json", file}).out) == (Json{{"file", file}}));
+    const std::string example = std::string(std::getenv("NLBD_SOURCE_DIR")) + "/etc/cluster.toml";
+    BOOST_TEST(parsed(nlbctl({"--json", "check", example}).out)["effective"] ==
+               nlbctl({"check", example}).out);
 }
 
 BOOST_AUTO_TEST_CASE(keygen_prints_one_line_or_writes_a_file_that_is_never_overwritten) {

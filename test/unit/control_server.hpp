@@ -26,10 +26,10 @@ struct TemporaryDirectory {
 
 class ControlServer {
   public:
-    ControlServer(const std::string &run_dir, agent::Control::Answer answer)
-        : control_(run_dir), thread_([this, answer] {
+    ControlServer(const std::string &run_dir, agent::Commands commands)
+        : control_(run_dir), commands_(std::move(commands)), thread_([this] {
               while (!stop_) {
-                  while (control_.serve(answer))
+                  while (control_.serve(commands_))
                       continue;
                   pollfd waiting{control_.descriptor(), POLLIN, 0};
                   poll(&waiting, 1, 10);
@@ -42,6 +42,7 @@ class ControlServer {
 
   private:
     agent::Control control_;
+    agent::Commands commands_;
     std::atomic<bool> stop_ = false;
     std::thread thread_;
 };

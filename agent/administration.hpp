@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands that change a node. Each is an order: it is written down first, and only when that
+// has been done it takes effect; an order that cannot be written is not obeyed. Whatever is
+// repeated changes nothing.
+//
+// A suspended node obeys none of them but `resume`, and an agent that is about to end none at all.
+#pragma once
+
+#include "agent/commands.hpp"
+#include "agent/draining.hpp"
+#include "agent/node.hpp"
+#include "agent/orders_file.hpp"
+#include "agent/sockets_census.hpp"
+
+#include <functional>
+#include <list>
+#include <string>
+
+namespace agent {
+
+// What the orders work on; all of it outlives the Administration.
+struct Administered {
+    const Config &config;
+    const NodeConfig &self;
+    Node &node;
+    filter::Datapath &datapath;
+    SocketCensus &census;
+    Draining &draining;
+    std::function<heartbeat::Time()> now;
+};
+
+class Administration {
+  public:
+    // orders: those that the node, its datapath and its census were made with.
+    Administration(Administered parts, OrdersFile &file, Orders orders);
+
+    void add_to(Commands &commands);
+    // Once, before the first turn: the node is what it was before the restart.
+    void take_up();
+    // On every turn: goes on with what has no client that would ask.
+    void handle();
+
+    // The last connection of a drain has ended, or its time is up.
+    void drained();
+    // The filter is attached, or is not: then others are to have this node's buckets.
+    void set_filtering(bool filtering);
+    // From now on every command is refused.
+    void set_ending() { ending_ = true; }
+
+    const Orders &orders() const { return orders_; }
+
+  private:
+    using Edit = std::function<void(Orders &)>;
+    struct Change;
+
+    Commands::Result order(Edit edit, bool of_suspended = false);
+    Commands::Result order_rule(const Commands::Arguments &args, std::optional<RuleOrder> wanted);
+    Commands::Result drain(const Commands::Arguments &args);
+    Commands::Result weight(const Commands::Arguments &args);
+    Json state() const;
+
+    std::optional<Json> go_on(Change &change);
+    bool write(Change &change);
+    void take_effect(const Orders &next);
+    void set_rules(const Orders &before);
+    void set_part(const Orders &before);
+    void take_part();
+    void set_weight();
+    bool settled(const Orders &wanted) const;
+    void refuse_when_ending() const;
+
+    Administered parts_;
+    OrdersFile &file_;
+    Orders orders_;
+    bool filtering_ = true, ending_ = false;
+    std::list<Commands::Later> own_; // changes that nobody has asked for from outside
+};
+
+} // namespace agent
