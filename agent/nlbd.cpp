@@ -8,6 +8,9 @@
 #include "agent/version.hpp"
 
 #include <CLI/CLI.hpp>
+#include <sys/resource.h>
+
+#include <algorithm>
 
 namespace agent {
 namespace {
@@ -34,6 +37,16 @@ void describe(CLI::App &app, CommandLine &line) {
     app.add_option("FILE", line.file, "The configuration to check")->needs(check);
 }
 
+// The usual limit, 1,024, is for programs that use select(). Here, connections that strangers make
+// must not take the last descriptor from the agent itself (see control_port.hpp, which bounds them).
+void raise_descriptor_limit() {
+    constexpr rlim_t kEnough = 16384;
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+    limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 } // namespace
 
 int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostream &err) {
@@ -52,6 +65,7 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
             out << to_toml(load_config(file));
             return kDone;
         }
+        raise_descriptor_limit();
         Agent agent(line.options);
         log::open();
         agent.run();
