@@ -66,10 +66,10 @@ struct Fixture {
         administration.reset();
         draining = {};
         commands = {};
-        administration.emplace(
-            agent::Administered{config, config.nodes[0], node(), datapath(), census, draining,
-                                [this] { return cluster.now(); }},
-            file, file.load());
+        administration.emplace(agent::Administered{config, config.nodes[0], node(), datapath(),
+                                                   census, draining,
+                                                   [this] { return cluster.now(); }},
+                               file, file.load());
         administration->add_to(commands);
         administration->take_up();
     }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands between nodes, over the loopback interface: who holds the key is let in, nobody else,
 // and everybody who is not is counted.
+#include "agent/control_port.hpp"
 #include "agent/clock.hpp"
 #include "agent/control_knocks.hpp"
-#include "agent/control_port.hpp"
 #include "agent/relay.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
-#include <thread>
 #include <unistd.h>
+#include <zmq.hpp>
 
 namespace {
 
@@ -143,6 +143,29 @@ BOOST_AUTO_TEST_CASE(another_key_gets_no_answer_on_either_side_and_is_counted) {
     BOOST_TEST(pair.count("callers") == 0u);
 }
 
+// The listener's public key has leaked, or the caller's role is played with the listener's own
+// pair.
+BOOST_AUTO_TEST_CASE(who_knows_the_listener_but_is_no_caller_of_the_cluster_is_let_in_by_nobody) {
+    Pair pair;
+    BOOST_TEST_REQUIRE(pair.port.has_value());
+    const agent::CurveKeys listener = agent::listener_keys({7});
+    std::uint64_t refused = 0;
+    for (const agent::CurveKeys &own : {agent::caller_keys({8}), listener}) {
+        zmq::context_t context;
+        zmq::socket_t stranger(context, zmq::socket_type::dealer);
+        stranger.set(zmq::sockopt::linger, 0);
+        stranger.set(zmq::sockopt::curve_serverkey, zmq::buffer(listener.open));
+        stranger.set(zmq::sockopt::curve_publickey, zmq::buffer(own.open));
+        stranger.set(zmq::sockopt::curve_secretkey, zmq::buffer(own.secret));
+        stranger.connect("tcp://127.0.0.1:" + std::to_string(kPort));
+        stranger.send(zmq::str_buffer(R"({"command":"echo"})"));
+        BOOST_TEST(pair.wait_for([&] { return pair.count("wrong_key") > refused; }));
+        refused = pair.count("wrong_key");
+        BOOST_TEST(pair.there.counters()["answered"] == 0);
+    }
+    BOOST_TEST(pair.count("callers") == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(knocking_garbage_and_dawdling_are_counted_by_kind) {
     Pair pair;
     BOOST_TEST_REQUIRE(pair.port.has_value());
@@ -178,7 +201,8 @@ BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_named_with_the_way_out) {
     const agent::ControlPort first({"lo"}, kPort, {7});
     for (const std::string interface : {"lo", "nlb-none"})
         BOOST_CHECK_EXCEPTION(
-            agent::ControlPort({interface}, kPort, {7}), std::runtime_error, [&](const auto &error) {
+            agent::ControlPort({interface}, kPort, {7}), std::runtime_error,
+            [&](const auto &error) {
                 return std::string(error.what()).find("listen for commands on " + interface) == 0;
             });
 }

@@ -50,7 +50,8 @@ BOOST_AUTO_TEST_CASE(every_bad_request_gets_its_reason_and_is_counted) {
     const std::string deep(4000, '[');
     for (std::string_view malformed :
          {"", "\0", "{", "[]", "7", "null", "\"status\"", "{}", R"({"command":7})", "\xff\xfe\xfd",
-          R"({"command":"echo","args":"x"})", R"({"command":"echo","args":[1]})", R"({"command":"echo","node":1})", R"({"args":[]})"})
+          R"({"command":"echo","args":"x"})", R"({"command":"echo","args":[1]})",
+          R"({"command":"echo","node":1})", R"({"args":[]})"})
         BOOST_TEST(code(commands, malformed) == "malformed", malformed);
     BOOST_TEST(code(commands, deep) == "malformed");
     BOOST_TEST(code(commands, std::string(agent::Commands::kLongest + 1, ' ')) == "too_long");
@@ -88,8 +89,9 @@ BOOST_AUTO_TEST_CASE(a_request_that_names_a_node_goes_elsewhere_if_there_is_such
         if (node == "web9") throw agent::Refused("no such node");
         return Json{node, command, args};
     });
-    BOOST_TEST(Json::parse(answer(commands, R"({"command":"echo","args":["a"],"node":"all"})"))
-                   ["result"] == Json::parse(R"(["all","echo",["a"]])"));
+    BOOST_TEST(Json::parse(
+                   answer(commands, R"({"command":"echo","args":["a"],"node":"all"})"))["result"] ==
+               Json::parse(R"(["all","echo",["a"]])"));
     BOOST_TEST(code(commands, R"({"command":"echo","node":"web9"})") == "refused");
     BOOST_TEST(code(commands, R"({"command":"reboot","node":"all"})") == "unknown_command");
 }
