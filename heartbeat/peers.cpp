@@ -128,7 +128,7 @@ bool deaf(const State &state, const Peer &peer, Time now) {
 }
 
 bool compatible(const State &state, const Beat &beat) {
-    return beat.config == state.settings.config || beat.staged == state.settings.config ||
+    return beat.config == state.settings.config || has_staged(beat, state.settings.config) ||
            (state.staged && beat.config == state.staged->config);
 }
 

@@ -129,6 +129,9 @@ struct Membership::State {
 
 using State = Membership::State;
 
+inline bool has_staged(const Beat &beat, Digest config) {
+    return beat.staged != 0 && beat.staged == config;
+}
 // The same configuration, or one of the two is about to change to the other's.
 bool compatible(const State &state, const Beat &beat);
 inline bool leads(const Beat &beat) { return beat.role == Role::leading && beat.view; }

@@ -53,7 +53,7 @@ void ask_wishes(const State &state, Member &member) {
     }
     const Peer &peer = state.peers[index(member.id)];
     if (peer.life != member.life) return;
-    if (peer.beat.staged == state.settings.config) return; // has not heard yet that it is in force
+    if (has_staged(peer.beat, state.settings.config)) return; // has not heard yet that it is in force
     member.weight = peer.beat.config == state.settings.config ? peer.beat.weight : std::uint8_t{0};
     member.eligible = peer.beat.eligible;
 }
@@ -99,7 +99,7 @@ bool reported_by_all(const State &state) {
 bool staged_by(const State &state, const Member &member) {
     if (member.id == state.settings.self) return true;
     const Peer &peer = state.peers[index(member.id)];
-    return peer.life == member.life && peer.beat.staged == state.staged->config;
+    return peer.life == member.life && has_staged(peer.beat, state.staged->config);
 }
 
 bool take_office(State &state, Time now) {
