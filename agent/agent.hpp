@@ -20,7 +20,6 @@
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
 #include "agent/relay.hpp"
-#include "agent/reload.hpp"
 #include "agent/run_dir.hpp"
 #include "agent/signals.hpp"
 #include "agent/sockets_census.hpp"
@@ -100,7 +99,6 @@ class Agent {
     Commands commands_;
     Relay relay_;
     Administration administration_;
-    Reload reload_;
 
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to
