@@ -14,7 +14,7 @@ REASON = "alone, and the witness {} does not answer"
 
 def silent(cluster, witness):
     status = cluster.status(3)
-    return status["state"] != "active" and status["reason"] == REASON.format(witness)
+    return status["state"] != "active" and status["reason"].endswith(REASON.format(witness))
 
 
 def link(cluster, port, state):
