@@ -17,7 +17,8 @@ unsigned bucket_of(const std::array<std::uint8_t, 16> &hash_key, Affinity affini
     __u64 key[2], address[2];
     std::memcpy(key, hash_key.data(), sizeof key);
     std::memcpy(address, source.bytes.data(), sizeof address);
-    return nlb_bucket(key, static_cast<__u8>(affinity), source.is_v4() ? 4 : 6, address,
+    const nlb_sip start = nlb_sip_start(key);
+    return nlb_bucket(&start, static_cast<__u8>(affinity), source.is_v4() ? 4 : 6, address,
                       htons(port));
 }
 

@@ -75,7 +75,7 @@ enum nlb_reason {
 
 /* Changes with every change of anything below, so that a successor knows whether it can adopt the
  * tables. */
-#define NLB_LAYOUT 2
+#define NLB_LAYOUT 3
 
 #define NLB_BUCKETS 65536
 #define NLB_GROUP_SHIFT 7 /* 128 buckets a group */
@@ -123,9 +123,14 @@ struct nlb_rule {
 };
 NLB_ASSERT(sizeof(struct nlb_rule) == 2);
 
+/* SipHash's state. */
+struct nlb_sip {
+    __u64 a, b, c, d;
+};
+
 /* All that follows from the configuration file. */
 struct nlb_config {
-    __u64 hash_key[2];
+    struct nlb_sip hash_start; /* nlb_sip_start of the key */
     __u64 slot_multiplier[2]; /* under which no two virtual IPs share a slot */
     struct nlb_slot slots[NLB_SLOTS];
     __u8 port_class[NLB_PROTOCOLS]
@@ -134,11 +139,11 @@ struct nlb_config {
     struct nlb_rule rules[NLB_TABLES];
     __u8 zero[62];
 };
-NLB_ASSERT(__builtin_offsetof(struct nlb_config, slots) == 32);
-NLB_ASSERT(__builtin_offsetof(struct nlb_config, port_class) == 6176);
-NLB_ASSERT(__builtin_offsetof(struct nlb_config, rule_of) == 137248);
-NLB_ASSERT(__builtin_offsetof(struct nlb_config, rules) == 145440);
-NLB_ASSERT(sizeof(struct nlb_config) == 145568);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, slots) == 48);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, port_class) == 6192);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, rule_of) == 137264);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, rules) == 145456);
+NLB_ASSERT(sizeof(struct nlb_config) == 145584);
 
 /* Which buckets this node serves. */
 struct nlb_owners {
@@ -183,16 +188,18 @@ NLB_ASSERT(__builtin_offsetof(struct nlb_state, guarded) == 64);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, judged) == 192);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, notes) == 208);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, config) == 8400);
-NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 299536);
-NLB_ASSERT(__builtin_offsetof(struct nlb_state, marks) == 1381136);
-NLB_ASSERT(sizeof(struct nlb_state) == 1413904);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 299568);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, marks) == 1381168);
+NLB_ASSERT(sizeof(struct nlb_state) == 1413936);
 
-/* One a processor; the agent adds them up. */
+/* Packets by table and reason, so that a packet is counted once: row 0 is for those that were
+ * decided without a table, row t + 1 for table t. One of these a processor; the agent adds up. */
+#define NLB_REASON_BITS 5
+#define NLB_COUNTERS ((NLB_TABLES + 1) << NLB_REASON_BITS)
 struct nlb_counters {
-    __u64 reasons[NLB_REASONS];
-    __u64 taken[NLB_TABLES];
-    __u64 dropped[NLB_TABLES];
+    __u64 packets[NLB_COUNTERS];
 };
-NLB_ASSERT(sizeof(struct nlb_counters) == 8 * (NLB_REASONS + 2 * NLB_TABLES));
+NLB_ASSERT(NLB_REASONS <= 1 << NLB_REASON_BITS);
+NLB_ASSERT(sizeof(struct nlb_counters) == 8704);
 
 #endif

@@ -36,10 +36,9 @@ struct tcp_request_sock {
 /* With SYN cookies a listener has no socket for the connection yet: the cookie in the ACK is its
  * memory. The helper wants headers; these hold the fields that it reads. */
 NLB_INLINE int has_cookie(struct bpf_sock *listener, const struct nlb_packet *packet) {
-    __u32 tcp[5] = {packet->source_port | (__u32)packet->destination_port << 16,
-                    __builtin_bswap32(packet->tcp_sequence),
-                    __builtin_bswap32(packet->tcp_acknowledged),
-                    0x50 | (__u32)packet->tcp_flags << 8};
+    const __u8 *from = packet->tcp;
+    __u32 tcp[5] = {nlb_load32(from), nlb_load32(from + 4), nlb_load32(from + 8),
+                    0x50 | (__u32)from[13] << 8};
     if (packet->family == 4) {
         __u32 ip[5] = {0x45, 0, 0, (__u32)packet->source[0], (__u32)packet->destination[0]};
         return bpf_tcp_check_syncookie(listener, ip, sizeof ip, (void *)tcp, sizeof tcp) == 0;
@@ -54,7 +53,7 @@ NLB_INLINE int has_cookie(struct bpf_sock *listener, const struct nlb_packet *pa
 NLB_INLINE int acknowledges(struct bpf_sock *socket, const struct nlb_packet *packet) {
     struct tcp_request_sock *request = bpf_skc_to_tcp_request_sock(socket);
     return request && packet->tcp_flags & NLB_TCP_ACK &&
-           packet->tcp_acknowledged == request->snt_isn + 1;
+           __builtin_bswap32(nlb_load32(packet->tcp + 8)) == request->snt_isn + 1;
 }
 
 NLB_INLINE int counts(struct bpf_sock *socket, const struct nlb_packet *packet) {
@@ -63,7 +62,7 @@ NLB_INLINE int counts(struct bpf_sock *socket, const struct nlb_packet *packet) 
     return 1;
 }
 
-NLB_INLINE int nlb_has_socket(void *context, const struct nlb_packet *packet) {
+NLB_INLINE int look_up(struct xdp_md *frame, const struct nlb_packet *packet) {
     struct bpf_sock_tuple tuple = {};
     __u32 size = sizeof tuple.ipv4;
     if (packet->family == 4) {
@@ -78,7 +77,7 @@ NLB_INLINE int nlb_has_socket(void *context, const struct nlb_packet *packet) {
         tuple.ipv6.sport = packet->source_port;
         tuple.ipv6.dport = packet->destination_port;
     }
-    struct bpf_sock *socket = bpf_skc_lookup_tcp(context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+    struct bpf_sock *socket = bpf_skc_lookup_tcp(frame, &tuple, size, BPF_F_CURRENT_NETNS, 0);
     if (!socket) return 0;
     int belongs = counts(socket, packet);
     bpf_sk_release(socket);
@@ -89,11 +88,14 @@ NLB_INLINE __u64 nlb_boot_ns(void) { return bpf_ktime_get_boot_ns(); }
 
 NLB_INLINE struct nlb_cursor cursor_of(struct xdp_md *frame) {
     return (struct nlb_cursor){(const __u8 *)(long)frame->data, (const __u8 *)(long)frame->data_end,
-                               0, (__u32)bpf_xdp_get_buff_len(frame)};
+                               0};
 }
 
-/* Not inlined and not static: verified by itself, for every argument. Inlined, each way through the
- * chain of headers would double what the verifier has to look at. */
+NLB_INLINE __u32 nlb_frame_length(void *frame) { return (__u32)bpf_xdp_get_buff_len(frame); }
+
+/* None of the three that follow is inlined or static: each is verified by itself, once for every
+ * argument, instead of once for each way that leads there; and what is seldom needed stays out of
+ * the way of what every packet needs. */
 __noinline __u64 walk_extensions(struct xdp_md *frame, __u32 offset, __u32 protocol,
                                  __u32 payload) {
     struct nlb_cursor cursor = cursor_of(frame);
@@ -107,30 +109,41 @@ NLB_INLINE __u64 nlb_walk(void *context, struct nlb_cursor cursor, __u8 protocol
     return walk_extensions(context, cursor.offset, protocol, payload);
 }
 
-__noinline int remember_fragment(__u64 source0, __u64 source1, __u64 destination0,
-                                 __u64 destination1, __u64 word) {
-    const __u64 addresses[4] = {source0, source1, destination0, destination1};
-    return nlb_remember_fragment(state.marks, nlb_active_config(&state)->hash_key, addresses, word,
-                                 nlb_boot_ns());
+/* Parses a frame that nlb_decide has sent on its way here. Passing on what it has parsed would cost
+ * every packet more than this costs those few. */
+NLB_INLINE enum nlb_reason parse_again(struct xdp_md *frame, struct nlb_packet *packet) {
+    struct nlb_cursor cursor = cursor_of(frame);
+    __be16 type = nlb_take_ethernet(&cursor);
+    packet->family = type == NLB_TYPE_IPV4 ? 4 : 6;
+    packet->ip = nlb_take_addresses(&cursor, packet);
+    return packet->ip ? nlb_take_rest(frame, &cursor, packet) : NLB_TOO_SHORT;
+}
+
+__noinline int has_socket(struct xdp_md *frame) {
+    struct nlb_packet packet = {};
+    return parse_again(frame, &packet) == NLB_ACCEPTED && packet.kind == NLB_KIND_TCP &&
+           look_up(frame, &packet);
+}
+
+NLB_INLINE int nlb_has_socket(void *context) { return has_socket(context); }
+
+__noinline int remember_fragment(struct xdp_md *frame, __u32 what) {
+    struct nlb_packet packet = {};
+    parse_again(frame, &packet);
+    return nlb_remember_fragment(state.marks, &nlb_active_config(&state)->hash_start, &packet,
+                                 (enum nlb_fragment)what, nlb_boot_ns());
 }
 
 NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,
                             enum nlb_fragment what) {
-    (void)context;
-    return remember_fragment(packet->source[0], packet->source[1], packet->destination[0],
-                             packet->destination[1], nlb_fragment_word(packet, what));
+    (void)packet;
+    return remember_fragment(context, what);
 }
 
-NLB_INLINE void count(__u32 reason, __s32 table) {
+NLB_INLINE void count(__u32 counter) {
     __u32 zero = 0;
     struct nlb_counters *mine = bpf_map_lookup_elem(&counters, &zero);
-    if (!mine || reason >= NLB_REASONS) return;
-    mine->reasons[reason]++;
-    if (table < 0 || table >= NLB_TABLES) return;
-    if (reason <= NLB_LAST_TAKEN)
-        mine->taken[table]++;
-    else
-        mine->dropped[table]++;
+    if (mine && counter < NLB_COUNTERS) mine->packets[counter]++;
 }
 
 /* From here on the frame is one for this host alone. */
@@ -143,16 +156,16 @@ NLB_INLINE void readdress(struct xdp_md *frame) {
 
 SEC("xdp.frags")
 int nlbd_xdp(struct xdp_md *frame) {
-    struct nlb_verdict verdict = nlb_decide(frame, &state, cursor_of(frame));
-    count(verdict.reason, verdict.table);
-    if (verdict.reason > NLB_LAST_PASSED) return XDP_DROP;
-    if (verdict.reason <= NLB_LAST_TAKEN) readdress(frame);
+    __u64 word = nlb_decide(frame, &state, cursor_of(frame));
+    count(NLB_WORD_COUNTER(word));
+    if (NLB_WORD_REASON(word) > NLB_LAST_PASSED) return XDP_DROP;
+    if (NLB_WORD_REASON(word) <= NLB_LAST_TAKEN) readdress(frame);
     return XDP_PASS;
 }
 
 SEC("xdp.frags")
 int nlbd_judge(struct xdp_md *frame) {
-    state.judged = nlb_decide(frame, &state, cursor_of(frame));
+    state.judged = nlb_verdict_of(nlb_decide(frame, &state, cursor_of(frame)));
     return XDP_PASS;
 }
 
@@ -160,10 +173,9 @@ int nlbd_judge(struct xdp_md *frame) {
 NLB_INLINE int finish(struct __sk_buff *frame, struct nlb_cursor *cursor, __u8 family,
                       const __u8 *mac) {
     struct nlb_packet packet = {};
-    const __u8 *ip = 0;
     int virtual_ip = 0;
     packet.family = family;
-    if (nlb_find_destination(nlb_active_config(&state), cursor, &packet, &ip, &virtual_ip) !=
+    if (nlb_find_destination(nlb_active_config(&state), cursor, &packet, &virtual_ip) !=
         NLB_ACCEPTED)
         return TC_ACT_UNSPEC;
     __u64 destination = nlb_load32(mac) | (__u64)nlb_load16(mac + 4) << 32;
@@ -171,12 +183,12 @@ NLB_INLINE int finish(struct __sk_buff *frame, struct nlb_cursor *cursor, __u8 f
         bpf_skb_change_type(frame, 0); /* PACKET_HOST */
         return TC_ACT_UNSPEC;
     }
-    if (family == 6 && ip[6] == NLB_IP_ICMPV6) {
+    if (family == 6 && packet.ip[6] == NLB_IP_ICMPV6) {
         const __u8 *type = nlb_take(cursor, 1);
         if (type && nlb_is_neighbour_discovery(*type))
             return TC_ACT_UNSPEC; /* it keeps the cluster's address */
     }
-    count(NLB_UNFILTERED, -1);
+    count(NLB_UNFILTERED);
     return TC_ACT_SHOT;
 }
 
@@ -186,10 +198,10 @@ int nlbd_tc(struct __sk_buff *frame) {
     if ((long)frame->data + enough > (long)frame->data_end)
         bpf_skb_pull_data(frame, frame->len < enough ? frame->len : enough);
     struct nlb_cursor cursor = {(const __u8 *)(long)frame->data,
-                                (const __u8 *)(long)frame->data_end, 0, frame->len};
+                                (const __u8 *)(long)frame->data_end, 0};
     const __u8 *mac = cursor.at;
     __be16 type = nlb_take_ethernet(&cursor);
-    if (type == __builtin_bswap16(0x0800)) return finish(frame, &cursor, 4, mac);
-    if (type == __builtin_bswap16(0x86dd)) return finish(frame, &cursor, 6, mac);
+    if (type == NLB_TYPE_IPV4) return finish(frame, &cursor, 4, mac);
+    if (type == NLB_TYPE_IPV6) return finish(frame, &cursor, 6, mac);
     return TC_ACT_UNSPEC;
 }

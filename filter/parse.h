@@ -3,9 +3,9 @@
  * From bytes to the few fields that a verdict needs. No maps and no helpers, so the same file is
  * compiled for BPF, for the user-space datapath and for tests.
  *
- * A cursor walks over the frame. `end` bounds what may be read; `left` counts what the frame still
- * holds. They differ: XDP reads only the linear part of a frame that the driver received in several
- * buffers, so the lengths that headers claim are compared with `length`, never with `end`.
+ * A cursor walks over the frame. `end` bounds what may be read, which is not where the frame ends:
+ * XDP reads only the linear part of a frame that the driver received in several buffers. A length
+ * that a header claims and that goes beyond `end` is compared with the frame's (nlb_frame_length).
  *
  * Three steps, in this order: Ethernet and VLAN tags, IP addresses, the rest. Between the second
  * and the third the caller looks the destination up, because what is not for a virtual IP is none
@@ -44,13 +44,12 @@ struct nlb_cursor {
     const __u8 *at;
     const __u8 *end;
     __u32 offset; /* of `at` in the frame */
-    __u32 length; /* of the frame */
 };
 
 struct nlb_packet {
     __u64 source[2]; /* network order; IPv4 in the first four bytes */
     __u64 destination[2];
-    __u32 tcp_sequence, tcp_acknowledged; /* host order */
+    const __u8 *ip, *tcp; /* the headers */
     __be16 source_port, destination_port;
     __u8 family; /* 4 or 6; 0: not IP */
     __u8 protocol;
@@ -81,6 +80,14 @@ NLB_LOAD(64)
 #undef NLB_LOAD
 #endif
 
+/* Linux 6.1 forgets the bounds of a number that the compiler keeps on the stack while it is checked;
+ * a mask behind this gives it some that it believes, where the compiler would leave the mask out. */
+#ifdef __bpf__
+#define nlb_forget(number) __asm__ volatile("" : "+r"(number))
+#else
+#define nlb_forget(number) (void)(number)
+#endif
+
 /* The next `size` bytes, or null when they cannot be read. */
 NLB_INLINE const __u8 *nlb_take(struct nlb_cursor *cursor, __u32 size) {
     const __u8 *bytes = cursor->at;
@@ -90,12 +97,26 @@ NLB_INLINE const __u8 *nlb_take(struct nlb_cursor *cursor, __u32 size) {
     return bytes;
 }
 
+/* How long the frame is, all its buffers together; defined by whoever includes this file. */
+NLB_INLINE __u32 nlb_frame_length(void *context);
+
+/* Whether the frame holds so many more bytes, readable or not. Nearly always what can be read says
+ * so. */
+NLB_INLINE int nlb_holds(void *context, const struct nlb_cursor *cursor, __u32 size) {
+    return (__u64)(cursor->end - cursor->at) >= size ||
+           nlb_frame_length(context) - cursor->offset >= size;
+}
+
+#define NLB_TYPE_IPV4 __builtin_bswap16(0x0800)
+#define NLB_TYPE_IPV6 __builtin_bswap16(0x86dd)
+
 /* Step 1. The Ethernet header and up to two VLAN tags; the type that follows in network order, 0
  * when cut off. */
 NLB_INLINE __be16 nlb_take_ethernet(struct nlb_cursor *cursor) {
     const __u8 *ethernet = nlb_take(cursor, 14);
     if (!ethernet) return 0;
     __be16 type = nlb_load16(ethernet + 12);
+    if (type == NLB_TYPE_IPV4 || type == NLB_TYPE_IPV6) return type;
     for (int tags = 0; tags < 2; tags++) {
         if (type != __builtin_bswap16(0x8100) && type != __builtin_bswap16(0x88a8)) break;
         const __u8 *tag = nlb_take(cursor, 4);
@@ -145,10 +166,9 @@ NLB_INLINE enum nlb_reason nlb_take_tcp(const struct nlb_cursor *cursor,
     __u32 length = (__u32)(tcp[12] >> 4) * 4;
     if (length < 20 || length > packet->payload) return NLB_TCP_HEADER;
     packet->kind = NLB_KIND_TCP;
+    packet->tcp = tcp;
     packet->source_port = nlb_load16(tcp);
     packet->destination_port = nlb_load16(tcp + 2);
-    packet->tcp_sequence = __builtin_bswap32(nlb_load32(tcp + 4));
-    packet->tcp_acknowledged = __builtin_bswap32(nlb_load32(tcp + 8));
     packet->tcp_flags = tcp[13];
     return NLB_ACCEPTED;
 }
@@ -226,20 +246,24 @@ NLB_INLINE enum nlb_reason nlb_take_transport(const struct nlb_cursor *cursor,
 }
 
 /* The rest of an IPv4 header. */
-NLB_INLINE enum nlb_reason nlb_take_ipv4(struct nlb_cursor *cursor, const __u8 *ip,
+NLB_INLINE enum nlb_reason nlb_take_ipv4(void *context, struct nlb_cursor *cursor,
                                          struct nlb_packet *packet) {
+    const __u8 *ip = packet->ip;
     __u32 header = (__u32)(ip[0] & 15) * 4;
     __u32 total = __builtin_bswap16(nlb_load16(ip + 2));
     if (ip[0] >> 4 != 4 || header < 20) return NLB_IP_HEADER;
-    if (total < header || total > cursor->length - cursor->offset + 20) return NLB_IP_LENGTH;
+    if (total < header || !nlb_holds(context, cursor, total - 20)) return NLB_IP_LENGTH;
     packet->protocol = ip[9];
     packet->payload = total - header;
     __u16 fragment = __builtin_bswap16(nlb_load16(ip + 6));
     if (fragment & 0x1fff) packet->kind = NLB_KIND_LATER_FRAGMENT;
-    packet->first_fragment = fragment & 0x2000;
+    packet->first_fragment = (fragment & 0x3fff) == 0x2000;
     packet->fragment_id = nlb_load16(ip + 4);
-    cursor->at += header - 20; /* options: `payload` has been measured without them */
-    cursor->offset += header - 20;
+    __u32 options = header - 20; /* `payload` has been measured without them */
+    nlb_forget(options);
+    options &= 60;
+    cursor->at += options;
+    cursor->offset += options;
     return NLB_ACCEPTED;
 }
 
@@ -286,11 +310,12 @@ NLB_INLINE __u64 nlb_walk_extensions(struct nlb_cursor cursor, __u8 protocol, __
 NLB_INLINE __u64 nlb_walk(void *context, struct nlb_cursor cursor, __u8 protocol, __u32 payload);
 
 /* The rest of an IPv6 header and its extension headers. */
-NLB_INLINE enum nlb_reason nlb_take_ipv6(void *context, struct nlb_cursor *cursor, const __u8 *ip,
+NLB_INLINE enum nlb_reason nlb_take_ipv6(void *context, struct nlb_cursor *cursor,
                                          struct nlb_packet *packet) {
+    const __u8 *ip = packet->ip;
     if (ip[0] >> 4 != 6) return NLB_IP_HEADER;
     packet->payload = __builtin_bswap16(nlb_load16(ip + 4));
-    if (packet->payload > cursor->length - cursor->offset) return NLB_IP_LENGTH;
+    if (!nlb_holds(context, cursor, packet->payload)) return NLB_IP_LENGTH;
     packet->protocol = ip[6];
     if (!nlb_is_extension(packet->protocol)) return NLB_ACCEPTED;
     __u64 walked = nlb_walk(context, *cursor, packet->protocol, packet->payload);
@@ -307,10 +332,10 @@ NLB_INLINE enum nlb_reason nlb_take_ipv6(void *context, struct nlb_cursor *curso
 
 /* Step 3. Everything behind the addresses. NLB_ACCEPTED: well-formed, and `kind` and what belongs
  * to it is set. */
-NLB_INLINE enum nlb_reason nlb_take_rest(void *context, struct nlb_cursor *cursor, const __u8 *ip,
+NLB_INLINE enum nlb_reason nlb_take_rest(void *context, struct nlb_cursor *cursor,
                                          struct nlb_packet *packet) {
-    enum nlb_reason reason = packet->family == 4 ? nlb_take_ipv4(cursor, ip, packet)
-                                                 : nlb_take_ipv6(context, cursor, ip, packet);
+    enum nlb_reason reason = packet->family == 4 ? nlb_take_ipv4(context, cursor, packet)
+                                                 : nlb_take_ipv6(context, cursor, packet);
     if (reason != NLB_ACCEPTED || packet->kind == NLB_KIND_LATER_FRAGMENT) return reason;
     return nlb_take_transport(cursor, packet);
 }

@@ -9,6 +9,8 @@
 // Virtual IPs are found by one probe into 256 slots: we try multipliers until none collide.
 #include "filter/tables.hpp"
 
+#include "filter/siphash.h"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cstring>
@@ -101,7 +103,9 @@ void write_classes(const std::vector<Rule> &rules, int protocol, nlb_config &con
 void write_config(const Settings &settings, nlb_config &config) {
     if (settings.rules.size() > kMaxRules || settings.virtual_ips.size() > kMaxVirtualIps)
         throw std::runtime_error("fill the tables: more than 32 rules or virtual IPs");
-    std::memcpy(config.hash_key, settings.hash_key.data(), sizeof config.hash_key);
+    __u64 key[2];
+    std::memcpy(key, settings.hash_key.data(), sizeof key);
+    config.hash_start = nlb_sip_start(key);
     write_virtual_ips(settings.virtual_ips, config);
     write_classes(settings.rules, NLB_TCP, config);
     write_classes(settings.rules, NLB_UDP, config);

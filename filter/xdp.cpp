@@ -136,6 +136,21 @@ struct Programs {
     }
 };
 
+std::uint64_t packets(const nlb_counters &sum, std::uint32_t reason) {
+    std::uint64_t all = 0;
+    for (std::size_t i = reason; i < NLB_COUNTERS; i += 1 << NLB_REASON_BITS)
+        all += sum.packets[i];
+    return all;
+}
+
+RuleCounter of_table(const nlb_counters &sum, std::size_t table) {
+    const __u64 *row = &sum.packets[(table + 1) << NLB_REASON_BITS];
+    RuleCounter result{};
+    for (std::uint32_t reason = 0; reason < NLB_REASONS; reason++)
+        (drops(reason) ? result.dropped : result.taken) += row[reason];
+    return result;
+}
+
 template <typename Word>
 void store(Word &shared, std::type_identity_t<Word> value) {
     std::atomic_ref(shared).store(value, std::memory_order_release);
@@ -184,7 +199,7 @@ class XdpDatapath final : public Datapath {
         nlb_counters sum = add_up();
         std::vector<Counter> result;
         for (std::uint32_t reason = 0; reason < NLB_REASONS; reason++)
-            result.push_back({reason_name(reason), drops(reason), sum.reasons[reason]});
+            result.push_back({reason_name(reason), drops(reason), packets(sum, reason)});
         return result;
     }
 
@@ -192,8 +207,8 @@ class XdpDatapath final : public Datapath {
         nlb_counters sum = add_up();
         std::vector<RuleCounter> result;
         for (std::size_t i = 0; i < rules_; i++)
-            result.push_back({sum.taken[i], sum.dropped[i]});
-        result.push_back({sum.taken[NLB_UNCOVERED], sum.dropped[NLB_UNCOVERED]});
+            result.push_back(of_table(sum, i));
+        result.push_back(of_table(sum, NLB_UNCOVERED));
         return result;
     }
 

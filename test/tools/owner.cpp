@@ -83,7 +83,8 @@ unsigned bucket_of(const filter::Settings &settings, std::size_t rule, const Flo
     std::memcpy(key, settings.hash_key.data(), sizeof key);
     std::memcpy(source, flow.source.bytes.data(), sizeof source);
     const auto affinity = static_cast<__u8>(settings.rules.at(rule).affinity);
-    return nlb_bucket(key, affinity, static_cast<__u8>(flow.source.family), source,
+    const nlb_sip start = nlb_sip_start(key);
+    return nlb_bucket(&start, affinity, static_cast<__u8>(flow.source.family), source,
                       htons(flow.sport));
 }
 

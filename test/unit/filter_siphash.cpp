@@ -28,7 +28,8 @@ __u64 hash(const __u64 key[2], const std::vector<std::uint8_t> &message, int rou
     std::vector<__u64> words(message.size() / 8 + 1);
     std::copy_n(message.data(), message.size(), reinterpret_cast<std::uint8_t *>(words.data()));
     __u64 last = words.back() | static_cast<__u64>(message.size()) << 56;
-    return nlb_siphash(key, words.data(), static_cast<unsigned>(words.size() - 1), last, rounds,
+    const nlb_sip start = nlb_sip_start(key);
+    return nlb_siphash(&start, words.data(), static_cast<unsigned>(words.size() - 1), last, rounds,
                        final_rounds);
 }
 
@@ -84,7 +85,8 @@ BOOST_AUTO_TEST_CASE(a_bucket_is_the_hash_of_the_affinitys_fields) {
         __be16 source_port;
         std::memcpy(source, address.data(), address.size());
         std::memcpy(&source_port, port.data(), 2);
-        return nlb_bucket(kCountingKey, affinity, address.size() == 4 ? 4 : 6, source, source_port);
+        const nlb_sip start = nlb_sip_start(kCountingKey);
+        return nlb_bucket(&start, affinity, address.size() == 4 ? 4 : 6, source, source_port);
     };
     auto expected = [&](const std::vector<std::uint8_t> &message) {
         return hash(kCountingKey, message, 1, 3) & 0xffff;
