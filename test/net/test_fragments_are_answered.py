@@ -95,4 +95,5 @@ def test():
         check(any(waiting(cluster, node) for node in cluster.ids), "nothing came out of order")
 
 
-main(test)
+if __name__ == "__main__":
+    main(test)
