@@ -128,6 +128,22 @@ void Administration::set_rules(const Orders &before) {
         parts_.node.step(parts_.now(), heartbeat::event::SetEligible{eligible});
 }
 
+void Administration::configured() {
+    for (std::size_t i = 0; i < parts_.config.rules.size(); ++i) {
+        const bool disabled = is_disabled(parts_.config.rules[i], orders_);
+        parts_.datapath.set_disabled(i, disabled);
+        parts_.census.set_disabled(i, disabled);
+    }
+    parts_.node.step(parts_.now(),
+                     heartbeat::event::SetEligible{eligible_rules(parts_.config, orders_)});
+    set_weight();
+}
+
+void Administration::refuse_orders() const {
+    refuse_when_ending();
+    if (orders_.suspended) throw Refused("suspended: obeys nothing but resume");
+}
+
 void Administration::set_weight() {
     const std::uint8_t weight = orders_.weight.value_or(parts_.self.weight);
     parts_.node.step(parts_.now(),

@@ -45,6 +45,10 @@ class Administration {
     void drained();
     // The filter is attached, or is not: then others are to have this node's buckets.
     void set_filtering(bool filtering);
+    // Another configuration is in force: the orders hold over it as they held over the former one.
+    void configured();
+    // Throws Refused when no order is obeyed at present.
+    void refuse_orders() const;
     // From now on every command is refused.
     void set_ending() { ending_ = true; }
 

@@ -114,7 +114,8 @@ Agent::Agent(const AgentOptions &options)
       census_(filter_settings(config_, key_, orders_)),
       relay_(config_, self_, key_, commands_, boot_now),
       administration_({config_, self_, node_, *datapath_, census_, draining_, boot_now},
-                      orders_file_, orders_) {
+                      orders_file_, orders_),
+      reload_({config_, self_, key_, node_, census_, administration_, boot_now}) {
     add_commands();
 }
 
@@ -138,6 +139,7 @@ void Agent::run() {
         drain_beats();
         consult_witness();
         node_.tick(boot_now());
+        reload_.handle();
         count_connections();
         look_after_draining();
         neighbours_.set_answering(node_.answers(boot_now()));
@@ -345,6 +347,7 @@ void Agent::add_commands() {
     commands_.add("events",
                   [this](const auto &) { return events(node_.events(), boot_now()); });
     administration_.add_to(commands_);
+    reload_.add_to(commands_);
     commands_.set_elsewhere([this](const auto &node, const auto &command, const auto &args) {
         return relay_.ask(node, command, args);
     });

@@ -20,6 +20,7 @@
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
 #include "agent/relay.hpp"
+#include "agent/reload.hpp"
 #include "agent/run_dir.hpp"
 #include "agent/signals.hpp"
 #include "agent/sockets_census.hpp"
@@ -99,6 +100,7 @@ class Agent {
     Commands commands_;
     Relay relay_;
     Administration administration_;
+    Reload reload_;
 
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to

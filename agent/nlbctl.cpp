@@ -102,11 +102,12 @@ void watch_live(const Call &call) {
     watch(ask, std::chrono::seconds(call.interval), call.colour);
 }
 
-void give_to(const Call &call, Commands::Arguments args, const std::string &node) {
+Json give_to(const Call &call, Commands::Arguments args, const std::string &node) {
     const NodeCommand command{call.command, std::move(args), node};
     const Json given = give(call.run_dir, command);
     if (call.json) call.out << given.dump(2) << "\n";
     if (const ExitCode code = exit_code(given)) throw NotDone(code, complaints(given, command));
+    return given;
 }
 
 std::string argument(const Call &call, std::size_t place) {
@@ -115,6 +116,23 @@ std::string argument(const Call &call, std::size_t place) {
 
 // [NODE]. What takes a node out of the cluster returns when it is out.
 void order(const Call &call) { give_to(call, {}, argument(call, 0)); }
+
+// [NODE]
+void reload(const Call &call) {
+    const Json given = give_to(call, {}, argument(call, 0));
+    if (call.json) return;
+    for (const Json &node : given["nodes"]) {
+        std::string missing;
+        for (const Json &name : node["result"]["waiting_for"])
+            missing += (missing.empty() ? "" : ", ") + std::string(name);
+        call.out << std::string(node["name"]) << ": ";
+        if (node["result"]["in_force"])
+            call.out << "in force\n";
+        else
+            call.out << "staged; in force as soon as "
+                     << (missing.empty() ? "its leader says so" : missing + " has it too") << "\n";
+    }
+}
 
 // RULE [NODE]
 void order_rule(const Call &call) { give_to(call, {argument(call, 0)}, argument(call, 1)); }
@@ -184,6 +202,8 @@ constexpr Command kCommands[] = {
      "Drop everything of a rule at once, open connections too"},
     {"drain-rule", "RULE", 1, 2, order_rule,
      "Take no new connections of a rule, let the old ones go on"},
+    {"reload", "NODE", 0, 1, reload,
+     "Read the configuration again; in force when every member has the same"},
     {"weight", "WEIGHT", 2, 2, weight, "Change a node's share of the clients"},
     {"keygen", "FILE", 0, 1, keygen,
      "Print a new cluster key, or write it to a new file (mode 0600)"},

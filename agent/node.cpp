@@ -86,6 +86,10 @@ void Node::step(heartbeat::Time now, const heartbeat::Event &event) {
 void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
     renew_guard();
     for (const heartbeat::Action &action : outcome.actions) {
+        if (std::holds_alternative<heartbeat::action::Configure>(action)) {
+            configure(now);
+            continue;
+        }
         const Serving::Change change = serving_.apply(action);
         if (change.lost != filter::GroupSet{}) {
             lingering_.add(change.lost, now);
@@ -100,6 +104,26 @@ void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
         if (const auto *serve = std::get_if<heartbeat::action::Serve>(&action))
             events_.served(now, serve->view.number);
     if (outcome.send) send_beat(now);
+}
+
+void Node::stage(heartbeat::Time now, StagedConfig config) {
+    const heartbeat::Settings settings = config.settings;
+    staged_.reset();
+    if (settings.config != config_) staged_ = std::move(config);
+    step(now, heartbeat::event::Stage{settings});
+}
+
+// A connection may fall into another bucket from here on, so everything lingers until the sockets
+// have been counted anew.
+void Node::configure(heartbeat::Time now) {
+    filter::GroupSet all;
+    all.fill(~std::uint64_t{0});
+    lingering_.add(all, now);
+    datapath_.set_lingering(all);
+    serving_.configure(std::move(staged_->rules), staged_->former);
+    datapath_.configure(staged_->filter, serving_.tables());
+    config_ = staged_->settings.config;
+    staged_.reset();
 }
 
 void Node::renew_guard() {

@@ -35,6 +35,15 @@ struct BeatCounters {
     std::array<std::uint64_t, heartbeat::kRefusals> refused{};
 };
 
+// Another configuration, as far as a node knows of it.
+struct StagedConfig {
+    heartbeat::Settings settings;
+    std::vector<heartbeat::RuleOwnership> rules;
+    filter::Settings filter;
+    std::vector<std::optional<std::size_t>> former; // for each table the present one that is of the
+                                                    // same packets and buckets
+};
+
 class Node {
   public:
     using Send = std::function<void(std::span<const std::uint8_t>)>;
@@ -56,6 +65,9 @@ class Node {
     heartbeat::Time wake_at() const {
         return membership_.wake_at();
     } // for the next tick at the latest
+    // To be in force when every member has staged the same one; the present one takes it back.
+    void stage(heartbeat::Time now, StagedConfig config);
+    bool has_staged() const { return staged_.has_value(); } // and it is not in force yet
     // The sockets have been listed, and these buckets (by table) hold a connection: from what this
     // does not hold for long enough, lingering is lifted.
     void connections(heartbeat::Time now, const std::vector<filter::BucketSet> &buckets);
@@ -82,6 +94,7 @@ class Node {
 
   private:
     void perform(heartbeat::Time now, const heartbeat::Outcome &outcome);
+    void configure(heartbeat::Time now);
     void renew_guard();
     void renew_lease();
     void send_beat(heartbeat::Time now);
@@ -90,6 +103,7 @@ class Node {
     heartbeat::Digest config_;
     heartbeat::NodeId self_;
     std::optional<heartbeat::Saved> resumed_;
+    std::optional<StagedConfig> staged_;
     heartbeat::Membership membership_;
     Serving serving_;
     heartbeat::Envelope envelope_;

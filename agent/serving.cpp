@@ -124,6 +124,18 @@ filter::GroupSet Serving::not_served(const std::vector<filter::BucketSet> &bucke
     return groups;
 }
 
+void Serving::configure(std::vector<heartbeat::RuleOwnership> rules,
+                        const std::vector<std::optional<std::size_t>> &former) {
+    filter::Tables kept;
+    for (const std::optional<std::size_t> &table : former)
+        kept.push_back(table ? tables_[*table] : filter::Table{});
+    tables_ = std::move(kept);
+    rules_ = rules;
+    ownership_->set_rules(std::move(rules));
+    view_.reset();
+    owners_.clear();
+}
+
 bool Serving::serves_nothing() const {
     return std::ranges::all_of(tables_,
                                [](const filter::Table &table) { return count(table.mine) == 0; });

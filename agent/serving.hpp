@@ -32,6 +32,10 @@ class Serving {
         filter::GroupSet lost{};
     };
     Change apply(const heartbeat::Action &action);
+    // Other rules, over the same nodes. Table i is from now on what table former[i] was; without one
+    // it serves nothing until the next action.
+    void configure(std::vector<heartbeat::RuleOwnership> rules,
+                   const std::vector<std::optional<std::size_t>> &former);
     // The view that share() and owner() speak of from now on; apply() does it by itself. For a node
     // that looks on.
     void consider(const heartbeat::View &view);

@@ -78,6 +78,12 @@ bool SocketCensus::read() {
     return true;
 }
 
+void SocketCensus::begin_anew(filter::Settings settings) {
+    settings_ = std::move(settings);
+    dump_.reset();
+    latest_.reset();
+}
+
 void SocketCensus::take(const Connection &connection) {
     const auto place = place_of(connection, settings_);
     if (!place) return;

@@ -45,6 +45,8 @@ class SocketCensus {
     // pass is then due as after any other.
     bool handle(heartbeat::Time now, Pace pace);
 
+    // Another configuration: what has been counted is of the former one.
+    void begin_anew(filter::Settings settings);
     void set_disabled(std::size_t rule, bool disabled) {
         settings_.rules[rule].disabled = disabled;
     }

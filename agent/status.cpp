@@ -205,6 +205,13 @@ Json witness(const StatusSources &sources) {
 
 } // namespace
 
+Json waiting_for(const Config &config, const heartbeat::Status &status) {
+    Json names = Json::array();
+    for (const heartbeat::NodeId id : status.unstaged)
+        names.push_back(std::ranges::find(config.nodes, heartbeat::index(id), &NodeConfig::id)->name);
+    return names;
+}
+
 Json status(const StatusSources &sources, heartbeat::Time now) {
     heartbeat::Status status = sources.node.status(now);
     say_since_when(status, now);
@@ -232,7 +239,10 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"connections", connections(sources)},
             {"witness", witness(sources)},
             {"uncovered", uncovered(sources, buckets.back())},
-            {"orders", orders(sources.orders)}};
+            {"orders", orders(sources.orders)},
+            {"reload",
+             {{"staged", status.staged},
+              {"waiting_for", waiting_for(sources.config, status)}}}};
 }
 
 } // namespace agent

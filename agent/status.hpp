@@ -31,6 +31,9 @@ struct StatusSources {
     Json callers; // ControlPort's counters
 };
 
+// Names of the members that have not staged the configuration that this node has staged.
+Json waiting_for(const Config &config, const heartbeat::Status &status);
+
 Json status(const StatusSources &sources, heartbeat::Time now);
 
 } // namespace agent

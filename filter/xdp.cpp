@@ -190,6 +190,22 @@ class XdpDatapath final : public Datapath {
             store(state_.lingering[i], groups[i]);
     }
 
+    // A program that began under the old configuration must not look into the new tables, whose
+    // places are other rules': hence empty ones in between, and the wait.
+    void configure(const Settings &settings, const Tables &tables) override {
+        auto config = std::make_unique<nlb_config>();
+        write_config(settings, *config);
+        const unsigned next = (state_.active_config + 1) % NLB_CONFIG_BUFFERS;
+        wait_for_programs(); // none reads the idle copy any more
+        state_.config[next] = *config;
+        install(Tables(rules_ + 1));
+        store(state_.active_config, next);
+        wait_for_programs();
+        rules_ = settings.rules.size();
+        forget_rule_counters();
+        install(tables);
+    }
+
     void set_disabled(std::size_t rule, bool disabled) override {
         store(state_.config[state_.active_config % NLB_CONFIG_BUFFERS].rules[rule].disabled,
               disabled);
@@ -250,21 +266,43 @@ class XdpDatapath final : public Datapath {
 
   private:
     void wait_until_unused(unsigned buffer) const {
-        auto rested = Clock::now() - retired_[buffer];
-        if (rested >= kGrace || syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
-        // Kernels with nohz_full have no such membarrier.
-        std::this_thread::sleep_for(kGrace - rested);
+        if (Clock::now() - retired_[buffer] < kGrace) wait_for_programs();
+    }
+
+    // Until every program that runs now has ended.
+    static void wait_for_programs() {
+        if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
+        std::this_thread::sleep_for(kGrace); // kernels with nohz_full have no such membarrier
+    }
+
+    std::vector<nlb_counters> counters_by_cpu() const {
+        const int cpus = libbpf_num_possible_cpus();
+        if (cpus < 0) fail("count processors", -cpus);
+        std::vector<nlb_counters> each(static_cast<std::size_t>(cpus));
+        const __u32 zero = 0;
+        if (int error = bpf_map_lookup_elem(programs_.counters(), &zero, each.data()); error != 0)
+            fail("read counters", -error);
+        return each;
+    }
+
+    // The tables' places go to other rules: what was counted by table counts as decided without one
+    // from here on. What programs count in between is lost: a handful, once a reload.
+    void forget_rule_counters() {
+        std::vector<nlb_counters> each = counters_by_cpu();
+        for (nlb_counters &one : each)
+            for (std::uint32_t i = 1u << NLB_REASON_BITS; i < NLB_COUNTERS; i++) {
+                one.packets[i & ((1u << NLB_REASON_BITS) - 1)] += one.packets[i];
+                one.packets[i] = 0;
+            }
+        const __u32 zero = 0;
+        if (int error = bpf_map_update_elem(programs_.counters(), &zero, each.data(), BPF_ANY);
+            error != 0)
+            fail("write counters", -error);
     }
 
     nlb_counters add_up() const {
-        int cpus = libbpf_num_possible_cpus();
-        if (cpus < 0) fail("count processors", -cpus);
-        std::vector<nlb_counters> each(static_cast<std::size_t>(cpus));
-        __u32 zero = 0;
-        if (int error = bpf_map_lookup_elem(programs_.counters(), &zero, each.data()); error != 0)
-            fail("read counters", -error);
         nlb_counters sum{};
-        for (const nlb_counters &one : each)
+        for (const nlb_counters &one : counters_by_cpu())
             for (std::size_t i = 0; i < sizeof sum / sizeof(__u64); i++)
                 reinterpret_cast<__u64 *>(&sum)[i] += reinterpret_cast<const __u64 *>(&one)[i];
         return sum;

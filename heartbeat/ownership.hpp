@@ -32,6 +32,7 @@ class Ownership {
     explicit Ownership(std::vector<RuleOwnership> rules, unsigned buckets = 65536);
     ~Ownership();
 
+    void set_rules(std::vector<RuleOwnership> rules) { rules_ = std::move(rules); }
     // One table for each rule and, last, the one of uncovered traffic: the lowest id with weight
     // above 0. Tables that are equal are shared.
     std::vector<std::shared_ptr<const OwnerTable>> tables(const View &view);

@@ -39,6 +39,10 @@ struct FakeDatapath : filter::Datapath {
         lingering = groups;
         calls.push_back("lingering");
     }
+    void configure(const filter::Settings &, const filter::Tables &next) override {
+        tables = next;
+        calls.push_back("configure");
+    }
     void set_disabled(std::size_t rule, bool value) override {
         value ? void(disabled.insert(rule)) : void(disabled.erase(rule));
         calls.push_back("disabled");

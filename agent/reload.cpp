@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/reload.hpp"
+
+#include "agent/log.hpp"
+#include "agent/settings.hpp"
+#include "agent/status.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace agent {
+namespace {
+
+using namespace std::chrono_literals;
+using heartbeat::Time;
+
+// With all members staged it takes milliseconds; on the first of several nodes nobody is to wait
+// for the commands on the others.
+constexpr Time kPatience = 1s;
+
+const NodeConfig &node_of(const Config &config, std::uint8_t id) {
+    return *std::ranges::find(config.nodes, id, &NodeConfig::id);
+}
+
+bool same_packets(const RuleConfig &one, const RuleConfig &other) {
+    return one.virtual_ips == other.virtual_ips && one.protocol == other.protocol &&
+           one.first_port == other.first_port && one.last_port == other.last_port &&
+           one.affinity == other.affinity;
+}
+
+std::string differing_sections(const Config &one, const Config &other) {
+    const auto before = section_digests(one), after = section_digests(other);
+    std::string names;
+    const auto add_missing = [&](const auto &from, const auto &in) {
+        for (const SectionDigest &section : from) {
+            const bool same = std::ranges::any_of(in, [&](const SectionDigest &candidate) {
+                return candidate.name == section.name && candidate.digest == section.digest;
+            });
+            if (!same && names.find(section.name) == std::string::npos)
+                names += (names.empty() ? "" : ", ") + section.name;
+        }
+    };
+    add_missing(before, after);
+    add_missing(after, before);
+    return names;
+}
+
+} // namespace
+
+std::string needs_restart(const Config &running, const Config &next) {
+    Config reached = running;
+    reached.file = next.file;
+    reached.rules = next.rules;
+    reached.drain = next.drain;
+    for (NodeConfig &node : reached.nodes)
+        if (std::ranges::count(next.nodes, node.id, &NodeConfig::id))
+            node.weight = node_of(next, node.id).weight;
+    reached.key_file = next.key_file; // where it lies; its content is what the agent has
+    return reached == next ? "" : differing_sections(reached, next);
+}
+
+std::vector<std::optional<std::size_t>> former_tables(const Config &running, const Config &next) {
+    std::vector<std::optional<std::size_t>> former;
+    for (const RuleConfig &rule : next.rules) {
+        const auto found = std::ranges::find_if(
+            running.rules, [&](const RuleConfig &old) { return same_packets(old, rule); });
+        if (found == running.rules.end())
+            former.emplace_back();
+        else
+            former.emplace_back(found - running.rules.begin());
+    }
+    const bool all = std::ranges::all_of(former, [](const auto &table) { return table.has_value(); });
+    if (all && next.rules.size() == running.rules.size())
+        former.emplace_back(running.rules.size());
+    else
+        former.emplace_back();
+    return former;
+}
+
+void Reload::add_to(Commands &commands) {
+    commands.add("reload", [this](const auto &) { return reload(); });
+}
+
+Commands::Result Reload::reload() {
+    parts_.administration.refuse_orders();
+    Config next;
+    try {
+        next = load_config(parts_.config.file);
+    } catch (const std::exception &error) {
+        throw Failed(error.what());
+    }
+    if (const std::string what = needs_restart(parts_.config, next); !what.empty())
+        throw Failed(next.file + ": cannot change while nlbd runs: " + what +
+                     "; restart nlbd on every node");
+    stage(next);
+    return [this, until = parts_.now() + kPatience] { return go_on(until); };
+}
+
+void Reload::stage(const Config &next) {
+    const NodeConfig &self = node_of(next, parts_.self.id);
+    const Orders &orders = parts_.administration.orders();
+    parts_.node.stage(parts_.now(), {.settings = membership_settings(next, self, orders),
+                                     .rules = ownership_rules(next),
+                                     .filter = filter_settings(next, parts_.key, orders),
+                                     .former = former_tables(parts_.config, next)});
+    staged_ = next;
+    handle();
+}
+
+std::optional<Json> Reload::go_on(Time until) {
+    handle();
+    const heartbeat::Status status = parts_.node.status(parts_.now());
+    if (!status.staged) return Json{{"in_force", true}, {"waiting_for", Json::array()}};
+    if (parts_.now() < until) return std::nullopt;
+    return Json{{"in_force", false}, {"waiting_for", waiting_for(parts_.config, status)}};
+}
+
+void Reload::handle() {
+    if (!staged_ || parts_.node.has_staged()) return;
+    parts_.config = std::move(*staged_);
+    staged_.reset();
+    parts_.self = NodeConfig(node_of(parts_.config, parts_.self.id));
+    parts_.census.begin_anew(
+        filter_settings(parts_.config, parts_.key, parts_.administration.orders()));
+    parts_.administration.configured();
+    log::info("configuration: in force (file=" + parts_.config.file + ")");
+}
+
+} // namespace agent

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `reload`: the configuration file is read again and staged. It comes into force for the whole
+// cluster at once, when every member has staged the same one, by a view that names it
+// (heartbeat/README.md); until then, and without the command, nothing changes.
+//
+// Rules, the nodes' weights and drain_ms can change in this way. What the sockets, the interface or
+// the times of the protocol hang on needs a restart, and is refused by name.
+#pragma once
+
+#include "agent/administration.hpp"
+#include "agent/commands.hpp"
+#include "agent/config.hpp"
+#include "agent/node.hpp"
+
+#include <optional>
+#include <string>
+
+namespace agent {
+
+struct Reloaded { // all of it outlives the Reload
+    Config &config;
+    NodeConfig &self;
+    const ClusterKey &key;
+    Node &node;
+    SocketCensus &census;
+    Administration &administration;
+    std::function<heartbeat::Time()> now;
+};
+
+class Reload {
+  public:
+    explicit Reload(Reloaded parts) : parts_(parts) {}
+
+    void add_to(Commands &commands);
+    // On every turn, after the node's tick: when the staged configuration has come into force, so
+    // it does for the rest of the agent.
+    void handle();
+
+  private:
+    Commands::Result reload();
+    std::optional<Json> go_on(heartbeat::Time until);
+    void stage(const Config &next);
+
+    Reloaded parts_;
+    std::optional<Config> staged_;
+};
+
+// The sections in which they differ that cannot change without a restart, in words; empty: none.
+std::string needs_restart(const Config &running, const Config &next);
+
+// For each table under `next` (one a rule and, last, the uncovered traffic) the one under `running`
+// that is of the same packets in the same buckets; nothing when there is none.
+std::vector<std::optional<std::size_t>> former_tables(const Config &running, const Config &next);
+
+} // namespace agent
