@@ -37,15 +37,15 @@ std::string in_seconds(heartbeat::Duration time) {
 } // namespace
 
 void Gathering::add_here(const NodeConfig &node, Commands::Later command) {
-    places_.push_back({&node, {}, std::move(command), heartbeat::kNever, {}});
+    places_.push_back({node.id, node.name, {}, std::move(command), heartbeat::kNever, {}});
 }
 
 void Gathering::add_there(const NodeConfig &node, heartbeat::Duration patience) {
-    places_.push_back({&node, {}, {}, now_() + patience, patience});
+    places_.push_back({node.id, node.name, {}, {}, now_() + patience, patience});
 }
 
 void Gathering::add_lost(const NodeConfig &node, const std::string &why) {
-    places_.push_back({&node, no_answer(why), {}, {}, {}});
+    places_.push_back({node.id, node.name, no_answer(why), {}, {}, {}});
 }
 
 zmq::socket_t &Gathering::router(zmq::context_t &context) {
@@ -90,14 +90,14 @@ void Gathering::receive() {
 
 void Gathering::take(std::string_view name, const std::string &reply) {
     for (Place &place : places_)
-        if (!place.reply && !place.here && place.node->name == name)
+        if (!place.reply && !place.here && place.name == name)
             place.reply = read_reply(reply);
 }
 
 Json Gathering::result() const {
     Json nodes = Json::array();
     for (const Place &place : places_) {
-        Json entry{{"id", place.node->id}, {"name", place.node->name}};
+        Json entry{{"id", place.id}, {"name", place.name}};
         entry.update(*place.reply);
         nodes.push_back(std::move(entry));
     }

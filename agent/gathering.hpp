@@ -34,7 +34,8 @@ class Gathering {
 
   private:
     struct Place {
-        const NodeConfig *node;
+        std::uint8_t id;
+        std::string name; // not the NodeConfig: a reload may replace it meanwhile
         std::optional<Json> reply;
         Commands::Later here;
         heartbeat::Time until{};

@@ -59,7 +59,7 @@ Json give(const std::string &run_dir, const NodeCommand &command) {
                          {"name", node["name"]},
                          {"code", done ? Json("done") : node["code"]},
                          {"error", done ? Json() : node["error"]}});
-        if (done && !node["result"].empty()) nodes.back()["result"] = node["result"];
+        if (done && command.name == "reload") nodes.back()["result"] = node["result"];
     }
     return {{"command", command.name}, {"nodes", nodes}};
 }

@@ -30,7 +30,7 @@ struct NodeCommand {
 };
 
 // {"command": NAME, "nodes": [{"id", "name", "code": "done", "refused", "failed" or "no_answer",
-// "error": text or null}]}: what --json prints. Throws as ask_agent.
+// "error": text or null}]}: what --json prints; "result" of a reload that is done. Throws as ask_agent.
 Json give(const std::string &run_dir, const NodeCommand &command);
 
 // Of what give() returned: 0 when all have done it, 4 when some refused and the others have done

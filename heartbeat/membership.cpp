@@ -243,25 +243,24 @@ Time Membership::lease_until() const { return state_->member() ? state_->lease_u
 
 GroupSet Membership::guarded() const {
     const State &state = *state_;
-    GroupSet groups{};
-    if (state.last_step - state.up_since < state.settings.dead_after) { // not everybody was heard yet
-        groups.fill(~std::uint64_t{0});
-        return groups;
-    }
+    GroupSet all, groups{};
+    all.fill(~std::uint64_t{0});
+    if (state.last_step - state.up_since < state.settings.dead_after) // not everybody was heard yet
+        return all;
+    if (state.member())
+        for (const Member &member : state.view.members) {
+            const Peer &peer = state.peers[index(member.id)];
+            if (member.id != state.settings.self &&
+                (peer.life != member.life || peer.beat.applied < state.view.number))
+                return all;
+        }
     state.each_peer([&](NodeId id, const Peer &peer) {
-        const bool lives = state.view.holds(id, peer.life); // by its leader's word, if not heard here
-        if (!lives && !state.fresh(peer, state.last_step, state.settings.dead_after)) return;
-        if (peer.beat.state == NodeState::dead) return;
+        const bool present = state.fresh(peer, state.last_step, state.settings.dead_after) ||
+                             state.view.holds(id, peer.life); // by its leader's word, if not heard here
+        if (!present || peer.beat.state == NodeState::dead) return;
         for (std::size_t i = 0; i < groups.size(); ++i)
             groups[i] |= peer.beat.lingering[i];
     });
-    if (!state.member()) return groups;
-    for (const Member &member : state.view.members) {
-        const Peer &peer = state.peers[index(member.id)];
-        if (member.id != state.settings.self &&
-            (peer.life != member.life || peer.beat.applied < state.view.number))
-            groups.fill(~std::uint64_t{0});
-    }
     return groups;
 }
 

@@ -182,6 +182,38 @@ BOOST_AUTO_TEST_CASE(a_rule_is_disabled_and_enabled_while_packets_come) {
     BOOST_TEST(datapath->judge(http).reason == "accepted");
 }
 
+// Places of the tables change their meaning: what is counted by rule begins anew, sums go on.
+BOOST_AUTO_TEST_CASE(another_configuration_takes_effect_as_a_whole) {
+    auto datapath = attach();
+    datapath->install(all_mine());
+    const Bytes web = ethernet(ipv4({}, tcp({}))), dns = ethernet(ipv4({}, udp({}))),
+                mail = ethernet(ipv4({}, tcp({.port = 25})));
+    run_xdp(web);
+    filter::Settings changed = settings();
+    changed.rules = {settings().rules[1], settings().rules[0]};
+    changed.rules[1].first_port = changed.rules[1].last_port = 25;
+    filter::Tables tables(3);
+    tables[1] = all_mine()[0];
+    for (int round = 0; round < 3; round++) {
+        datapath->configure(changed, tables);
+        BOOST_TEST(datapath->judge(mail).reason == "accepted");
+        BOOST_TEST(datapath->judge(mail).rule == 1);
+        BOOST_TEST(datapath->judge(dns).reason == "no_owner");
+        BOOST_TEST(datapath->judge(dns).rule == 0);
+        BOOST_TEST(datapath->judge(web).rule == -1);
+        BOOST_TEST(datapath->rule_counters().size() == 3u);
+        BOOST_TEST(datapath->rule_counters()[0].taken == 0u);
+        datapath->configure(settings(), all_mine());
+        BOOST_TEST(datapath->judge(web).reason == "accepted");
+        BOOST_TEST(datapath->judge(web).rule == 0);
+        BOOST_TEST(datapath->judge(dns).rule == 1);
+    }
+    BOOST_TEST(datapath->rule_counters()[0].taken == 0u);
+    BOOST_TEST(counter(*datapath, "accepted") == 1u);
+    datapath->set_disabled(0, true); // of the configuration in force
+    BOOST_TEST(datapath->judge(web).reason == "rule_disabled");
+}
+
 BOOST_AUTO_TEST_CASE(judging_counts_nothing) {
     auto datapath = attach();
     datapath->install(all_mine());

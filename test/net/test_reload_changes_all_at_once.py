@@ -11,6 +11,7 @@ import flows
 from configuration import RULES
 from harness import VIP4, VIP6, Cluster, check, main
 from owners import check_shares, check_tcp
+from witness import ACK, SYN, Witness
 
 # Another affinity, a rule gone (its port is uncovered from now on), the others in another order.
 CHANGED = """
@@ -68,6 +69,24 @@ def test():
         check(not held.talk(), f"reload broke {len(held.broken)} connections: {list(held.broken.items())[:3]}")
         check_shares(check_tcp(cluster, flows.many(600, VIP4, 7001, seed=2)), nodes=3)
         check(set(check_tcp(cluster, flows.many(60, VIP6, 7002, seed=2)).values()) == {"web1"}, "what no rule covers any more")
+
+        # There and back, with clients that come and clients that stay.
+        load = flows.Load(cluster.client, flows.many(500, VIP4, 7001, seed=3) + flows.many(200, VIP4, 7003, seed=3))
+        with Witness(cluster.switch) as seen, connections.Talking(held) as talking:
+            load.start()
+            for text in (RULES, CHANGED, RULES, CHANGED):
+                cluster.write_config(cluster.config_file, rules=text)
+                told = reload(cluster, 2, "all")
+                check(told.count("in force") == 3, f"reload all says: {told}")
+                rounds = talking.rounds
+                cluster.wait_until(lambda: talking.rounds >= rounds + 2, "all connections have talked since")
+            attempts = load.stop()
+        failed = [attempt for attempt in attempts if attempt.answer is None]
+        check(not failed, f"{len(failed)} of {len(attempts)} requests failed: {failed[:3]}")
+        check(not held.broken, f"reload broke {len(held.broken)} connections: {list(held.broken.items())[:3]}")
+        seen.check_undisturbed(held.owners)
+        doubles = [flow for flow, ports in seen.tcp_answers(SYN | ACK, SYN | ACK).items() if len(ports) > 1]
+        check(not doubles, f"two nodes answered {len(doubles)} flows: {doubles[:3]}")
 
         # A node that was not there meanwhile, one that restarts on the new file, and back with one command for all.
         cluster.kill(3)

@@ -12,16 +12,14 @@ TestCluster::TestCluster(unsigned nodes) {
     for (unsigned i = 1; i <= nodes; ++i)
         ids.push_back(heartbeat::NodeId(i));
     const heartbeat::Envelope envelope = heartbeat::make_envelope("test", {1, 2, 3});
-    for (std::size_t i = 0; i < nodes; ++i) {
+    for (std::size_t i = 0; i < nodes; ++i)
         machines_.push_back(std::make_unique<Machine>());
-        Machine &machine = *machines_.back();
-        heartbeat::Settings settings;
-        settings.self = ids[i];
-        settings.nodes = ids;
-        machine.start = [this, &machine, i, ids, settings, envelope] {
+    for (std::size_t i = 0; i < nodes; ++i) {
+        Machine &machine = *machines_[i];
+        machine.start = [this, &machine, i, ids, envelope] {
             machine.node.reset();
             machine.node = std::make_unique<agent::Node>(
-                settings, now_, agent::Serving(ids[i], ids, {shared_rule()}), envelope,
+                settings(static_cast<int>(i) + 1), now_, agent::Serving(ids[i], ids, {shared_rule()}), envelope,
                 machine.datapath,
                 [this, i](std::span<const std::uint8_t> datagram) {
                     flights_.push_back({i, {datagram.begin(), datagram.end()}});
@@ -30,6 +28,14 @@ TestCluster::TestCluster(unsigned nodes) {
         };
         machine.start();
     }
+}
+
+heartbeat::Settings TestCluster::settings(int id) const {
+    heartbeat::Settings settings;
+    settings.self = heartbeat::NodeId(id);
+    for (std::size_t i = 1; i <= machines_.size(); ++i)
+        settings.nodes.push_back(heartbeat::NodeId(i));
+    return settings;
 }
 
 void TestCluster::run(heartbeat::Duration time) {

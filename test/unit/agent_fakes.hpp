@@ -98,6 +98,7 @@ class TestCluster {
         std::vector<filter::BucketSet> connections;
     };
     Machine &machine(int id) { return *machines_[static_cast<std::size_t>(id - 1)]; }
+    heartbeat::Settings settings(int id) const;
     heartbeat::Time now() const { return now_; }
     void run(heartbeat::Duration time);
     // Buckets of the rule that are served, lease included, by no machine and by more than one.

@@ -117,6 +117,44 @@ BOOST_AUTO_TEST_CASE(a_dead_nodes_buckets_are_served_by_the_others_and_guarded_f
     BOOST_TEST((cluster.unserved_and_doubled() == std::make_pair(0u, 0u)));
 }
 
+BOOST_AUTO_TEST_CASE(a_staged_configuration_waits_for_the_last_member_and_everything_lingers_when_it_comes) {
+    TestCluster cluster(2);
+    cluster.run(3s);
+    const auto stage = [&](int id, heartbeat::Digest config) {
+        auto &machine = cluster.machine(id);
+        agent::StagedConfig staged;
+        staged.settings = cluster.settings(id);
+        staged.settings.config = config;
+        staged.rules = {single_rule(), shared_rule()};
+        staged.former = {std::nullopt, 0, std::nullopt};
+        machine.datapath.calls.clear();
+        machine.node->stage(cluster.now(), std::move(staged));
+    };
+    stage(1, 5);
+    cluster.run(3s);
+    BOOST_TEST(cluster.machine(1).node->has_staged());
+    BOOST_TEST(cluster.machine(1).datapath.tables.size() == 2u);
+    stage(1, cluster.settings(1).config); // takes it back
+    BOOST_TEST(!cluster.machine(1).node->has_staged());
+    stage(1, 5);
+    stage(2, 5);
+    cluster.run(100ms);
+    for (int id : {1, 2}) {
+        const FakeDatapath &datapath = cluster.machine(id).datapath;
+        BOOST_TEST(!cluster.machine(id).node->has_staged());
+        BOOST_TEST((state(cluster, id) == NodeState::active));
+        BOOST_TEST(before(datapath.calls, "lingering", "configure"));
+        BOOST_TEST(before(datapath.calls, "configure", "install"));
+        BOOST_TEST(datapath.tables.size() == 3u);
+    }
+    filter::GroupSet all;
+    all.fill(~std::uint64_t{0});
+    BOOST_TEST((cluster.machine(1).datapath.lingering == all));
+    BOOST_TEST((cluster.unserved_and_doubled() == std::make_pair(0u, 0u)));
+    cluster.run(8s);
+    BOOST_TEST((cluster.machine(1).datapath.lingering == filter::GroupSet{}));
+}
+
 BOOST_AUTO_TEST_CASE(a_node_that_leaves_is_gone_at_once_and_missed_by_nobody) {
     TestCluster cluster(3);
     cluster.run(3s);

@@ -105,6 +105,23 @@ BOOST_AUTO_TEST_CASE(the_same_again_changes_nothing) {
     BOOST_TEST(groups(change.lost) == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(under_other_rules_a_table_goes_on_as_what_it_was_and_a_new_one_serves_nothing_yet) {
+    serving.apply(action::Serve{both});
+    const filter::Tables before = serving.tables();
+    serving.configure({single_rule(), shared_rule()}, {std::nullopt, 0, std::nullopt});
+    BOOST_REQUIRE(serving.tables().size() == 3u);
+    BOOST_TEST(served(0) == 0u);
+    BOOST_TEST((serving.tables()[1].mine == before[0].mine));
+    BOOST_TEST(served(2) == 0u);
+    const auto released = serving.apply(action::Release{both});
+    BOOST_TEST(groups(released.lost) == 0u);
+    BOOST_TEST((serving.tables()[1].mine == before[0].mine));
+    BOOST_TEST(served(0) == 0u);
+    serving.apply(action::Serve{both});
+    BOOST_TEST(served(0) == filter::kBuckets);
+    BOOST_TEST(served(2) == filter::kBuckets);
+}
+
 BOOST_AUTO_TEST_CASE(looking_at_a_view_changes_no_table) {
     serving.apply(action::Serve{alone});
     const auto digest = serving.digest();

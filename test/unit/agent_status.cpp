@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     BOOST_TEST(keys(json) ==
                    (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
                          "rules", "counters", "beats", "neighbours", "commands", "connections", "witness", "uncovered",
-                         "orders"}),
+                         "orders", "reload"}),
                same);
     BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
