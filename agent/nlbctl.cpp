@@ -12,6 +12,7 @@
 #include "agent/order_arguments.hpp"
 #include "agent/program.hpp"
 #include "agent/render.hpp"
+#include "agent/render_parts.hpp"
 #include "agent/version.hpp"
 #include "agent/watch.hpp"
 
@@ -102,12 +103,15 @@ void watch_live(const Call &call) {
     watch(ask, std::chrono::seconds(call.interval), call.colour);
 }
 
-Json give_to(const Call &call, Commands::Arguments args, const std::string &node) {
-    const NodeCommand command{call.command, std::move(args), node};
-    const Json given = give(call.run_dir, command);
+// What became of a command. Throws NotDone, with a line for each node that has not done it.
+void report(const Call &call, const NodeCommand &command, const Json &given) {
     if (call.json) call.out << given.dump(2) << "\n";
     if (const ExitCode code = exit_code(given)) throw NotDone(code, complaints(given, command));
-    return given;
+}
+
+void give_to(const Call &call, Commands::Arguments args, const std::string &node) {
+    const NodeCommand command{call.command, std::move(args), node};
+    report(call, command, give(call.run_dir, command));
 }
 
 std::string argument(const Call &call, std::size_t place) {
@@ -119,19 +123,15 @@ void order(const Call &call) { give_to(call, {}, argument(call, 0)); }
 
 // [NODE]
 void reload(const Call &call) {
-    const Json given = give_to(call, {}, argument(call, 0));
-    if (call.json) return;
+    const NodeCommand command{call.command, {}, argument(call, 0)};
+    const Json given = give(call.run_dir, command);
     for (const Json &node : given["nodes"]) {
-        std::string missing;
-        for (const Json &name : node["result"]["waiting_for"])
-            missing += (missing.empty() ? "" : ", ") + std::string(name);
-        call.out << std::string(node["name"]) << ": ";
-        if (node["result"]["in_force"])
-            call.out << "in force\n";
-        else
-            call.out << "staged; in force as soon as "
-                     << (missing.empty() ? "its leader says so" : missing + " has it too") << "\n";
+        if (call.json || node["code"] != "done") continue;
+        const Json &result = node["result"];
+        call.out << std::string(node["name"]) << ": "
+                 << (result["in_force"] ? "in force" : waiting_text(result["waiting_for"])) << "\n";
     }
+    report(call, command, given);
 }
 
 // RULE [NODE]

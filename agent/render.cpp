@@ -25,6 +25,10 @@ std::string header(const Json &status, bool colour) {
             text_of(datapath["mode"], "") + " on " + text_of(datapath["interface"], "");
     if (!status["reason"].is_null())
         line.append("\n").append(label("not serving: ")).append(text_of(status["reason"], ""));
+    if (status["reload"]["staged"])
+        line.append("\n")
+            .append(label("configuration: "))
+            .append(waiting_text(status["reload"]["waiting_for"]));
     return line + "\n";
 }
 

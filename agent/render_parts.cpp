@@ -67,4 +67,11 @@ bool is_other_drop(const std::string &counter) {
     return std::ranges::count(kOrdinary, std::string_view(counter)) == 0;
 }
 
+std::string waiting_text(const Json &names) {
+    std::string text;
+    for (const Json &name : names)
+        text += (text.empty() ? "" : ", ") + std::string(name);
+    return "staged; waits for " + (text.empty() ? "the leader" : text);
+}
+
 } // namespace agent

@@ -21,7 +21,8 @@ inline agent::Json example_status() {
       "counters": {"accepted": 10, "accepted_guarded": 1, "not_virtual_ip": 99, "foreign": 20, "no_owner": 0, "truncated": 4},
       "beats": {"received": 5, "bad_tag": 1},
       "neighbours": {"answered": 2},
-      "commands": {"answered": 1, "malformed": 0}})");
+      "commands": {"answered": 1, "malformed": 0},
+      "reload": {"staged": false, "waiting_for": []}})");
 }
 
 } // namespace agent_test

@@ -67,6 +67,9 @@ agent::Commands example_commands() {
         *stopped = true;
         return Json::object();
     });
+    commands.add("reload", [](const auto &) {
+        return Json{{"in_force", false}, {"waiting_for", {"web2", "web3"}}};
+    });
     commands.add("state", [stopped](const auto &) {
         return Json{{"state", *stopped ? "stopped" : "active"}, {"connections", 0}};
     });
@@ -222,6 +225,18 @@ BOOST_AUTO_TEST_CASE(each_node_that_has_not_done_it_is_named_and_the_exit_code_s
     const Result nobody = nlb({"stop", "web9"});
     BOOST_TEST(nobody.code == 4);
     BOOST_TEST(nobody.err == "nlbctl: web9: no such node in cluster web\n");
+}
+
+BOOST_AUTO_TEST_CASE(reload_says_for_each_node_what_holds_there_and_who_is_missing) {
+    const Agent nlb;
+    BOOST_TEST(nlb({"reload"}).out == "web1: staged; waits for web2, web3\n");
+    const Result all = nlb({"reload", "all"});
+    BOOST_TEST(all.code == 1);
+    BOOST_TEST(all.out == "web1: staged; waits for web2, web3\n");
+    BOOST_TEST(all.err == "nlbctl: reload: web2: suspended: obeys nothing but resume\n"
+                          "nlbctl: reload: web3: does not answer within 1 s\n");
+    BOOST_TEST(parsed(nlb({"reload", "--json"}).out)["nodes"][0]["result"] == Json::parse(R"(
+        {"in_force": false, "waiting_for": ["web2", "web3"]})"));
 }
 
 BOOST_AUTO_TEST_CASE(json_of_a_verb_says_for_each_node_what_became_of_it) {
