@@ -217,7 +217,7 @@ void Agent::count_connections() {
     try {
         if (!census_.handle(boot_now(), pace())) return;
         counting_ = true;
-        node_.connections(boot_now(), census_.latest()->buckets);
+        node_.connections(boot_now(), census_.latest()->total(), census_.latest()->buckets);
         if (!counted) log::info("connections: counted again");
     } catch (const std::exception &error) {
         counting_ = false;

@@ -4,6 +4,8 @@
 
 #include "agent/random.hpp"
 
+#include <algorithm>
+
 namespace agent {
 namespace {
 
@@ -67,7 +69,10 @@ void Node::tick(heartbeat::Time now) {
     if (now >= wake_at()) step(now, heartbeat::event::Tick{});
 }
 
-void Node::connections(heartbeat::Time now, const std::vector<filter::BucketSet> &buckets) {
+void Node::connections(heartbeat::Time now, std::uint64_t count,
+                       const std::vector<filter::BucketSet> &buckets) {
+    connections_ = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(count, heartbeat::kUncounted - 1));
     const filter::GroupSet before = lingering_.groups();
     lingering_.add(serving_.not_served(buckets), now);
     lingering_.expire(now);
@@ -141,7 +146,8 @@ void Node::renew_lease() {
 }
 
 void Node::send_beat(heartbeat::Time now) {
-    const heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
+    heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
+    beat.connections = connections_;
     // Before anybody can rely on it: a successor must not say less than this beat says.
     datapath_.set_note(heartbeat::pack(membership_.save(), config_, self_));
     send_(heartbeat::seal(beat, envelope_));

@@ -68,9 +68,10 @@ class Node {
     // To be in force when every member has staged the same one; the present one takes it back.
     void stage(heartbeat::Time now, StagedConfig config);
     bool has_staged() const { return staged_.has_value(); } // and it is not in force yet
-    // The sockets have been listed, and these buckets (by table) hold a connection: from what this
-    // does not hold for long enough, lingering is lifted.
-    void connections(heartbeat::Time now, const std::vector<filter::BucketSet> &buckets);
+    // The sockets have been listed: so many connections, in these buckets (by table). From what holds
+    // none for long enough, lingering is lifted.
+    void connections(heartbeat::Time now, std::uint64_t count,
+                     const std::vector<filter::BucketSet> &buckets);
 
     // Hears nobody who could be serving, and serves only while its witness answers.
     bool asks_witness(heartbeat::Time now) const { return membership_.asks_witness(now); }
@@ -104,6 +105,7 @@ class Node {
     heartbeat::NodeId self_;
     std::optional<heartbeat::Saved> resumed_;
     std::optional<StagedConfig> staged_;
+    std::uint32_t connections_ = heartbeat::kUncounted;
     heartbeat::Membership membership_;
     Serving serving_;
     heartbeat::Envelope envelope_;

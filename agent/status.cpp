@@ -73,6 +73,12 @@ Json node_reason(const StatusSources &sources, const heartbeat::Status &status) 
     return text_or_null(status.reason);
 }
 
+Json peer_reason(const heartbeat::PeerStatus &peer) {
+    if (peer.state == heartbeat::NodeState::draining && peer.connections)
+        return draining(*peer.connections);
+    return text_or_null(peer.reason);
+}
+
 Json member(const StatusSources &sources, const heartbeat::Status &status,
             const heartbeat::PeerStatus &peer, heartbeat::Time now) {
     const bool here = heartbeat::index(peer.id) == sources.self.id;
@@ -83,7 +89,7 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
     return {{"id", heartbeat::index(peer.id)},
             {"name", name_of(sources.config, peer.id)},
             {"state", heartbeat::to_string(peer.state)},
-            {"reason", here ? node_reason(sources, status) : text_or_null(peer.reason)},
+            {"reason", here ? node_reason(sources, status) : peer_reason(peer)},
             {"weight", peer.weight},
             {"share", rounded(sources.node.serving().share(peer.id))},
             {"last_heard_ms", heard},

@@ -32,6 +32,8 @@ struct Leadership { // a higher term wins, in the same term the lower id
 inline constexpr std::uint16_t kLongAgo =
     0xffff; // milliseconds: never, or longer ago than can be said
 
+inline constexpr std::uint32_t kUncounted = 0xffffffff;
+
 struct Quote { // "I heard you": the newest beat of this peer that the sender has taken in
     NodeId peer = kNoNode;
     Life life = 0;
@@ -67,6 +69,7 @@ struct Beat {
         sections;         // short digests of the configuration's sections, to name a difference
     Digest ownership = 0; // of the applied view's tables
     GroupSet lingering{}; // groups in which the sender may still hold connections
+    std::uint32_t connections = kUncounted; // open to the virtual IPs, as last counted
     std::vector<Quote> quotes;
     bool operator==(const Beat &) const = default;
 };

@@ -147,6 +147,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     integer(io, beat.ownership);
     for (auto &word : beat.lingering)
         integer(io, word);
+    integer(io, beat.connections);
     io.list(beat.quotes, kMaxNodes);
     for (auto &quote : beat.quotes) {
         io.field(quote.peer, kLastNode);

@@ -105,6 +105,7 @@ struct PeerStatus {
     std::optional<Duration> heard_ago;
     std::string reason; // why it is not serving; empty when it is, or when unknown
     Time since{}; // when it was first seen in this state; Time{0}: never heard
+    std::optional<std::uint32_t> connections{}; // open to the virtual IPs, as it last said
 };
 
 struct Status {

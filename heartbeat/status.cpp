@@ -177,6 +177,7 @@ Status Membership::status(Time now) const {
         if (state.fresh(peer, now, state.settings.dead_after)) {
             shown.state = peer.beat.state;
             shown.since = peer.state_since;
+            if (peer.beat.connections != kUncounted) shown.connections = peer.beat.connections;
         }
         status.nodes.push_back(shown);
     }

@@ -31,6 +31,7 @@ def test():
         status = cluster.status(2)
         text = f"draining, {len(mine)} connections left"
         check(status["state"] == "draining" and status["reason"] == text, f"status says {status['reason']}")
+        cluster.wait_until(lambda: cluster.status(1)["members"][1]["reason"] == text, "another node says so too")
         check(text in cluster.nlbctl("members", node=2).stdout, "members does not show what is left")
         by_rule = {rule["name"]: rule["connections"] for rule in status["rules"]}
         wanted = {"none": sum(flow.dport == 7001 for flow in mine), "network": 0,

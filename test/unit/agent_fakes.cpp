@@ -50,7 +50,7 @@ void TestCluster::run(heartbeat::Duration time) {
         for (auto &machine : machines_) {
             if (!machine->node) continue;
             machine->node->tick(now_);
-            if (now_ % 1s == 0s) machine->node->connections(now_, machine->connections);
+            if (now_ % 1s == 0s) machine->node->connections(now_, 12, machine->connections);
         }
     }
 }

@@ -96,13 +96,13 @@ BOOST_AUTO_TEST_CASE(without_a_list_of_sockets_nothing_stops_lingering) {
     TestCluster cluster(2);
     agent::Node &node = *cluster.machine(1).node;
     const std::vector<filter::BucketSet> one{{1}};
-    node.connections(cluster.now(), one);
+    node.connections(cluster.now(), 1, one);
     const auto lingering = node.lingering().groups();
     BOOST_TEST((lingering == filter::GroupSet{1}));
     for (int second = 1; second < 60; ++second)
         node.tick(cluster.now() + second * 1s);
     BOOST_TEST((node.lingering().groups() == lingering));
-    node.connections(cluster.now() + 60s, {});
+    node.connections(cluster.now() + 60s, 0, {});
     BOOST_TEST(!node.lingering().any());
 }
 

@@ -157,6 +157,14 @@ BOOST_AUTO_TEST_CASE(a_draining_node_says_how_many_connections_are_left) {
     BOOST_TEST(status()["reason"] == "draining, 1 connection left");
 }
 
+BOOST_AUTO_TEST_CASE(another_node_that_drains_says_so_in_its_beats) {
+    cluster.run(3s);
+    cluster.machine(2).node->step(cluster.now(), heartbeat::event::Drain{});
+    cluster.run(2s);
+    BOOST_TEST(status()["members"][1]["state"] == "draining");
+    BOOST_TEST(status()["members"][1]["reason"] == "draining, 12 connections left");
+}
+
 BOOST_AUTO_TEST_CASE(a_fenced_node_says_since_when) {
     cluster.run(3s);
     auto paused = std::move(cluster.machine(2).node);

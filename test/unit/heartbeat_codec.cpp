@@ -47,6 +47,7 @@ Beat largest() { // as large as a beat can be: 32 nodes, 32 rules
     beat.config = 99;
     beat.ownership = 98;
     beat.lingering.fill(0x5555555555555555);
+    beat.connections = 70000;
     return beat;
 }
 
