@@ -12,12 +12,13 @@ import platform
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "net"))
-import drops  # noqa: E402 (the path is set above)
+import accepted  # noqa: E402 (the path is set above)
+import drops  # noqa: E402
 import harness  # noqa: E402
 import takeover  # noqa: E402
 import verdicts  # noqa: E402
 
-PARTS = {part.NAME: part for part in (drops, verdicts, takeover)}
+PARTS = {part.NAME: part for part in (drops, verdicts, accepted, takeover)}
 
 
 def _machine():

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Part c: what does it cost the traffic that a server does accept? The same requests and the same bulk transfer, with
+and without nlbd.
+
+           client (wrk, iperf3)
+    +--------+------- bridge ------------------+
+   web1               web2               web3       (nginx and iperf3 on each)
+
+Without nlbd, web1 has the virtual IP as an address of its own. "One node" is web1 alone; web2 and web3 are cut off.
+Each round goes through all contenders, the next one starts with another; what counts is the ratio to the numbers
+without nlbd of the same round. Client, switch and servers share this machine's processors: where three nodes serve,
+each frame for the cluster is delivered, and dropped by two of them, at this machine's expense as well.
+"""
+
+import json
+import subprocess
+
+import netns
+import web
+import wrk
+from harness import VIP4, Cluster, check
+from table import Table, median
+
+NAME = "accepted"
+WHAT = "accepted traffic, median (and ratio to no nlbd in the same round)"
+REPEATS = 10
+
+_REQUESTS_S, _BULK_S = 3, 2
+_IPERF_PORT = 5201
+_RULES = web.RULE + f"""
+[[rule]]
+name = "bulk"
+protocol = "tcp"
+ports = "{_IPERF_PORT}"
+affinity = "single"  # iperf3 talks over two connections
+"""
+
+
+class Contender:
+    """nodes: whose agents run; none: no nlbd. datapath: as in the configuration."""
+
+    def __init__(self, nodes=(), datapath=None):
+        self._nodes, self._datapath = nodes, datapath
+
+    def start(self, cluster):
+        for node in cluster.ids[1:]:
+            netns.ip(cluster.switch, f"link set web{node} {'up' if node in self._nodes else 'down'}")
+        if not self._nodes:
+            netns.ip(cluster.namespace(1), f"address add {VIP4}/32 dev eth0")
+            return
+        config = cluster.write_config(f"{cluster.directory}/{self._datapath}.toml",
+                                      cluster=f'datapath = "xdp-{self._datapath}"')
+        for node in self._nodes:
+            cluster.start(node, config=config)
+        cluster.wait_active(list(self._nodes))
+        for node in self._nodes:
+            mode = cluster.status(node)["datapath"]["mode"]
+            check(self._datapath in mode, f"web{node} filters in mode {mode}")
+
+    def stop(self, cluster):
+        if not self._nodes:
+            netns.ip(cluster.namespace(1), f"address del {VIP4}/32 dev eth0")
+        for node in self._nodes:
+            cluster.terminate(node)
+        netns.run(cluster.client, "ip", "neighbour", "flush", "dev", "eth0")  # another MAC address is next
+
+
+_YARDSTICK = "no nlbd"
+CONTENDERS = {
+    _YARDSTICK: Contender(),
+    "one node, generic": Contender([1], "generic"),
+    "one node, native": Contender([1], "native"),
+    "three nodes, generic": Contender([1, 2, 3], "generic"),
+    "three nodes, native": Contender([1, 2, 3], "native"),
+}
+
+
+def _serve_bulk(cluster):
+    for node in cluster.ids:
+        cluster.servers[f"iperf{node}"] = subprocess.Popen(
+            netns.command(cluster.namespace(node), ["iperf3", "--server", "--port", _IPERF_PORT]),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=netns.die_with_parent)
+    for node in cluster.ids:
+        cluster.wait_until(lambda: netns.run(cluster.namespace(node), "ss", "-Htnl", f"sport = {_IPERF_PORT}").stdout,
+                           f"iperf3 of {cluster.label(node)} listens")
+
+
+def _transfer(cluster, *direction):
+    """Gbit/s, and processor seconds a gigabyte, of both ends together."""
+    words = ["iperf3", "--client", VIP4, "--port", _IPERF_PORT, "--time", _BULK_S, "--json", *direction]
+    told = json.loads(netns.run(cluster.client, *words, check=False).stdout)
+    check("error" not in told, f"iperf3: {told.get('error')}")
+    received, busy = told["end"]["sum_received"], told["end"]["cpu_utilization_percent"]
+    seconds = (busy["host_total"] + busy["remote_total"]) / 100 * received["seconds"]
+    return received["bits_per_second"] / 1e9, seconds / (received["bytes"] / 1e9)
+
+
+def _numbers(cluster):
+    numbers = wrk.ask(cluster, _REQUESTS_S)
+    check(numbers["failed"] == 0, f"{numbers['failed']} requests failed")
+    numbers["in_gbit_s"], numbers["in_cpu_s_per_gb"] = _transfer(cluster)
+    numbers["out_gbit_s"], numbers["out_cpu_s_per_gb"] = _transfer(cluster, "--reverse")
+    return numbers
+
+
+def measure(options, say):
+    """contender -> {"requests_per_s": [one number a repeat], "p50_ms": ..., "p99_ms": ..., "in_gbit_s": ..., ...}"""
+    taking_part = [name for name in CONTENDERS if options.only in name or name == _YARDSTICK]
+    result = {name: {} for name in taking_part}
+    with Cluster(nodes=3, servers=False, rules=_RULES) as cluster:
+        web.serve(cluster)
+        _serve_bulk(cluster)
+        for repeat in range(options.repeats or REPEATS):
+            say(f"round {repeat + 1}")
+            first = repeat % len(taking_part)
+            for name in taking_part[first:] + taking_part[:first]:
+                CONTENDERS[name].start(cluster)
+                for key, number in _numbers(cluster).items():
+                    result[name].setdefault(key, []).append(number)
+                CONTENDERS[name].stop(cluster)
+    return result
+
+
+_COLUMNS = {"requests_per_s": ("requests/s", ".0f"), "p50_ms": ("p50 ms", ".2f"), "p99_ms": ("p99 ms", ".2f"),
+            "in_gbit_s": ("Gbit/s in", ".1f"), "in_cpu_s_per_gb": ("CPU s/GB", ".2f"),
+            "out_gbit_s": ("Gbit/s out", ".1f"), "out_cpu_s_per_gb": ("CPU s/GB", ".2f")}
+
+
+def table(result):
+    made = Table(["median (ratio)"] + [head for head, _ in _COLUMNS.values()])
+    for name, one in result.items():
+        made.add(name, *[_cell(one[key], result[_YARDSTICK][key], form) for key, (_, form) in _COLUMNS.items()])
+    return made
+
+
+def _cell(values, without, form):
+    ratio = median([value / base for value, base in zip(values, without)])
+    return f"{median(values):{form}} ({ratio:.2f})"
