@@ -15,10 +15,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import accepted  # noqa: E402 (the path is set above)
 import drops  # noqa: E402
 import harness  # noqa: E402
+import scale  # noqa: E402
 import takeover  # noqa: E402
 import verdicts  # noqa: E402
 
-PARTS = {part.NAME: part for part in (drops, verdicts, accepted, takeover)}
+PARTS = {part.NAME: part for part in (drops, verdicts, accepted, takeover, scale)}
 
 
 def _machine():

@@ -12,4 +12,7 @@ nlohmann::json measure_drops(unsigned repeats);
 // verdict -> nanoseconds a frame, one number a batch; "nothing": a program that only drops
 nlohmann::json measure_verdicts(unsigned repeats);
 
+// number of rules -> {"computing_ms", "switching_ms", "longest_step_ms"}: one number a view
+nlohmann::json measure_views(unsigned repeats);
+
 } // namespace bench
