@@ -5,6 +5,7 @@
 // around both, and a rate compares receivers only next to that of the plainest one.
 #include "injector.hpp"
 
+#include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cstring>
@@ -51,9 +52,9 @@ std::uint64_t received() {
     return count;
 }
 
-void send(int program, const packets::Bytes &frame) {
+void send(int program, const packets::Bytes &frame, unsigned frames) {
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
-                .data_size_in = static_cast<__u32>(frame.size()), .repeat = int(kFrames),
+                .data_size_in = static_cast<__u32>(frame.size()), .repeat = int(frames),
                 .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = kBatch);
     check(bpf_prog_test_run_opts(program, &options) == 0, "inject frames");
 }
@@ -63,7 +64,11 @@ void send(int program, const packets::Bytes &frame) {
 struct Injector::Parts {
     wire *skeleton = wire::open_and_load();
 
-    Parts() { check(skeleton != nullptr, "load the bench's programs"); }
+    explicit Parts(const std::string &interface) {
+        check(skeleton != nullptr, "load the bench's programs");
+        skeleton->bss->target = if_nametoindex(interface.c_str());
+        check(skeleton->bss->target != 0, interface.c_str());
+    }
     Parts(const Parts &) = delete;
     ~Parts() { wire::destroy(skeleton); }
 
@@ -102,14 +107,20 @@ struct Injector::Parts {
             throw std::logic_error("the number of sources is no power of two");
         std::memcpy(shared.sources, sources.data(), sources.size() * sizeof sources[0]);
         shared.mask = static_cast<__u32>(sources.size() - 1);
-        shared.target = if_nametoindex("far");
+    }
+
+    int fill(const Traffic &traffic) {
+        fill(traffic.sources);
+        fill(traffic.frame, traffic.shape);
+        return program(traffic.shape);
     }
 };
 
-Injector::Injector() {
+Injector::Injector() : Injector("far") { turn_on_gro("near"); }
+
+Injector::Injector(const std::string &interface) {
     libbpf_set_print([](libbpf_print_level, const char *, va_list) { return 0; });
-    parts_ = std::make_unique<Parts>();
-    turn_on_gro("near");
+    parts_ = std::make_unique<Parts>(interface);
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(static_cast<std::size_t>(sysconf(_SC_NPROCESSORS_ONLN) - 1), &one);
@@ -119,20 +130,33 @@ Injector::Injector() {
 Injector::~Injector() = default;
 
 double Injector::rate(const Traffic &traffic, double seconds) {
-    parts_->fill(traffic.sources);
-    parts_->fill(traffic.frame, traffic.shape);
-    int program = parts_->program(traffic.shape);
+    int program = parts_->fill(traffic);
     Undisturbed undisturbed;
-    send(program, traffic.frame); // caches and branch predictors
+    send(program, traffic.frame, kFrames); // caches and branch predictors
     std::uint64_t before = received(), sent = 0;
     double start = seconds_now(), took = 0;
     for (; took < seconds; took = seconds_now() - start, sent += kFrames)
-        send(program, traffic.frame);
+        send(program, traffic.frame, kFrames);
     std::uint64_t arrived = received() - before;
     if (arrived < sent - sent / 1000)
         throw std::runtime_error(std::to_string(sent - arrived) + " of " + std::to_string(sent) +
                                  " frames did not arrive");
     return double(sent) / took;
+}
+
+std::uint64_t Injector::flood(const Traffic &traffic, double per_second, double seconds) {
+    int program = parts_->fill(traffic);
+    Undisturbed undisturbed; // as packets from outside are: they come before any process's work
+    const auto burst = static_cast<unsigned>(std::max(1.0, per_second / 1000));
+    std::uint64_t sent = 0;
+    double start = seconds_now(), took = 0;
+    for (; took < seconds; took = seconds_now() - start) {
+        if (double early = double(sent) / per_second - took; early > 0)
+            usleep(static_cast<useconds_t>(early * 1e6));
+        send(program, traffic.frame, burst);
+        sent += burst;
+    }
+    return sent;
 }
 
 int Injector::drop_program() const { return bpf_program__fd(parts_->skeleton->progs.drop); }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends frames into the wire of test/bpf/host.hpp from one processor, which also runs what receives
-// them: frames per second per processor, the sender included.
+// Sends frames into a wire from one processor, which also runs what receives them: frames per second
+// per processor, the sender included.
 #pragma once
 
 #include "packets.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace bench {
@@ -23,12 +24,17 @@ struct Traffic {
 
 class Injector {
   public:
-    Injector(); // pins the process to its last processor
+    Injector(); // into the wire of test/bpf/host.hpp
+    // Into that end of a veth pair; the other end must take frames in, by GRO or a native XDP program.
+    explicit Injector(const std::string &interface);
+    // Either pins the process to its last processor.
     ~Injector();
     Injector(const Injector &) = delete;
 
     // Frames a second while sending for `seconds`. Throws when not all of them were received.
     double rate(const Traffic &traffic, double seconds);
+    // Sends so many a second, in bursts of a millisecond, or as many as it can; returns their number.
+    std::uint64_t flood(const Traffic &traffic, double per_second, double seconds);
 
     int drop_program() const; // its descriptor
 
