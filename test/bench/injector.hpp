@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends frames into a wire from one processor, which also runs what receives them: frames per second
-// per processor, the sender included.
+// Sends frames into a wire from one processor, which also runs what receives them: frames per
+// second per processor, the sender included.
 #pragma once
 
 #include "packets.hpp"
@@ -25,7 +25,8 @@ struct Traffic {
 class Injector {
   public:
     Injector(); // into the wire of test/bpf/host.hpp
-    // Into that end of a veth pair; the other end must take frames in, by GRO or a native XDP program.
+    // Into that end of a veth pair; the other end must take frames in, by GRO or a native XDP
+    // program.
     explicit Injector(const std::string &interface);
     // Either pins the process to its last processor.
     ~Injector();
@@ -33,7 +34,8 @@ class Injector {
 
     // Frames a second while sending for `seconds`. Throws when not all of them were received.
     double rate(const Traffic &traffic, double seconds);
-    // Sends so many a second, in bursts of a millisecond, or as many as it can; returns their number.
+    // Sends so many a second, in bursts of a millisecond, or as many as it can; returns their
+    // number.
     std::uint64_t flood(const Traffic &traffic, double per_second, double seconds);
 
     int drop_program() const; // its descriptor

@@ -36,7 +36,8 @@ void measure(Part part, const std::string &repeats) {
 void flood(const Words &words) {
     const Words sources{std::istream_iterator<std::string>(std::cin), {}};
     const auto port = static_cast<std::uint16_t>(std::stoul(words[2]));
-    std::cout << bench::send_flood({words[1], port, std::stod(words[3]), std::stod(words[4])}, sources)
+    std::cout << bench::send_flood({words[1], port, std::stod(words[3]), std::stod(words[4])},
+                                   sources)
               << "\n";
 }
 

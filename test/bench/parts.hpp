@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of the benchmark that run in one process; each is called once, the measuring ones inside
-// a Host.
+// The parts of the benchmark that run in one process; each is called once, the measuring ones
+// inside a Host.
 #pragma once
 
 #include <nlohmann/json.hpp>

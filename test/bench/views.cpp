@@ -38,7 +38,8 @@ std::vector<heartbeat::RuleOwnership> rules(const Size &size) {
 class Member {
   public:
     explicit Member(const Size &size)
-        : size_(size), datapath_(attach()), serving_(heartbeat::NodeId{1}, everybody(), rules(size)) {
+        : size_(size), datapath_(attach()),
+          serving_(heartbeat::NodeId{1}, everybody(), rules(size)) {
         datapath_->configure(settings(size), serving_.tables());
         datapath_->set_lease(kForever);
         install(view_of(1, size_.nodes));
