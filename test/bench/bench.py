@@ -16,6 +16,7 @@ import accepted  # noqa: E402 (the path is set above)
 import drops  # noqa: E402
 import flood  # noqa: E402
 import harness  # noqa: E402
+import plot  # noqa: E402
 import scale  # noqa: E402
 import takeover  # noqa: E402
 import verdicts  # noqa: E402
@@ -39,6 +40,7 @@ def _arguments():
     parser.add_argument("--only", default="", metavar="TEXT", help="contenders whose names contain this")
     parser.add_argument("--from", nargs="+", dest="files", metavar="FILE",
                         help="measure nothing: show what earlier runs have printed with --json")
+    parser.add_argument("--plot", metavar="FILE", help=f"also draw an SVG picture of {plot.PARTS}")
     options = parser.parse_args()
     for part in options.part:
         if part not in PARTS:
@@ -72,6 +74,8 @@ def main():
         return
     try:
         results = _read(options.files) if options.files else _measure(options)
+        if options.plot:
+            plot.write(results, options.plot)
     except harness.Failed as failure:
         sys.exit(f"FAILED: {failure}")
     if options.json:

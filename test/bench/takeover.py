@@ -199,14 +199,14 @@ def measure(options, say):
             for name, contender in CONTENDERS.items() if options.only in name}
 
 
-_ROWS = {"crash": "a server crashes", "leave": "leaves in an orderly way", "join": "joins",
+EVENTS = {"crash": "a server crashes", "leave": "leaves in an orderly way", "join": "joins",
          "killed": "agent killed and started", "handed_over": "agent restarted (SIGUSR2)"}
 
 
 def table(result):
     """Milliseconds: median / worst."""
     made = Table(["ms without service, median / worst"] + list(result))
-    for event, text in _ROWS.items():
+    for event, text in EVENTS.items():
         made.add(text, *[_pair(one.get(event)) for one in result.values()])
     made.add("other servers' clients, worst of all", *[_others(one) for one in result.values()])
     for key, text in (("failed", "TCP requests that failed, crashes apart"), ("sent_again", "... that were sent twice")):
@@ -223,4 +223,4 @@ def _pair(series):
 def _others(one):
     if "handed_over" not in one:  # keepalived: there are no others
         return "-"
-    return f"{max(max(one[event]['others_ms']) for event in _ROWS if event in one):.0f}"
+    return f"{max(max(one[event]['others_ms']) for event in EVENTS if event in one):.0f}"
