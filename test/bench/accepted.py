@@ -11,16 +11,18 @@ Each round goes through all contenders, the next one starts with another; what c
 without nlbd of the same round. Client, switch and servers share this machine's processors: where three nodes serve,
 each frame for the cluster is delivered, and dropped by two of them, at this machine's expense as well. Bulk towards the
 servers ("in") pays for veth: generic XDP makes the kernel copy each packet first, as it needs room in front of it and
-the sender keeps the original; native XDP takes away the large segments that veth passes on else.
+the sender keeps the original; native XDP takes away the large segments that veth passes on else. A program that does
+nothing but let pass shows how much that is.
 """
 
 import json
+import os
 import subprocess
 
 import netns
 import web
 import wrk
-from harness import VIP4, Cluster, check
+from harness import BUILD, VIP4, Cluster, check
 from table import Table, median
 
 NAME = "accepted"
@@ -29,6 +31,7 @@ REPEATS = 10
 
 _REQUESTS_S, _BULK_S = 3, 2
 _IPERF_PORT = 5201
+_PROGRAMS = os.path.join(BUILD, "wire.bpf.o")
 _RULES = web.RULE + f"""
 [[rule]]
 name = "bulk"
@@ -67,9 +70,30 @@ class Contender:
         netns.run(cluster.client, "ip", "neighbour", "flush", "dev", "eth0")  # another MAC address is next
 
 
+class PassAlone(Contender):
+    """No nlbd either, but an XDP program that does nothing: what XDP in this mode costs by itself."""
+
+    def __init__(self, mode):
+        super().__init__()
+        self._mode = mode
+
+    def start(self, cluster):
+        super().start(cluster)
+        self._set(cluster, "object", _PROGRAMS, "program", "pass")
+
+    def stop(self, cluster):
+        self._set(cluster, "off")
+        super().stop(cluster)
+
+    def _set(self, cluster, *words):
+        netns.run(cluster.namespace(1), "ip", "link", "set", "dev", "eth0", self._mode, *words)
+
+
 _YARDSTICK = "no nlbd"
 CONTENDERS = {
     _YARDSTICK: Contender(),
+    "XDP_PASS alone, generic": PassAlone("xdpgeneric"),
+    "XDP_PASS alone, native": PassAlone("xdpdrv"),
     "one node, generic": Contender([1], "generic"),
     "one node, native": Contender([1], "native"),
     "three nodes, generic": Contender([1, 2, 3], "generic"),
