@@ -51,7 +51,7 @@ bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
            (peer.vouched && now - *peer.vouched < state.doubt(id));
 }
 
-// Nobody else may be serving, and the witness says so. Its word counts only for a question asked
+// Nobody else is heard that serves, and the witness answers. Its word counts only for a question asked
 // when whoever has not said farewell had been silent for a while: an older answer may be from before
 // this node was cut off. (Of a deaf node's beats no end need be awaited.)
 bool may_lead_alone(const State &state, Time now) {
@@ -62,7 +62,7 @@ bool may_lead_alone(const State &state, Time now) {
         last = std::max(last, deaf(state, peer, now) ? peer.touched.value_or(last) : peer.heard);
     });
     const bool connected = !state.settings.witness || state.witness_at >= last + silence;
-    return connected && alone(state, now);
+    return connected && quiet(state, now);
 }
 
 template <class F>
@@ -141,20 +141,24 @@ Leadership highest_heard_of(const State &state, Time now) {
 
 // It was elected by this node's own followers, who missed this one for a while: its view goes on
 // from here.
-bool succeeded_by(const State &state, const Peer &peer, Time now) {
-    return state.in_touch(peer, now) && leads(peer.beat) &&
-           peer.beat.view->number > state.view.number &&
+bool succeeded_by(const State &state, const Peer &peer) {
+    return peer.beat.view->number > state.view.number &&
            peer.beat.view->holds(state.settings.self, state.life);
 }
 
 // A leader that learns of a higher one, itself or from a node that both hear, gives way: to its
-// successor as a follower, to the leader of another cluster in a new life (merge).
+// successor as a follower, to the leader of another cluster in a new life (merge). Which of the two
+// it is, that one's own beats say: where they come through, they are waited for.
 bool give_way(State &state, Time now) {
     const Leadership highest = highest_heard_of(state, now);
     if (highest.leader == state.settings.self) return false;
-    if (succeeded_by(state, state.peers[index(highest.leader)], now)) {
-        become(state, Role::joining, kNoNode);
-        return true;
+    const Peer &higher = state.peers[index(highest.leader)];
+    if (state.fresh(higher, now, state.leader_timeout)) {
+        if (!leads(higher.beat) || higher.beat.term < highest.term) return false;
+        if (succeeded_by(state, higher)) {
+            become(state, Role::joining, kNoNode);
+            return true;
+        }
     }
     state.note(Note::Kind::merge, "merge: " + name(state, highest.leader) + " leads in term " +
                                       std::to_string(highest.term) +

@@ -105,15 +105,6 @@ bool quiet(const State &state, Time now) {
     return !heard;
 }
 
-// Nobody is left who could take over.
-bool alone(const State &state, Time now) {
-    bool heard = false;
-    state.each_peer([&](NodeId id, const Peer &peer) {
-        heard |= peer.active && now - *peer.active < state.doubt(id);
-    });
-    return !heard;
-}
-
 namespace {
 
 bool follows_me(const State &state, const Peer &peer, Time now) {
@@ -136,11 +127,11 @@ Time granted_by_followers(const State &state, Time now) {
     std::sort(quotes.begin(), quotes.end(), std::greater<>());
     if (state.settings.partition == Partition::quorum) {
         const std::size_t others = state.settings.nodes.size() / 2; // with itself a majority
-        if (state.listening(now) || quotes.size() < others) return {};
+        if (quotes.size() < others) return {};
         return others == 0 ? now + state.lease : quotes[others - 1] + state.lease;
     }
     if (!quotes.empty()) return quotes.front() + state.lease;
-    if (!alone(state, now) || state.late(now)) return {};
+    if (!quiet(state, now) || state.late(now)) return {};
     return state.settings.witness ? granted_by_witness(state, now) : now + state.lease;
 }
 

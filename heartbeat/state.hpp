@@ -166,7 +166,6 @@ void follow_view(State &state, Time now); // what the followed leader's last bea
 void apply(State &state, const View &view);
 void serve(State &state);
 bool quiet(const State &state, Time now); // no node that serves was heard within leader_timeout
-bool alone(const State &state, Time now); // nor for so long that one could still be serving
 bool cut_off(const State &state, Time now); // quiet, without a lease, and the witness is silent
 void extend_lease(State &state, Time now);
 void leave_when_released(State &state, Time now);

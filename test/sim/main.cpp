@@ -12,7 +12,9 @@
 
 #include <atomic>
 #include <cstdio>
+#include <fstream>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 namespace {
@@ -78,9 +80,8 @@ void run_scenario(const Scenario &scenario, std::uint64_t seed, bool trace) {
     }
 }
 
-// Every job on all threads; prints the first failure in full. Returns how many failed.
-std::uint64_t run_all(const Plan &plan, std::uint64_t jobs,
-                      const std::function<void(std::uint64_t)> &job) {
+// Every job on all threads; prints the first failure in full. Returns the exit code.
+int run_all(const Plan &plan, std::uint64_t jobs, const std::function<void(std::uint64_t)> &job) {
     std::atomic<std::uint64_t> next{0}, failed{0};
     std::mutex printing;
     auto work = [&] {
@@ -102,18 +103,32 @@ std::uint64_t run_all(const Plan &plan, std::uint64_t jobs,
         thread.join();
     std::printf("%llu runs, %llu failed\n", static_cast<unsigned long long>(jobs),
                 static_cast<unsigned long long>(failed.load()));
-    return failed;
+    return failed ? 1 : 0;
 }
 
-bool replay(const std::function<void()> &run) {
+// One a line; what follows a # is for readers.
+std::vector<std::uint64_t> read_seeds(const std::string &file) {
+    std::ifstream lines(file);
+    if (!lines) throw std::runtime_error(file + ": cannot be read");
+    std::vector<std::uint64_t> seeds;
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line.substr(0, line.find('#')));
+        for (std::uint64_t seed; words >> seed;)
+            seeds.push_back(seed);
+    }
+    return seeds;
+}
+
+// Returns the exit code.
+int replay(const std::function<void()> &run) {
     try {
         run();
     } catch (const Violation &violation) {
         std::printf("%s", violation.what());
-        return false;
+        return 1;
     }
     std::printf("it holds\n");
-    return true;
+    return 0;
 }
 
 } // namespace
@@ -122,11 +137,14 @@ int main(int argc, char **argv) {
     Plan plan;
     std::optional<std::uint64_t> seed;
     std::string scenario;
+    std::string seeds_file;
     bool all_scenarios = false;
     CLI::App app{"Simulates clusters under faults and checks the promises"};
     app.add_option("--first", plan.first, "first seed");
     app.add_option("--count", plan.count, "number of seeds; for scenarios, of each");
     app.add_option("--seed", seed, "replay one seed with its trace");
+    app.add_option("--seeds-from", seeds_file, "run the seeds listed in this file")
+        ->check(CLI::ExistingFile);
     app.add_flag("--scenarios", all_scenarios, "run the named scenarios instead");
     app.add_option("--scenario", scenario, "run this one only, by its name");
     app.add_option("--interval-ms", plan.interval_ms, "of the beats");
@@ -135,24 +153,21 @@ int main(int argc, char **argv) {
     app.add_flag("--all", plan.keep_going, "count all failing seeds");
     CLI11_PARSE(app, argc, argv);
 
-    if (!all_scenarios && scenario.empty()) {
-        if (seed) return replay([&] { run_seed(plan, *seed, true); }) ? 0 : 1;
-        return run_all(plan, plan.count,
-                       [&](std::uint64_t i) { run_seed(plan, plan.first + i, false); })
-                   ? 1
-                   : 0;
+    if (all_scenarios || !scenario.empty()) {
+        const std::vector<Scenario> chosen = scenarios(scenario);
+        if (chosen.empty()) {
+            std::fprintf(stderr, "no scenario is called %s\n", scenario.c_str());
+            return 2;
+        }
+        if (seed) return replay([&] { run_scenario(chosen.front(), *seed, true); });
+        return run_all(plan, plan.count * chosen.size(), [&](std::uint64_t i) {
+            run_scenario(chosen[i % chosen.size()], plan.first + i / chosen.size(), false);
+        });
     }
-    const std::vector<Scenario> chosen = scenarios(scenario);
-    if (chosen.empty()) {
-        std::fprintf(stderr, "no scenario is called %s\n", scenario.c_str());
-        return 2;
+    if (seed) return replay([&] { run_seed(plan, *seed, true); });
+    if (!seeds_file.empty()) {
+        const std::vector<std::uint64_t> seeds = read_seeds(seeds_file);
+        return run_all(plan, seeds.size(), [&](std::uint64_t i) { run_seed(plan, seeds[i], false); });
     }
-    if (seed) return replay([&] { run_scenario(chosen.front(), *seed, true); }) ? 0 : 1;
-    return run_all(plan, plan.count * chosen.size(),
-                   [&](std::uint64_t i) {
-                       run_scenario(chosen[i % chosen.size()], plan.first + i / chosen.size(),
-                                    false);
-                   })
-               ? 1
-               : 0;
+    return run_all(plan, plan.count, [&](std::uint64_t i) { run_seed(plan, plan.first + i, false); });
 }

@@ -42,6 +42,27 @@ unsigned leader_of(const World &world) { // anybody, when there is none
     return 1;
 }
 
+// Of the nodes that run now: which goes on is told by its number.
+class Lives {
+  public:
+    explicit Lives(const World &world) : world_(world) {
+        for (unsigned id = 1; id <= world.options().nodes; ++id)
+            lives_.push_back(of(id));
+    }
+    void check_same(unsigned id) const {
+        if (of(id) != lives_[id - 1])
+            throw Violation("P3: node " + std::to_string(id) + " took a new life without need");
+    }
+
+  private:
+    heartbeat::Life of(unsigned id) const {
+        const Node &node = world_.node(id);
+        return node.membership->status(node.local(world_.now())).life;
+    }
+    const World &world_;
+    std::vector<heartbeat::Life> lives_;
+};
+
 void reweight(World &world, unsigned id, unsigned weight) {
     world.order(id, heartbeat::event::SetWeight{static_cast<std::uint8_t>(weight)});
 }
@@ -167,6 +188,49 @@ void deaf_and_deferred_to(World &world) {
     heal(world);
 }
 
+// 12. Two newcomers that are not heard by the node that serves elect each other; one of them hears
+// it, and the link comes back before that is no reason to wait any more.
+void unheard_newcomers(World &world) {
+    form(world, 1, 1);
+    for (Link *link : {&world.link(2, 1), &world.link(3, 1), &world.link(1, 3)})
+        link->up = false;
+    world.start(2);
+    world.start(3);
+    run_for(world, 700ms, 950ms);
+    heal(world);
+}
+
+// 13. A deaf node that takes itself for the only one left, for its link is up: the clients' packets
+// may not reach it either, so the others do not wait for it for ever, nor give way to it.
+void deaf_with_a_link(World &world) {
+    form(world, 1, 3);
+    const unsigned deaf = world.any_node();
+    const bool leads = deaf == leader_of(world); // then the others' leases run out meanwhile
+    damage_cable(world, deaf, Cable::deaf, world.options().scaled(10s));
+    const Lives lives(world);
+    world.run_until(world.now() + 6 * world.options().dead_after);
+    Buckets others;
+    for (unsigned id = 1; id <= 3; ++id) {
+        if (id == deaf) continue;
+        others |= world.accepting(world.node(id));
+        if (!leads) lives.check_same(id);
+    }
+    if (!others.all()) throw Violation("P2: the others wait for a node that hears nobody");
+    heal(world);
+}
+
+// 14. A leader that is missed for longer than leader_timeout, but not for a lease: it comes back to a
+// successor, and nothing moves.
+void missed_leader(World &world) {
+    form(world, 1, 3);
+    const Lives lives(world);
+    world.stall(leader_of(world), world.scaled_between(170ms, 300ms));
+    run_for(world, 1s, 2s);
+    for (unsigned id = 1; id <= 3; ++id)
+        lives.check_same(id);
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> scenarios(const std::string &name) {
@@ -182,6 +246,9 @@ std::vector<Scenario> scenarios(const std::string &name) {
         {"second_vote", {.nodes = 4, .partition = kQuorum}, second_vote},
         {"mutual_inheritance", {.nodes = 4}, mutual_inheritance},
         {"deaf_and_deferred_to", {.nodes = 3, .witness = true}, deaf_and_deferred_to},
+        {"unheard_newcomers", {.nodes = 3}, unheard_newcomers},
+        {"deaf_with_a_link", {.nodes = 3}, deaf_with_a_link},
+        {"missed_leader", {.nodes = 3}, missed_leader},
     };
     std::vector<Scenario> chosen;
     for (const Scenario &scenario : all)
