@@ -129,6 +129,7 @@ void Administration::set_rules(const Orders &before) {
 }
 
 void Administration::configured() {
+    forget_missing(orders_, parts_.config);
     for (std::size_t i = 0; i < parts_.config.rules.size(); ++i) {
         const bool disabled = is_disabled(parts_.config.rules[i], orders_);
         parts_.datapath.set_disabled(i, disabled);

@@ -65,13 +65,9 @@ std::string state_dir(const AgentOptions &options) {
     return options.run_dir == kDefaultRunDir ? "/var/lib/nlb" : options.run_dir + "/state";
 }
 
-// Orders for rules that the configuration does not have any more are forgotten.
 Orders load_orders(const OrdersFile &file, const Config &config) {
     Orders orders = file.load();
-    std::erase_if(orders.rules, [&](const auto &order) {
-        return std::ranges::find(config.rules, order.first, &RuleConfig::name) ==
-               config.rules.end();
-    });
+    forget_missing(orders, config);
     return orders;
 }
 

@@ -67,7 +67,7 @@ class Node {
     } // for the next tick at the latest
     // To be in force when every member has staged the same one; the present one takes it back.
     void stage(heartbeat::Time now, StagedConfig config);
-    bool has_staged() const { return staged_.has_value(); } // and it is not in force yet
+    heartbeat::Digest config() const { return config_; } // in force
     // The sockets have been listed: so many connections, in these buckets (by table). From what holds
     // none for long enough, lingering is lifted.
     void connections(heartbeat::Time now, std::uint64_t count,

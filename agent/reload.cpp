@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
 
 namespace agent {
 namespace {
@@ -83,41 +86,62 @@ void Reload::add_to(Commands &commands) {
 
 Commands::Result Reload::reload() {
     parts_.administration.refuse_orders();
-    Config next;
-    try {
-        next = load_config(parts_.config.file);
-    } catch (const std::exception &error) {
-        throw Failed(error.what());
-    }
+    const Config next = load();
     if (const std::string what = needs_restart(parts_.config, next); !what.empty())
         throw Failed(next.file + ": cannot change while nlbd runs: " + what +
                      "; restart nlbd on every node");
-    stage(next);
-    return [this, until = parts_.now() + kPatience] { return go_on(until); };
+    return [this, wanted = stage(next), until = parts_.now() + kPatience] {
+        return go_on(wanted, until);
+    };
 }
 
-void Reload::stage(const Config &next) {
+// Whatever is wrong with it is the command's business: the agent goes on with what it has.
+Config Reload::load() const {
+    const std::string &file = parts_.config.file;
+    try {
+        if (std::error_code gone; !std::filesystem::is_regular_file(file, gone) && !gone)
+            throw std::runtime_error(file + ": is not a regular file"); // a pipe would be waited for
+        Config next = load_config(file);
+        if (next.key_file != parts_.config.key_file && load_key(next.key_file) != parts_.key)
+            throw std::runtime_error(next.key_file + ": holds another key; restart nlbd on every node");
+        return next;
+    } catch (const std::exception &error) {
+        throw Failed(error.what());
+    }
+}
+
+// The configuration in force, once more, takes back what was staged.
+heartbeat::Digest Reload::stage(const Config &next) {
     const NodeConfig &self = node_of(next, parts_.self.id);
     const Orders &orders = parts_.administration.orders();
-    parts_.node.stage(parts_.now(), {.settings = membership_settings(next, self, orders),
-                                     .rules = ownership_rules(next),
-                                     .filter = filter_settings(next, parts_.key, orders),
-                                     .former = former_tables(parts_.config, next)});
-    staged_ = next;
-    handle();
+    StagedConfig config{.settings = membership_settings(next, self, orders),
+                        .rules = ownership_rules(next),
+                        .filter = filter_settings(next, parts_.key, orders),
+                        .former = former_tables(parts_.config, next)};
+    const heartbeat::Digest digest = config.settings.config;
+    staged_ = Staged{next, digest};
+    if (digest == parts_.node.config()) {
+        parts_.config = next; // the same but for where the key lies
+        staged_.reset();
+    }
+    parts_.node.stage(parts_.now(), std::move(config));
+    return digest;
 }
 
-std::optional<Json> Reload::go_on(Time until) {
+std::optional<Json> Reload::go_on(heartbeat::Digest wanted, Time until) {
     handle();
-    const heartbeat::Status status = parts_.node.status(parts_.now());
-    if (!status.staged) return Json{{"in_force", true}, {"waiting_for", Json::array()}};
+    if (parts_.node.config() == wanted)
+        return Json{{"in_force", true}, {"waiting_for", Json::array()}};
+    if (!staged_ || staged_->digest != wanted)
+        throw Failed(parts_.config.file + ": another reload has taken it back");
     if (parts_.now() < until) return std::nullopt;
-    return Json{{"in_force", false}, {"waiting_for", waiting_for(parts_.config, status)}};
+    return Json{{"in_force", false},
+                {"waiting_for", waiting_for(parts_.config, parts_.node.status(parts_.now()))}};
 }
 
 void Reload::handle() {
-    if (!staged_ || parts_.node.has_staged()) return;
-    parts_.config = std::move(*staged_);
+    if (!staged_ || staged_->digest != parts_.node.config()) return;
+    parts_.config = std::move(staged_->config);
     staged_.reset();
     parts_.self = NodeConfig(node_of(parts_.config, parts_.self.id));
     parts_.census.begin_anew(

@@ -13,6 +13,7 @@
 #include "agent/config.hpp"
 #include "agent/node.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -38,12 +39,17 @@ class Reload {
     void handle();
 
   private:
+    struct Staged {
+        Config config;
+        heartbeat::Digest digest;
+    };
     Commands::Result reload();
-    std::optional<Json> go_on(heartbeat::Time until);
-    void stage(const Config &next);
+    std::optional<Json> go_on(heartbeat::Digest wanted, heartbeat::Time until);
+    Config load() const;
+    heartbeat::Digest stage(const Config &next);
 
     Reloaded parts_;
-    std::optional<Config> staged_;
+    std::optional<Staged> staged_;
 };
 
 // The sections in which they differ that cannot change without a restart, in words; empty: none.

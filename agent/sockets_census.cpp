@@ -82,6 +82,7 @@ void SocketCensus::begin_anew(filter::Settings settings) {
     settings_ = std::move(settings);
     dump_.reset();
     latest_.reset();
+    ended_ = took_ = {}; // due at once
 }
 
 void SocketCensus::take(const Connection &connection) {

@@ -214,7 +214,7 @@ Json witness(const StatusSources &sources) {
 Json waiting_for(const Config &config, const heartbeat::Status &status) {
     Json names = Json::array();
     for (const heartbeat::NodeId id : status.unstaged)
-        names.push_back(std::ranges::find(config.nodes, heartbeat::index(id), &NodeConfig::id)->name);
+        names.push_back(name_of(config, id));
     return names;
 }
 

@@ -89,8 +89,9 @@ class Datapath {
     virtual void set_guarded(const GroupSet &groups) = 0;
     virtual void set_lingering(const GroupSet &groups) = 0;
 
-    // Another configuration and its tables. Between the old and the new nothing is served that has no
-    // connection in a lingering group. Packets of rules are counted from 0 again.
+    // Another configuration and its tables. Where the packets fall into other rules or buckets than
+    // before, nothing is served for a moment that has no connection in a lingering group, and packets
+    // of rules are counted from 0 again.
     virtual void configure(const Settings &settings, const Tables &tables) = 0;
 
     // From now on every packet of the rule is dropped, those of open connections too, or no longer.

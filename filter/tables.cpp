@@ -118,6 +118,7 @@ void write_config(const Settings &settings, nlb_config &config) {
 void write_owners(const Tables &tables, std::size_t rules, nlb_owners &owners) {
     if (tables.size() != rules + 1)
         throw std::logic_error("install tables: there must be one more than rules");
+    owners = {}; // also the places that another configuration had filled
     for (std::size_t i = 0; i < tables.size(); i++) {
         std::size_t place = i == rules ? NLB_UNCOVERED : i;
         std::memcpy(owners.mine[place], tables[i].mine.data(), sizeof owners.mine[place]);

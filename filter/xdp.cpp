@@ -44,6 +44,14 @@ using Skeleton = std::unique_ptr<nlbd_bpf, SkeletonDeleter>;
 // Errors are thrown, in one line.
 int keep_quiet(libbpf_print_level, const char *, va_list) { return 0; }
 
+const nlb_config &active_config(const nlb_state &state) {
+    return state.config[state.active_config % NLB_CONFIG_BUFFERS];
+}
+
+bool same(const nlb_config &one, const nlb_config &other) {
+    return std::memcmp(&one, &other, sizeof one) == 0;
+}
+
 // A predecessor's tables, read-only. Nothing when there are none, or none that this process can
 // read.
 class Found {
@@ -73,8 +81,7 @@ class Found {
     bool fits(const Interface &interface, const nlb_config &config) const {
         return belongs_to(interface) && size_ == sizeof(nlb_state) &&
                state_->layout == NLB_LAYOUT && state_->size == sizeof(nlb_state) &&
-               std::memcmp(&state_->config[state_->active_config % NLB_CONFIG_BUFFERS], &config,
-                           sizeof config) == 0;
+               same(active_config(*state_), config);
     }
 
   private:
@@ -172,7 +179,7 @@ class XdpDatapath final : public Datapath {
 
     void install(const Tables &tables) override {
         unsigned next = (state_.active_owners + 1) % NLB_OWNER_BUFFERS;
-        wait_until_unused(next);
+        wait_until_rested(retired_[next]);
         write_owners(tables, rules_, state_.owners[next]);
         retired_[state_.active_owners] = Clock::now();
         store(state_.active_owners, next);
@@ -195,11 +202,13 @@ class XdpDatapath final : public Datapath {
     void configure(const Settings &settings, const Tables &tables) override {
         auto config = std::make_unique<nlb_config>();
         write_config(settings, *config);
+        if (same(active_config(state_), *config)) return install(tables);
         const unsigned next = (state_.active_config + 1) % NLB_CONFIG_BUFFERS;
-        wait_for_programs(); // none reads the idle copy any more
+        wait_until_rested(config_retired_); // none reads the idle copy any more
         state_.config[next] = *config;
         install(Tables(rules_ + 1));
         store(state_.active_config, next);
+        config_retired_ = Clock::now();
         wait_for_programs();
         rules_ = settings.rules.size();
         forget_rule_counters();
@@ -265,8 +274,9 @@ class XdpDatapath final : public Datapath {
     }
 
   private:
-    void wait_until_unused(unsigned buffer) const {
-        if (Clock::now() - retired_[buffer] < kGrace) wait_for_programs();
+    // What has been out of use for long enough is read by no program.
+    static void wait_until_rested(Clock::time_point retired) {
+        if (Clock::now() - retired < kGrace) wait_for_programs();
     }
 
     // Until every program that runs now has ended.
@@ -316,6 +326,7 @@ class XdpDatapath final : public Datapath {
     XdpLink link_; // before the filter: whose interface it is shows here
     TcFilter tc_;
     std::array<Clock::time_point, NLB_OWNER_BUFFERS> retired_{};
+    Clock::time_point config_retired_{};
 };
 
 } // namespace

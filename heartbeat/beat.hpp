@@ -65,6 +65,7 @@ struct Beat {
     std::optional<View> view; // leader: its own; a member without a leader: the one it has applied
     Digest config = 0;
     Digest staged = 0; // the one it is ready to change to; 0: none
+    RuleBits staged_eligible = 0; // under that one
     std::vector<std::uint16_t>
         sections;         // short digests of the configuration's sections, to name a difference
     Digest ownership = 0; // of the applied view's tables

@@ -141,6 +141,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     integer(io, beat.lease_left_ms);
     integer(io, beat.config);
     integer(io, beat.staged);
+    integer(io, beat.staged_eligible);
     io.list(beat.sections, kMaxSections);
     for (auto &section : beat.sections)
         integer(io, section);

@@ -36,6 +36,7 @@ Time next_deadline(const State &state, Time now) {
     consider(state.lease_until);
     consider(state.late_until);
     consider(state.started + dead_after);
+    if (state.staged) consider(state.born + dead_after);
     if (state.role == Role::standing) consider(state.stood_at + state.leader_timeout);
     state.each_peer([&](NodeId, const Peer &peer) {
         if (peer.counted) consider(*peer.counted + state.leader_timeout);
@@ -53,7 +54,7 @@ void decide(State &state, Time now) {
     judge_configurations(state, now);
     choose(state, now);
     follow_view(state, now);
-    configure_alone(state);
+    configure_alone(state, now);
     lead(state, now);
     extend_lease(state, now);
     leave_when_released(state, now);
@@ -90,7 +91,12 @@ struct Handler {
     void operator()(const event::Suspend &) { wish(state, Wish::suspend); }
     void operator()(const event::Stage &stage) {
         state.staged.reset();
-        if (stage.settings.config != state.settings.config) state.staged = stage.settings;
+        state.awaited.clear();
+        if (stage.settings.config != state.settings.config) {
+            state.staged = stage.settings;
+            for (const Member &member : state.view.members)
+                if (member.id != state.settings.self) state.awaited.push_back(member.id);
+        }
         state.out.send = true;
     }
     void operator()(const event::WitnessAnswered &answer) {
@@ -224,7 +230,10 @@ Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
     if (state.role == Role::leading || (state.member() && state.role != Role::following))
         beat.view = state.view;
     beat.config = settings.config;
-    beat.staged = state.staged ? state.staged->config : Digest{0};
+    if (state.staged) {
+        beat.staged = state.staged->config;
+        beat.staged_eligible = state.staged->eligible;
+    }
     beat.sections = settings.sections;
     beat.ownership = ownership;
     beat.lingering = lingering;

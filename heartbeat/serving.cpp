@@ -51,14 +51,17 @@ void configure(State &state, Digest config) {
     if (config == state.settings.config) return;
     state.settings = std::move(*state.staged);
     state.staged.reset();
+    state.awaited.clear();
     state.out.actions.push_back(action::Configure{});
     state.out.send = true;
 }
 
-// Nobody is there whose word could be waited for.
-void configure_alone(State &state) {
+// For dead_after, so that a node that was only away for a moment goes with the others.
+void configure_alone(State &state, Time now) {
     const bool led = state.role == Role::following || state.role == Role::leading;
-    if (state.staged && !state.member() && !led) configure(state, state.staged->config);
+    if (!state.staged || state.member() || led || !state.awaited.empty()) return;
+    if (now - state.born < state.settings.dead_after || !quiet(state, now)) return;
+    configure(state, state.staged->config);
 }
 
 void apply(State &state, const View &view) {

@@ -48,6 +48,7 @@ enum class Wish : std::uint8_t { serve, drain, stop, suspend, leave };
 struct Membership::State {
     Settings settings;
     std::optional<Settings> staged; // of the same nodes and times
+    std::vector<NodeId> awaited;    // members when it was staged: none of them is to be left behind
     Duration leader_timeout, lease;
 
     // Myself.
@@ -160,8 +161,10 @@ void lead(State &state, Time now); // issues the view that is due, marks it done
 void end_life(State &state, Time now, const std::string &why);
 bool knows(const State &state, Digest config); // has it, or has it staged
 void configure(State &state, Digest config);   // brings it into force. Precondition: knows it
-void configure_alone(State &state);            // outside, and nobody leads
-bool staged_by(const State &state, const Member &member);
+void configure_alone(State &state, Time now);  // outside, and nobody is there to be waited for
+// Members, and nodes that were members when the configuration was staged, that have not got it.
+// Precondition: one is staged.
+std::vector<NodeId> without_staged(const State &state, const std::vector<Member> &members, Time now);
 void follow_view(State &state, Time now); // what the followed leader's last beat means for me
 void apply(State &state, const View &view);
 void serve(State &state);

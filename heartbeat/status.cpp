@@ -65,6 +65,7 @@ std::string why_weight(const State &state, const Member &member) {
 std::string change(const State &state, const View &next) {
     const std::vector<Member> &before = state.view.members, &after = next.members;
     std::string text;
+    if (!before.empty() && state.view.config != next.config) text = "configuration changed";
     auto add = [&](const Member &member, const std::string &what) {
         text += (text.empty() ? "" : ", ") + name(state, member.id) + " " + what;
     };
@@ -158,9 +159,7 @@ Status Membership::status(Time now) const {
         state.role == Role::following || state.role == Role::leading ? state.choice : kNoNode;
     status.role = state.role;
     status.staged = state.staged.has_value();
-    if (state.staged)
-        for (const Member &member : state.view.members)
-            if (!staged_by(state, member)) status.unstaged.push_back(member.id);
+    if (state.staged) status.unstaged = without_staged(state, state.view.members, now);
     status.lease_until = lease_until();
     for (NodeId id : state.settings.nodes) {
         const Member *member = state.view.find(id);

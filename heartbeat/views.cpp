@@ -78,13 +78,6 @@ std::vector<Member> members_due(const State &state, Time now) {
     return members;
 }
 
-// Every member has staged the configuration that this node has staged.
-bool change_due(const State &state) {
-    return state.staged && std::ranges::all_of(state.view.members, [&](const Member &member) {
-               return staged_by(state, member);
-           });
-}
-
 bool reported_by_all(const State &state) {
     return std::all_of(
         state.view.members.begin(), state.view.members.end(), [&](const Member &member) {
@@ -96,10 +89,22 @@ bool reported_by_all(const State &state) {
 
 } // namespace
 
-bool staged_by(const State &state, const Member &member) {
-    if (member.id == state.settings.self) return true;
-    const Peer &peer = state.peers[index(member.id)];
-    return peer.life == member.life && has_staged(peer.beat, state.staged->config);
+std::vector<NodeId> without_staged(const State &state, const std::vector<Member> &members,
+                                   Time now) {
+    std::vector<NodeId> without;
+    const Digest staged = state.staged->config;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        const auto member = std::ranges::find(members, id, &Member::id);
+        if (member != members.end()) {
+            if (peer.life != member->life || !has_staged(peer.beat, staged)) without.push_back(id);
+        } else if (std::ranges::count(state.awaited, id)) {
+            const bool farewell = peer.beat.state == NodeState::dead;
+            const bool has_it = state.fresh(peer, now, state.settings.dead_after) &&
+                                (peer.beat.config == staged || has_staged(peer.beat, staged));
+            if (!farewell && !has_it) without.push_back(id);
+        }
+    });
+    return without;
 }
 
 bool take_office(State &state, Time now) {
@@ -128,10 +133,13 @@ void lead(State &state, Time now) {
     if (state.role != Role::leading) return;
     View next = state.view;
     next.members = members_due(state, now);
-    if (change_due(state)) { // which rules a member may serve under it, it says afterwards
+    if (state.staged && without_staged(state, next.members, now).empty()) {
         next.config = state.staged->config;
-        for (Member &member : next.members)
-            member.eligible = ~RuleBits{0};
+        for (Member &member : next.members) {
+            const bool self = member.id == state.settings.self;
+            member.eligible = self ? state.staged->eligible
+                                   : state.peers[index(member.id)].beat.staged_eligible;
+        }
     }
     if (next != state.view) {
         ++next.number.number;

@@ -132,16 +132,16 @@ BOOST_AUTO_TEST_CASE(a_staged_configuration_waits_for_the_last_member_and_everyt
     };
     stage(1, 5);
     cluster.run(3s);
-    BOOST_TEST(cluster.machine(1).node->has_staged());
+    BOOST_TEST(cluster.machine(1).node->status(cluster.now()).staged);
     BOOST_TEST(cluster.machine(1).datapath.tables.size() == 2u);
     stage(1, cluster.settings(1).config); // takes it back
-    BOOST_TEST(!cluster.machine(1).node->has_staged());
+    BOOST_TEST(!cluster.machine(1).node->status(cluster.now()).staged);
     stage(1, 5);
     stage(2, 5);
     cluster.run(100ms);
     for (int id : {1, 2}) {
         const FakeDatapath &datapath = cluster.machine(id).datapath;
-        BOOST_TEST(!cluster.machine(id).node->has_staged());
+        BOOST_TEST(cluster.machine(id).node->config() == 5u);
         BOOST_TEST((state(cluster, id) == NodeState::active));
         BOOST_TEST(before(datapath.calls, "lingering", "configure"));
         BOOST_TEST(before(datapath.calls, "configure", "install"));

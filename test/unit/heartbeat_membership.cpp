@@ -32,6 +32,7 @@ struct Wire {
     std::vector<std::vector<Note>> notes;
     std::vector<std::vector<Action>> actions;
     Beat last[33];
+    unsigned away = 0; // this one hears nobody and is not heard
 
     explicit Wire(unsigned count) : nodes(count + 1), notes(count + 1), actions(count + 1) {}
 
@@ -48,7 +49,8 @@ struct Wire {
         if (outcome.send) {
             last[number] = nodes[number]->beat(now, {}, 0);
             for (unsigned other = 1; other < nodes.size(); ++other)
-                if (other != number && nodes[other]) give_quietly(other, last[number]);
+                if (other != number && nodes[other] && number != away && other != away)
+                    give_quietly(other, last[number]);
         }
         return outcome.refusal;
     }
@@ -73,6 +75,24 @@ struct Wire {
         return false;
     }
 };
+
+Settings next_settings(unsigned number) {
+    Settings next = settings_of(number);
+    next.config = 9;
+    next.sections = {1, 3};
+    return next;
+}
+
+void stage(Wire &wire, unsigned number) {
+    wire.give(number, event::Stage{next_settings(number)});
+    wire.run(100ms);
+}
+
+std::ptrdiff_t configured(const Wire &wire, unsigned number) {
+    return std::ranges::count_if(wire.actions[number], [](const Action &action) {
+        return std::holds_alternative<action::Configure>(action);
+    });
+}
 
 Wire three() {
     Wire wire(3);
@@ -101,31 +121,76 @@ BOOST_AUTO_TEST_CASE(three_nodes_become_one_view_led_by_the_lowest_id) {
 
 BOOST_AUTO_TEST_CASE(a_staged_configuration_comes_into_force_when_every_member_has_staged_it) {
     Wire wire = three();
-    const auto stage = [&](unsigned number) {
-        Settings next = settings_of(number);
-        next.config = 9;
-        next.sections = {1, 3};
-        wire.give(number, event::Stage{next});
-        wire.run(100ms);
-    };
-    const auto configured = [&](unsigned number) {
-        return std::ranges::count_if(wire.actions[number], [](const Action &action) {
-            return std::holds_alternative<action::Configure>(action);
-        });
-    };
-    stage(1);
-    stage(3);
+    stage(wire, 1);
+    stage(wire, 3);
     BOOST_TEST(wire.status(1).staged);
     BOOST_TEST((wire.status(1).unstaged == std::vector{id(2)}));
     BOOST_TEST(wire.status(1).view.config == 1u);
-    stage(2);
+    stage(wire, 2);
     for (unsigned number : {1u, 2u, 3u}) {
         const Status status = wire.status(number);
         BOOST_TEST(status.view.config == 9u);
         BOOST_TEST((status.state == NodeState::active && status.installed && !status.staged));
-        BOOST_TEST(configured(number) == 1);
+        BOOST_TEST(configured(wire, number) == 1);
         BOOST_TEST(!wire.noted(number, "differs"));
+        BOOST_TEST(wire.noted(number, ": configuration changed"));
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_has_staged_and_is_away_for_a_while_does_not_change_alone) {
+    for (unsigned number : {1u, 3u}) {
+        Wire wire = three();
+        stage(wire, number);
+        wire.away = number;
+        wire.run(4s);
+        BOOST_TEST((wire.status(number).state == NodeState::active)); // alone, under the old one
+        wire.away = 0;
+        wire.run(3s);
+        BOOST_TEST(configured(wire, number) == 0);
+        for (unsigned other : {1u, 2u, 3u}) {
+            BOOST_TEST((wire.status(other).state == NodeState::active));
+            BOOST_TEST(wire.status(other).view.members.size() == 3u);
+        }
+        BOOST_TEST(wire.status(number).staged);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_silent_member_is_waited_for_until_the_configuration_is_staged_again) {
+    Wire wire = three();
+    stage(wire, 1);
+    wire.nodes[3].reset();
+    wire.run(2s);
+    stage(wire, 2);
+    wire.run(2s);
+    BOOST_TEST((wire.status(1).unstaged == std::vector{id(3)}));
+    BOOST_TEST(configured(wire, 1) == 0);
+    stage(wire, 1);
+    BOOST_TEST(configured(wire, 1) == 1);
+    BOOST_TEST(configured(wire, 2) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_has_met_nobody_changes_alone) {
+    Wire wire(3);
+    wire.add(2, settings_of(2));
+    wire.run(10ms);
+    stage(wire, 2);
+    BOOST_TEST(configured(wire, 2) == 0);
+    wire.run(1s);
+    BOOST_TEST(configured(wire, 2) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(under_the_new_configuration_a_member_is_eligible_for_what_it_said_with_the_stage) {
+    Wire wire = three();
+    for (unsigned number : {1u, 2u, 3u}) {
+        Settings next = next_settings(number);
+        next.eligible = number;
+        wire.give(number, event::Stage{next});
+    }
+    wire.run(100ms);
+    const View view = wire.status(1).view;
+    BOOST_TEST(view.config == 9u);
+    for (unsigned number : {1u, 2u, 3u})
+        BOOST_TEST(view.find(id(number))->eligible == number);
 }
 
 BOOST_AUTO_TEST_CASE(a_process_listens_before_it_forms_a_cluster) {
