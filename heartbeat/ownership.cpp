@@ -14,7 +14,9 @@
 #include "heartbeat/ownership.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <iterator>
 
 namespace heartbeat {
 namespace {
@@ -98,58 +100,65 @@ unsigned Ownership::weight(const View &view, std::size_t rule, NodeId id) const 
     return found == own.weights.end() ? member->weight : found->second;
 }
 
-namespace {
-
-struct Candidate {
-    NodeId id;
-    unsigned weight;
-    auto operator<=>(const Candidate &) const = default;
-};
-
-NodeId single_owner(const std::vector<Candidate> &candidates, const std::vector<NodeId> &priority) {
-    for (NodeId wanted : priority)
-        for (const Candidate &candidate : candidates)
-            if (candidate.id == wanted) return wanted;
-    return candidates.empty() ? kNoNode : candidates.front().id;
+void Ownership::set_rules(std::vector<RuleOwnership> rules) {
+    rules_ = std::move(rules);
+    drawn_.clear();
 }
 
-} // namespace
+Ownership::Candidates Ownership::candidates(const View &view, std::size_t rule) const {
+    Candidates all;
+    for (const Member &member : view.members)
+        if (unsigned weight = this->weight(view, rule, member.id)) all.push_back({member.id, weight});
+    const bool uncovered = rule == rules_.size();
+    if (all.empty() || !(uncovered || rules_[rule].mode == RuleMode::single)) return all;
+    if (!uncovered)
+        for (NodeId wanted : rules_[rule].priority)
+            if (std::ranges::count(all, wanted, &Candidate::id)) return {{wanted, 1}};
+    return {{all.front().id, 1}};
+}
+
+// A bucket whose owner has stayed can only go to somebody who has come, and all others' are drawn
+// among all: the same as drawing everything, for whoever lost to the owner still does.
+std::shared_ptr<const OwnerTable> Ownership::draw(const Drawn &last, const Candidates &candidates) {
+    if (last.owners && last.candidates == candidates) return last.owners;
+    Candidates came;
+    std::ranges::set_difference(candidates, last.candidates, std::back_inserter(came));
+    std::array<const std::uint32_t *, kMaxNodes + 1> costs{};
+    std::array<std::uint64_t, kMaxNodes + 1> weights{}; // 0: is none, or not with the same weight
+    for (const Candidate &candidate : candidates) {
+        costs[index(candidate.id)] = scores_->of(candidate.id, buckets_).data();
+        if (std::ranges::count(last.candidates, candidate)) weights[index(candidate.id)] = candidate.weight;
+    }
+    OwnerTable owners = last.owners ? *last.owners : OwnerTable(buckets_, kNoNode);
+    for (unsigned bucket = 0; bucket < buckets_; ++bucket) {
+        NodeId owner = owners[bucket];
+        std::uint64_t weight = weights[index(owner)];
+        if (weight == 0) owner = kNoNode;
+        std::uint64_t cost = weight == 0 ? 0 : costs[index(owner)][bucket];
+        for (const Candidate &candidate : weight == 0 ? candidates : came) {
+            const std::uint64_t other = costs[index(candidate.id)][bucket];
+            const std::uint64_t mine = cost * candidate.weight, theirs = other * weight;
+            // The lower id keeps a tie.
+            if (owner != kNoNode && (theirs > mine || (theirs == mine && owner < candidate.id))) continue;
+            owner = candidate.id;
+            weight = candidate.weight;
+            cost = other;
+        }
+        owners[bucket] = owner;
+    }
+    return std::make_shared<const OwnerTable>(std::move(owners));
+}
 
 std::vector<std::shared_ptr<const OwnerTable>> Ownership::tables(const View &view) {
     std::vector<std::shared_ptr<const OwnerTable>> result;
-    std::map<std::vector<Candidate>, std::shared_ptr<const OwnerTable>> known;
-    auto compute = [&](const std::vector<Candidate> &candidates) {
-        if (auto found = known.find(candidates); found != known.end()) return found->second;
-        OwnerTable owners(buckets_, kNoNode);
-        std::vector<std::uint32_t> best(buckets_);
-        std::vector<std::uint8_t> weight_of(kMaxNodes + 1, 1);
-        for (const Candidate &candidate :
-             candidates) { // by ascending id: the lower one keeps a tie
-            const auto &costs = scores_->of(candidate.id, buckets_);
-            weight_of[index(candidate.id)] = static_cast<std::uint8_t>(candidate.weight);
-            for (unsigned bucket = 0; bucket < buckets_; ++bucket) {
-                const std::uint64_t other = weight_of[index(owners[bucket])];
-                if (owners[bucket] == kNoNode ||
-                    costs[bucket] * other < std::uint64_t{best[bucket]} * candidate.weight) {
-                    owners[bucket] = candidate.id;
-                    best[bucket] = costs[bucket];
-                }
-            }
-        }
-        return known[candidates] = std::make_shared<const OwnerTable>(std::move(owners));
-    };
+    std::map<Candidates, std::shared_ptr<const OwnerTable>> known; // equal ones are shared
+    drawn_.resize(rules_.size() + 1);
     for (std::size_t rule = 0; rule <= rules_.size(); ++rule) {
-        std::vector<Candidate> candidates;
-        for (const Member &member : view.members)
-            if (unsigned weight = this->weight(view, rule, member.id))
-                candidates.push_back({member.id, weight});
-        const bool single = rule == rules_.size() || rules_[rule].mode == RuleMode::single;
-        if (single && !candidates.empty()) {
-            static const std::vector<NodeId> none;
-            const auto &priority = rule == rules_.size() ? none : rules_[rule].priority;
-            candidates = {{single_owner(candidates, priority), 1}};
-        }
-        result.push_back(compute(candidates));
+        const Candidates all = candidates(view, rule);
+        auto &owners = known[all];
+        if (!owners) owners = draw(drawn_[rule], all);
+        drawn_[rule] = {all, owners};
+        result.push_back(owners);
     }
     return result;
 }

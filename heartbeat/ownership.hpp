@@ -26,13 +26,14 @@ struct RuleOwnership {
 
 using OwnerTable = std::vector<NodeId>; // by bucket; kNoNode: nobody is eligible
 
-// Computes owner tables and keeps what is reusable between views. Not thread-safe.
+// Computes owner tables and keeps what is reusable between views: what one node's coming or going does
+// not touch is not drawn again. Not thread-safe.
 class Ownership {
   public:
     explicit Ownership(std::vector<RuleOwnership> rules, unsigned buckets = 65536);
     ~Ownership();
 
-    void set_rules(std::vector<RuleOwnership> rules) { rules_ = std::move(rules); }
+    void set_rules(std::vector<RuleOwnership> rules);
     // One table for each rule and, last, the one of uncovered traffic: the lowest id with weight
     // above 0. Tables that are equal are shared.
     std::vector<std::shared_ptr<const OwnerTable>> tables(const View &view);
@@ -43,9 +44,23 @@ class Ownership {
 
   private:
     struct Scores;
+    struct Candidate {
+        NodeId id;
+        unsigned weight;
+        auto operator<=>(const Candidate &) const = default;
+    };
+    using Candidates = std::vector<Candidate>; // by ascending id
+    struct Drawn {
+        Candidates candidates;
+        std::shared_ptr<const OwnerTable> owners;
+    };
+    Candidates candidates(const View &view, std::size_t rule) const;
+    std::shared_ptr<const OwnerTable> draw(const Drawn &last, const Candidates &candidates);
+
     std::vector<RuleOwnership> rules_;
     unsigned buckets_;
     std::unique_ptr<Scores> scores_;
+    std::vector<Drawn> drawn_; // last time, by rule
 };
 
 Digest digest(const std::vector<std::shared_ptr<const OwnerTable>> &tables);

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cmath>
+#include <random>
 
 using namespace heartbeat;
 
@@ -115,6 +116,28 @@ BOOST_AUTO_TEST_CASE(rules_with_equal_weights_share_one_table) {
     const auto tables = ownership.tables(view_of({100, 100}));
     BOOST_TEST(tables[0] == tables[1]);
     BOOST_TEST(tables[0] != tables[2]);
+}
+
+// What is kept between views is not to be seen in what comes out.
+BOOST_AUTO_TEST_CASE(a_table_does_not_depend_on_the_views_before) {
+    std::vector<RuleOwnership> rules(3);
+    rules[1].weights = {{id(2), 7}, {id(5), 100}};
+    rules[2].mode = RuleMode::single;
+    rules[2].priority = {id(3)};
+    Ownership kept(rules, 4096);
+    std::mt19937 dice(1);
+    for (int step = 0; step < 300; ++step) {
+        std::vector<unsigned> weights(8);
+        for (unsigned &weight : weights) {
+            const unsigned choice = dice() % 8;
+            weight = choice == 0 ? 0xffff : choice == 1 ? 0 : choice == 2 ? 30 : 100;
+        }
+        const View view = view_of(weights);
+        const auto one = kept.tables(view), other = Ownership(rules, 4096).tables(view);
+        BOOST_REQUIRE(one.size() == other.size());
+        for (std::size_t rule = 0; rule < one.size(); ++rule)
+            BOOST_REQUIRE(*one[rule] == *other[rule]);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_table_is_the_same_on_every_machine) {
