@@ -133,6 +133,21 @@ BOOST_AUTO_TEST_CASE(what_the_layout_cannot_hold_is_refused) {
     BOOST_CHECK_THROW(write_owners(Tables(2), 2, *owners), std::logic_error);
 }
 
+// The buffer has held tables of more rules: none of them may come back with a later configuration.
+BOOST_AUTO_TEST_CASE(owners_hold_nothing_of_earlier_tables) {
+    auto owners = std::make_unique<nlb_owners>();
+    Table everything;
+    everything.mine.fill(~std::uint64_t{0});
+    everything.has_owner = true;
+    write_owners(Tables(4, everything), 3, *owners);
+    write_owners(Tables(2), 1, *owners);
+    for (const auto &table : owners->mine)
+        for (const std::uint64_t word : table)
+            BOOST_REQUIRE(word == 0u);
+    for (const auto has_owner : owners->has_owner)
+        BOOST_TEST(!has_owner);
+}
+
 BOOST_AUTO_TEST_CASE(reasons_have_distinct_names_and_passing_ones_come_first) {
     std::set<std::string_view> names;
     bool dropping = false;
