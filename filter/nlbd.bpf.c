@@ -84,7 +84,10 @@ NLB_INLINE int look_up(struct xdp_md *frame, const struct nlb_packet *packet) {
     return belongs;
 }
 
-NLB_INLINE __u64 nlb_boot_ns(void) { return bpf_ktime_get_boot_ns(); }
+NLB_INLINE __u64 nlb_boot_ns(void *context) {
+    (void)context;
+    return bpf_ktime_get_boot_ns();
+}
 
 NLB_INLINE struct nlb_cursor cursor_of(struct xdp_md *frame) {
     return (struct nlb_cursor){(const __u8 *)(long)frame->data, (const __u8 *)(long)frame->data_end,
@@ -131,7 +134,7 @@ __noinline int remember_fragment(struct xdp_md *frame, __u32 what) {
     struct nlb_packet packet = {};
     parse_again(frame, &packet);
     return nlb_remember_fragment(state.marks, &nlb_active_config(&state)->hash_start, &packet,
-                                 (enum nlb_fragment)what, nlb_boot_ns());
+                                 (enum nlb_fragment)what, nlb_boot_ns(frame));
 }
 
 NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,

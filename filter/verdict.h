@@ -23,7 +23,7 @@
  * only if it carries a valid cookie. */
 NLB_INLINE int nlb_has_socket(void *context);
 
-NLB_INLINE __u64 nlb_boot_ns(void);
+NLB_INLINE __u64 nlb_boot_ns(void *context);
 
 /* The index of the virtual IP that the packet is for, or -1. */
 NLB_INLINE int nlb_find_virtual_ip(const struct nlb_config *config,
@@ -75,7 +75,7 @@ NLB_INLINE enum nlb_reason nlb_decide_bucket(void *context, const struct nlb_sta
             return nlb_linger(context, packet, NLB_LINGERING_SYN, NLB_LINGERING_NO_SOCKET);
         return owners->has_owner[table] ? NLB_FOREIGN : NLB_NO_OWNER;
     }
-    if (nlb_boot_ns() >= *(const volatile __u64 *)&state->lease_ns) {
+    if (nlb_boot_ns(context) >= *(const volatile __u64 *)&state->lease_ns) {
         if (tcp) return nlb_linger(context, packet, NLB_LEASE_EXPIRED, NLB_LEASE_EXPIRED);
         return NLB_LEASE_EXPIRED;
     }

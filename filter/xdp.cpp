@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The XDP datapath: loads the programs, puts them in front of an interface, writes their tables.
-//
-// The tables are memory that the programs read while we write. What fits in a word is stored at
-// once. The owner tables do not fit, so there are four copies: we write one that is not in use and
-// then switch. A program that began before the switch may still read the old copy; it is written
-// again only after the kernel has left every program that could (membarrier, which waits for all
-// processors). That wait costs milliseconds and would stall heartbeats, and a hand-over switches
-// twice within milliseconds: hence four copies, and no wait at all when the copy has rested long
-// enough.
+#include "filter/state_datapath.hpp"
 #include "filter/tables.hpp"
 #include "filter/xdp_attach.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
@@ -33,7 +25,6 @@ namespace filter {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr auto kGrace = std::chrono::milliseconds(100);
 
 struct SkeletonDeleter {
@@ -43,10 +34,6 @@ using Skeleton = std::unique_ptr<nlbd_bpf, SkeletonDeleter>;
 
 // Errors are thrown, in one line.
 int keep_quiet(libbpf_print_level, const char *, va_list) { return 0; }
-
-const nlb_config &active_config(const nlb_state &state) {
-    return state.config[state.active_config % NLB_CONFIG_BUFFERS];
-}
 
 bool same(const nlb_config &one, const nlb_config &other) {
     return std::memcmp(&one, &other, sizeof one) == 0;
@@ -143,98 +130,18 @@ struct Programs {
     }
 };
 
-std::uint64_t packets(const nlb_counters &sum, std::uint32_t reason) {
-    std::uint64_t all = 0;
-    for (std::size_t i = reason; i < NLB_COUNTERS; i += 1 << NLB_REASON_BITS)
-        all += sum.packets[i];
-    return all;
-}
-
-RuleCounter of_table(const nlb_counters &sum, std::size_t table) {
-    const __u64 *row = &sum.packets[(table + 1) << NLB_REASON_BITS];
-    RuleCounter result{};
-    for (std::uint32_t reason = 0; reason < NLB_REASONS; reason++)
-        (drops(reason) ? result.dropped : result.taken) += row[reason];
-    return result;
-}
-
-template <typename Word>
-void store(Word &shared, std::type_identity_t<Word> value) {
-    std::atomic_ref(shared).store(value, std::memory_order_release);
-}
-
-class XdpDatapath final : public Datapath {
+class XdpDatapath final : public StateDatapath {
   public:
     XdpDatapath(const std::string &interface, XdpMode mode, const std::string &pin_dir,
                 const Settings &settings)
-        : rules_(settings.rules.size()), interface_(find_interface(interface)), pins_(pin_dir),
-          programs_(settings, interface_, pins_), state_(programs_.skeleton->bss->state),
+        : StateDatapath(settings.rules.size()), interface_(find_interface(interface)),
+          pins_(pin_dir), programs_(settings, interface_, pins_), state_(programs_.skeleton->bss->state),
           link_(interface_, mode, programs_.xdp(), pins_.open("link")),
           tc_(interface_, programs_.tc(), Found(pins_.open("state")).made_hook(interface_)) {
         state_.made_clsact = tc_.hook_is_ours();
         pins_.put("state", programs_.state());
         pins_.put("counters", programs_.counters());
         pins_.put("link", link_.fd());
-    }
-
-    void install(const Tables &tables) override {
-        unsigned next = (state_.active_owners + 1) % NLB_OWNER_BUFFERS;
-        wait_until_rested(retired_[next]);
-        write_owners(tables, rules_, state_.owners[next]);
-        retired_[state_.active_owners] = Clock::now();
-        store(state_.active_owners, next);
-    }
-
-    void set_lease(std::uint64_t deadline_ns) override { store(state_.lease_ns, deadline_ns); }
-
-    void set_guarded(const GroupSet &groups) override {
-        for (std::size_t i = 0; i < groups.size(); i++)
-            store(state_.guarded[i], groups[i]);
-    }
-
-    void set_lingering(const GroupSet &groups) override {
-        for (std::size_t i = 0; i < groups.size(); i++)
-            store(state_.lingering[i], groups[i]);
-    }
-
-    // A program that began under the old configuration must not look into the new tables, whose
-    // places are other rules': hence empty ones in between, and the wait.
-    void configure(const Settings &settings, const Tables &tables) override {
-        auto config = std::make_unique<nlb_config>();
-        write_config(settings, *config);
-        if (same(active_config(state_), *config)) return install(tables);
-        const unsigned next = (state_.active_config + 1) % NLB_CONFIG_BUFFERS;
-        wait_until_rested(config_retired_); // none reads the idle copy any more
-        state_.config[next] = *config;
-        install(Tables(rules_ + 1));
-        store(state_.active_config, next);
-        config_retired_ = Clock::now();
-        wait_for_programs();
-        rules_ = settings.rules.size();
-        forget_rule_counters();
-        install(tables);
-    }
-
-    void set_disabled(std::size_t rule, bool disabled) override {
-        store(state_.config[state_.active_config % NLB_CONFIG_BUFFERS].rules[rule].disabled,
-              disabled);
-    }
-
-    std::vector<Counter> counters() const override {
-        nlb_counters sum = add_up();
-        std::vector<Counter> result;
-        for (std::uint32_t reason = 0; reason < NLB_REASONS; reason++)
-            result.push_back({reason_name(reason), drops(reason), packets(sum, reason)});
-        return result;
-    }
-
-    std::vector<RuleCounter> rule_counters() const override {
-        nlb_counters sum = add_up();
-        std::vector<RuleCounter> result;
-        for (std::size_t i = 0; i < rules_; i++)
-            result.push_back(of_table(sum, i));
-        result.push_back(of_table(sum, NLB_UNCOVERED));
-        return result;
     }
 
     Mode mode() const override {
@@ -254,19 +161,6 @@ class XdpDatapath final : public Datapath {
 
     bool adopted() const override { return programs_.adopted; }
 
-    std::vector<std::uint8_t> note() const override {
-        const nlb_note &note = state_.notes[state_.active_note % NLB_NOTES];
-        return {note.bytes, note.bytes + std::min<std::size_t>(note.length, kNoteBytes)};
-    }
-
-    void set_note(const std::vector<std::uint8_t> &bytes) override {
-        if (bytes.size() > kNoteBytes) throw std::logic_error("note for a successor: too long");
-        unsigned next = (state_.active_note + 1) % NLB_NOTES;
-        state_.notes[next].length = static_cast<__u32>(bytes.size());
-        std::copy(bytes.begin(), bytes.end(), state_.notes[next].bytes);
-        store(state_.active_note, next);
-    }
-
     void keep() override {
         tc_.keep();
         link_.keep();
@@ -274,13 +168,12 @@ class XdpDatapath final : public Datapath {
     }
 
   private:
-    // What has been out of use for long enough is read by no program.
-    static void wait_until_rested(Clock::time_point retired) {
-        if (Clock::now() - retired < kGrace) wait_for_programs();
-    }
+    nlb_state &state() const override { return state_; }
 
-    // Until every program that runs now has ended.
-    static void wait_for_programs() {
+    // Until every program that runs now has ended, which costs milliseconds (membarrier waits for
+    // all processors). What has been out of use for long enough is read by no program.
+    void wait_for_readers(Clock::time_point retired) override {
+        if (Clock::now() - retired >= kGrace) return;
         if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
         std::this_thread::sleep_for(kGrace); // kernels with nohz_full have no such membarrier
     }
@@ -295,38 +188,30 @@ class XdpDatapath final : public Datapath {
         return each;
     }
 
-    // The tables' places go to other rules: what was counted by table counts as decided without one
-    // from here on. What programs count in between is lost: a handful, once a reload.
-    void forget_rule_counters() {
+    // What programs count in between is lost: a handful, once a reload.
+    void forget_tables_counted() override {
         std::vector<nlb_counters> each = counters_by_cpu();
-        for (nlb_counters &one : each)
-            for (std::uint32_t i = 1u << NLB_REASON_BITS; i < NLB_COUNTERS; i++) {
-                one.packets[i & ((1u << NLB_REASON_BITS) - 1)] += one.packets[i];
-                one.packets[i] = 0;
-            }
+        std::ranges::for_each(each, forget_tables);
         const __u32 zero = 0;
         if (int error = bpf_map_update_elem(programs_.counters(), &zero, each.data(), BPF_ANY);
             error != 0)
             fail("write counters", -error);
     }
 
-    nlb_counters add_up() const {
-        nlb_counters sum{};
+    nlb_counters sum() const override {
+        nlb_counters all{};
         for (const nlb_counters &one : counters_by_cpu())
-            for (std::size_t i = 0; i < sizeof sum / sizeof(__u64); i++)
-                reinterpret_cast<__u64 *>(&sum)[i] += reinterpret_cast<const __u64 *>(&one)[i];
-        return sum;
+            for (std::size_t i = 0; i < NLB_COUNTERS; i++)
+                all.packets[i] += one.packets[i];
+        return all;
     }
 
-    std::size_t rules_;
     Interface interface_;
     Pins pins_;
     Programs programs_;
     nlb_state &state_;
     XdpLink link_; // before the filter: whose interface it is shows here
     TcFilter tc_;
-    std::array<Clock::time_point, NLB_OWNER_BUFFERS> retired_{};
-    Clock::time_point config_retired_{};
 };
 
 } // namespace

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "filter/state_datapath.hpp"
+
+#include "filter/tables.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <stdexcept>
+#include <type_traits>
+
+namespace filter {
+
+namespace {
+
+constexpr std::size_t kReasonColumns = 1 << NLB_REASON_BITS;
+
+bool same(const nlb_config &one, const nlb_config &other) {
+    return std::memcmp(&one, &other, sizeof one) == 0;
+}
+
+std::uint64_t packets(const nlb_counters &sum, std::uint32_t reason) {
+    std::uint64_t all = 0;
+    for (std::size_t i = reason; i < NLB_COUNTERS; i += kReasonColumns)
+        all += sum.packets[i];
+    return all;
+}
+
+RuleCounter of_table(const nlb_counters &sum, std::size_t table) {
+    const __u64 *row = &sum.packets[(table + 1) << NLB_REASON_BITS];
+    RuleCounter result{};
+    for (std::uint32_t reason = 0; reason < NLB_REASONS; reason++)
+        (drops(reason) ? result.dropped : result.taken) += row[reason];
+    return result;
+}
+
+template <typename Word>
+void store(Word &shared, std::type_identity_t<Word> value) {
+    std::atomic_ref(shared).store(value, std::memory_order_release);
+}
+
+} // namespace
+
+const nlb_config &active_config(const nlb_state &state) {
+    return state.config[state.active_config % NLB_CONFIG_BUFFERS];
+}
+
+void forget_tables(nlb_counters &counters) {
+    for (std::size_t i = kReasonColumns; i < NLB_COUNTERS; i++) {
+        counters.packets[i % kReasonColumns] += counters.packets[i];
+        counters.packets[i] = 0;
+    }
+}
+
+void StateDatapath::switch_owners(const Tables &tables) {
+    nlb_state &shared = state();
+    const unsigned next = (shared.active_owners + 1) % NLB_OWNER_BUFFERS;
+    wait_for_readers(retired_[next]);
+    write_owners(tables, rules_, shared.owners[next]);
+    retired_[shared.active_owners] = Clock::now();
+    store(shared.active_owners, next);
+}
+
+void StateDatapath::install(const Tables &tables) {
+    switch_owners(tables);
+    let_packets_arrive();
+}
+
+void StateDatapath::set_lease(std::uint64_t deadline_ns) {
+    const bool shorter = deadline_ns < state().lease_ns;
+    store(state().lease_ns, deadline_ns);
+    if (shorter) let_packets_arrive();
+}
+
+void StateDatapath::set_guarded(const GroupSet &groups) {
+    for (std::size_t i = 0; i < groups.size(); i++)
+        store(state().guarded[i], groups[i]);
+    let_packets_arrive();
+}
+
+void StateDatapath::set_lingering(const GroupSet &groups) {
+    for (std::size_t i = 0; i < groups.size(); i++)
+        store(state().lingering[i], groups[i]);
+    let_packets_arrive();
+}
+
+// A reader that began under the old configuration must not look into the new tables, whose places
+// are other rules': hence empty ones in between, and the wait.
+void StateDatapath::configure(const Settings &settings, const Tables &tables) {
+    auto config = std::make_unique<nlb_config>();
+    write_config(settings, *config);
+    nlb_state &shared = state();
+    if (same(active_config(shared), *config)) return install(tables);
+    const unsigned next = (shared.active_config + 1) % NLB_CONFIG_BUFFERS;
+    wait_for_readers(config_retired_); // none reads the idle copy any more
+    shared.config[next] = *config;
+    switch_owners(Tables(rules_ + 1));
+    store(shared.active_config, next);
+    config_retired_ = Clock::now();
+    wait_for_readers(config_retired_);
+    rules_ = settings.rules.size();
+    forget_tables_counted();
+    install(tables);
+}
+
+void StateDatapath::set_disabled(std::size_t rule, bool disabled) {
+    nlb_state &shared = state();
+    store(shared.config[shared.active_config % NLB_CONFIG_BUFFERS].rules[rule].disabled, disabled);
+    let_packets_arrive();
+}
+
+std::vector<Counter> StateDatapath::counters() const {
+    const nlb_counters all = sum();
+    std::vector<Counter> result;
+    for (std::uint32_t reason = 0; reason < NLB_REASONS; reason++)
+        result.push_back({reason_name(reason), drops(reason), packets(all, reason)});
+    return result;
+}
+
+std::vector<RuleCounter> StateDatapath::rule_counters() const {
+    const nlb_counters all = sum();
+    std::vector<RuleCounter> result;
+    for (std::size_t i = 0; i < rules_; i++)
+        result.push_back(of_table(all, i));
+    result.push_back(of_table(all, NLB_UNCOVERED));
+    return result;
+}
+
+std::vector<std::uint8_t> StateDatapath::note() const {
+    const nlb_note &note = state().notes[state().active_note % NLB_NOTES];
+    return {note.bytes, note.bytes + std::min<std::size_t>(note.length, kNoteBytes)};
+}
+
+void StateDatapath::set_note(const std::vector<std::uint8_t> &bytes) {
+    if (bytes.size() > kNoteBytes) throw std::logic_error("note for a successor: too long");
+    nlb_state &shared = state();
+    const unsigned next = (shared.active_note + 1) % NLB_NOTES;
+    shared.notes[next].length = static_cast<__u32>(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), shared.notes[next].bytes);
+    store(shared.active_note, next);
+}
+
+} // namespace filter

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What all datapaths share: their verdicts are looked up in a struct nlb_state, which the agent
+// writes while others read it: BPF programs on every processor, or a thread of its own.
+//
+// What fits in a word is stored at once. The owner tables do not fit, so there are four copies: we
+// write one that is not in use and then switch. A reader that began before the switch may still
+// look at the old copy; it is written again only when no reader can be there any more. How that is
+// known is each datapath's own business, and can take milliseconds, which would stall heartbeats; a
+// hand-over switches twice within milliseconds: hence four copies, of which one has nearly always
+// rested long enough.
+#pragma once
+
+#include "filter/datapath.hpp"
+#include "filter/layout.h"
+
+#include <chrono>
+
+namespace filter {
+
+class StateDatapath : public Datapath {
+  public:
+    void install(const Tables &tables) override;
+    void set_lease(std::uint64_t deadline_ns) override;
+    void set_guarded(const GroupSet &groups) override;
+    void set_lingering(const GroupSet &groups) override;
+    void configure(const Settings &settings, const Tables &tables) override;
+    void set_disabled(std::size_t rule, bool disabled) override;
+    std::vector<Counter> counters() const override;
+    std::vector<RuleCounter> rule_counters() const override;
+    std::vector<std::uint8_t> note() const override;
+    void set_note(const std::vector<std::uint8_t> &bytes) override;
+
+  protected:
+    using Clock = std::chrono::steady_clock;
+
+    explicit StateDatapath(std::size_t rules) : rules_(rules) {}
+
+    virtual nlb_state &state() const = 0;
+    // All that was counted, every reader's.
+    virtual nlb_counters sum() const = 0;
+    // The tables' places go to other rules: what was counted by table counts as decided without one
+    // from here on.
+    virtual void forget_tables_counted() = 0;
+    // Returns when no reader looks at what has been out of use since `retired`.
+    virtual void wait_for_readers(Clock::time_point retired) = 0;
+    // Called after a change that may have taken a right away: returns when every packet that was
+    // judged before it has gone where its verdict sends it. A BPF program needs no waiting for: once
+    // begun it ends within microseconds, which is less than it takes to tell a peer.
+    virtual void let_packets_arrive() {}
+
+  private:
+    void switch_owners(const Tables &tables);
+
+    std::size_t rules_;
+    std::array<Clock::time_point, NLB_OWNER_BUFFERS> retired_{};
+    Clock::time_point config_retired_{};
+};
+
+const nlb_config &active_config(const nlb_state &state);
+
+// Moves what was counted by table to the row of what was decided without one.
+void forget_tables(nlb_counters &counters);
+
+} // namespace filter
