@@ -2,8 +2,6 @@
 // Connections by rule and bucket: see the header.
 #include "agent/sockets_census.hpp"
 
-#include "filter/bucket.hpp"
-
 #include <algorithm>
 #include <stdexcept>
 
@@ -23,7 +21,8 @@ bool covers(const filter::Rule &rule, std::size_t virtual_ip, std::uint16_t port
 
 } // namespace
 
-std::optional<Place> place_of(const Connection &connection, const filter::Settings &settings) {
+std::optional<Place> place_of(const Connection &connection, const filter::Settings &settings,
+                              const filter::Buckets &buckets) {
     const auto &addresses = settings.virtual_ips;
     const auto local = std::ranges::find(addresses, connection.local);
     if (local == addresses.end() || std::ranges::count(addresses, connection.remote))
@@ -33,12 +32,12 @@ std::optional<Place> place_of(const Connection &connection, const filter::Settin
         return covers(candidate, virtual_ip, connection.local_port);
     });
     const auto affinity = rule == settings.rules.end() ? filter::Affinity::single : rule->affinity;
-    return Place{
-        static_cast<std::size_t>(rule - settings.rules.begin()),
-        filter::bucket_of(settings.hash_key, affinity, connection.remote, connection.remote_port)};
+    return Place{static_cast<std::size_t>(rule - settings.rules.begin()),
+                 buckets.of(affinity, connection.remote, connection.remote_port)};
 }
 
-SocketCensus::SocketCensus(filter::Settings settings) : settings_(std::move(settings)) {}
+SocketCensus::SocketCensus(filter::Settings settings)
+    : settings_(std::move(settings)), buckets_(settings_.hash_key) {}
 
 bool SocketCensus::handle(Time now, Pace pace) {
     if (!dump_) {
@@ -80,13 +79,14 @@ bool SocketCensus::read() {
 
 void SocketCensus::begin_anew(filter::Settings settings) {
     settings_ = std::move(settings);
+    buckets_ = filter::Buckets(settings_.hash_key);
     dump_.reset();
     latest_.reset();
     ended_ = took_ = {}; // due at once
 }
 
 void SocketCensus::take(const Connection &connection) {
-    const auto place = place_of(connection, settings_);
+    const auto place = place_of(connection, settings_, buckets_);
     if (!place) return;
     const bool rule = place->table < settings_.rules.size();
     if (rule && settings_.rules[place->table].disabled) return; // no packet of it gets in

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "agent/sockets.hpp"
-#include "filter/datapath.hpp"
+#include "filter/bucket.hpp"
 #include "heartbeat/types.hpp"
 
 #include <numeric>
@@ -32,7 +32,8 @@ struct Place {
     unsigned bucket;
 };
 // Nothing: it is not a client's, for its local end is no virtual IP, or its remote end is one.
-std::optional<Place> place_of(const Connection &connection, const filter::Settings &settings);
+std::optional<Place> place_of(const Connection &connection, const filter::Settings &settings,
+                              const filter::Buckets &buckets);
 
 enum class Pace { idle, lingering, draining };
 
@@ -61,6 +62,7 @@ class SocketCensus {
     void take(const Connection &connection);
 
     filter::Settings settings_;
+    filter::Buckets buckets_; // under the settings' key
     std::optional<SocketDump> dump_;
     Census counting_;
     std::optional<Census> latest_;

@@ -27,20 +27,19 @@ enum nlb_fragment { NLB_LATER_ONE, NLB_FIRST_TAKEN, NLB_FIRST_DROPPED };
 
 /* What makes fragments one datagram: the addresses, the number that the sender gave it, and by
  * RFC 791 the protocol, which RFC 8200 leaves out. */
-NLB_INLINE __u64 nlb_datagram_hash(const struct nlb_sip *start, const struct nlb_packet *packet) {
+NLB_INLINE __u64 nlb_datagram_hash(const __u64 key[2], const struct nlb_packet *packet) {
     const __u64 addresses[4] = {packet->source[0], packet->source[1], packet->destination[0],
                                 packet->destination[1]};
     const __u64 protocol = packet->family == 4 ? packet->protocol : 0, length = 37;
-    return nlb_siphash(start, addresses, 4, packet->fragment_id | protocol << 32 | length << 56, 1,
-                       3);
+    return nlb_siphash(key, addresses, 4, packet->fragment_id | protocol << 32 | length << 56, 1, 3);
 }
 
 /* For a later fragment: whether its first one was dropped. For a first one: remembers that. */
-NLB_INLINE int nlb_remember_fragment(__u64 *marks, const struct nlb_sip *start,
+NLB_INLINE int nlb_remember_fragment(__u64 *marks, const __u64 key[2],
                                      const struct nlb_packet *packet, enum nlb_fragment what,
                                      __u64 now_ns) {
     const __u64 time_mask = (1 << NLB_MARK_TIME_BITS) - 1;
-    const __u64 hash = nlb_datagram_hash(start, packet);
+    const __u64 hash = nlb_datagram_hash(key, packet);
     __u64 *mark = &marks[hash & (NLB_MARKS - 1)], now = now_ns >> NLB_MARK_TIME_SHIFT;
     int known = (*mark ^ hash) >> NLB_MARK_TIME_BITS == 0;
     if (what == NLB_LATER_ONE) return known && (__u16)(now - *mark) <= NLB_MARK_COUNTS_FOR;

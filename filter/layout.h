@@ -75,7 +75,7 @@ enum nlb_reason {
 
 /* Changes with every change of anything below, so that a successor knows whether it can adopt the
  * tables. */
-#define NLB_LAYOUT 3
+#define NLB_LAYOUT 4
 
 #define NLB_BUCKETS 65536
 #define NLB_GROUP_SHIFT 7 /* 128 buckets a group */
@@ -123,27 +123,31 @@ struct nlb_rule {
 };
 NLB_ASSERT(sizeof(struct nlb_rule) == 2);
 
-/* SipHash's state. */
-struct nlb_sip {
-    __u64 a, b, c, d;
+/* The tables of the hash that makes buckets (bucket.h): a row for each byte of an address, 0 to 15,
+ * and of a port, 16 and 17; and the two rows that mix. */
+struct nlb_hash {
+    __u32 places[18][256];
+    __u16 mixed[2][256];
 };
+NLB_ASSERT(sizeof(struct nlb_hash) == 19456);
 
 /* All that follows from the configuration file. */
 struct nlb_config {
-    struct nlb_sip hash_start; /* nlb_sip_start of the key */
+    __u64 key[2];
     __u64 slot_multiplier[2]; /* under which no two virtual IPs share a slot */
     struct nlb_slot slots[NLB_SLOTS];
+    struct nlb_hash hash; /* filled from the key */
     __u8 port_class[NLB_PROTOCOLS]
                    [65536]; /* of a port as it lies in the packet, in network order */
     __u8 rule_of[NLB_MAX_VIRTUAL_IPS][NLB_PROTOCOLS][NLB_CLASSES]; /* or NLB_UNCOVERED */
     struct nlb_rule rules[NLB_TABLES];
     __u8 zero[62];
 };
-NLB_ASSERT(__builtin_offsetof(struct nlb_config, slots) == 48);
-NLB_ASSERT(__builtin_offsetof(struct nlb_config, port_class) == 6192);
-NLB_ASSERT(__builtin_offsetof(struct nlb_config, rule_of) == 137264);
-NLB_ASSERT(__builtin_offsetof(struct nlb_config, rules) == 145456);
-NLB_ASSERT(sizeof(struct nlb_config) == 145584);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, slots) == 32);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, port_class) == 25632);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, rule_of) == 156704);
+NLB_ASSERT(__builtin_offsetof(struct nlb_config, rules) == 164896);
+NLB_ASSERT(sizeof(struct nlb_config) == 165024);
 
 /* Which buckets this node serves. */
 struct nlb_owners {
@@ -188,9 +192,9 @@ NLB_ASSERT(__builtin_offsetof(struct nlb_state, guarded) == 64);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, judged) == 192);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, notes) == 208);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, config) == 8400);
-NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 299568);
-NLB_ASSERT(__builtin_offsetof(struct nlb_state, marks) == 1381168);
-NLB_ASSERT(sizeof(struct nlb_state) == 1413936);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 338448);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, marks) == 1420048);
+NLB_ASSERT(sizeof(struct nlb_state) == 1452816);
 
 /* Packets by table and reason, so that a packet is counted once: row 0 is for those that were
  * decided without a table, row t + 1 for table t. One of these a processor; the agent adds up. */

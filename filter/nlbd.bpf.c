@@ -133,7 +133,7 @@ NLB_INLINE int nlb_has_socket(void *context) { return has_socket(context); }
 __noinline int remember_fragment(struct xdp_md *frame, __u32 what) {
     struct nlb_packet packet = {};
     parse_again(frame, &packet);
-    return nlb_remember_fragment(state.marks, &nlb_active_config(&state)->hash_start, &packet,
+    return nlb_remember_fragment(state.marks, nlb_active_config(&state)->key, &packet,
                                  (enum nlb_fragment)what, nlb_boot_ns(frame));
 }
 

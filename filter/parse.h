@@ -255,9 +255,9 @@ NLB_INLINE enum nlb_reason nlb_take_ipv4(void *context, struct nlb_cursor *curso
     if (total < header || !nlb_holds(context, cursor, total - 20)) return NLB_IP_LENGTH;
     packet->protocol = ip[9];
     packet->payload = total - header;
-    __u16 fragment = __builtin_bswap16(nlb_load16(ip + 6));
-    if (fragment & 0x1fff) packet->kind = NLB_KIND_LATER_FRAGMENT;
-    packet->first_fragment = (fragment & 0x3fff) == 0x2000;
+    __be16 fragment = nlb_load16(ip + 6) & __builtin_bswap16(0x3fff); /* one more, offset */
+    if (fragment & __builtin_bswap16(0x1fff)) packet->kind = NLB_KIND_LATER_FRAGMENT;
+    packet->first_fragment = fragment == __builtin_bswap16(0x2000);
     packet->fragment_id = nlb_load16(ip + 4);
     __u32 options = header - 20; /* `payload` has been measured without them */
     nlb_forget(options);

@@ -9,7 +9,7 @@
 // Virtual IPs are found by one probe into 256 slots: we try multipliers until none collide.
 #include "filter/tables.hpp"
 
-#include "filter/siphash.h"
+#include "filter/bucket.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -103,9 +103,8 @@ void write_classes(const std::vector<Rule> &rules, int protocol, nlb_config &con
 void write_config(const Settings &settings, nlb_config &config) {
     if (settings.rules.size() > kMaxRules || settings.virtual_ips.size() > kMaxVirtualIps)
         throw std::runtime_error("fill the tables: more than 32 rules or virtual IPs");
-    __u64 key[2];
-    std::memcpy(key, settings.hash_key.data(), sizeof key);
-    config.hash_start = nlb_sip_start(key);
+    std::memcpy(config.key, settings.hash_key.data(), sizeof config.key);
+    config.hash = hash_tables(settings.hash_key);
     write_virtual_ips(settings.virtual_ips, config);
     write_classes(settings.rules, NLB_TCP, config);
     write_classes(settings.rules, NLB_UDP, config);

@@ -62,7 +62,7 @@ NLB_INLINE __u64 nlb_boot_ns(void *context) { return of(context).host.boot_ns();
 NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,
                             enum nlb_fragment what) {
     nlb_state &state = of(context).state;
-    return nlb_remember_fragment(state.marks, &nlb_active_config(&state)->hash_start, packet, what,
+    return nlb_remember_fragment(state.marks, nlb_active_config(&state)->key, packet, what,
                                  nlb_boot_ns(context));
 }
 

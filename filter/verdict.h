@@ -14,9 +14,9 @@
 #ifndef NLB_VERDICT_H
 #define NLB_VERDICT_H
 
+#include "filter/bucket.h"
 #include "filter/fragments.h"
 #include "filter/parse.h"
-#include "filter/siphash.h"
 
 /* Whether this host has a socket that this TCP packet belongs to: established, closing or
  * time-wait; a request only if the packet acknowledges its initial sequence number + 1; a listener
@@ -130,9 +130,9 @@ NLB_INLINE __u64 nlb_decide_table(void *context, const struct nlb_state *state,
                                   const struct nlb_config *config, const struct nlb_packet *packet,
                                   __u32 table) {
     if (table >= NLB_TABLES) table = NLB_UNCOVERED;
-    if (config->rules[table].disabled) return nlb_word(NLB_RULE_DISABLED, table, 0);
-    __u8 affinity = config->rules[table].affinity;
-    __u32 bucket = nlb_bucket(&config->hash_start, affinity, packet->family, packet->source,
+    struct nlb_rule rule = config->rules[table];
+    if (rule.disabled) return nlb_word(NLB_RULE_DISABLED, table, 0);
+    __u32 bucket = nlb_bucket(&config->hash, rule.affinity, packet->family, packet->source,
                               packet->source_port);
     return nlb_word(nlb_decide_bucket(context, state, packet, table, bucket), table, bucket + 1);
 }

@@ -12,7 +12,8 @@
 
 namespace heartbeat {
 
-inline constexpr std::uint8_t kProtocolVersion = 2;
+// Raised also when the meaning of a bucket changes: two that hash differently must not share a view.
+inline constexpr std::uint8_t kProtocolVersion = 3;
 
 enum class Role : std::uint8_t { joining, following, supporting, standing, leading };
 

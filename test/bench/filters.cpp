@@ -86,8 +86,8 @@ filter::Tables tables(const Size &size) {
 }
 
 bool is_foreign(const Size &size, const filter::IpAddress &source) {
-    return !is_mine(size, filter::bucket_of(settings(size).hash_key, filter::Affinity::single,
-                                            source, 0));
+    static const filter::Buckets buckets(settings(size).hash_key); // the same for all sizes
+    return !is_mine(size, buckets.of(filter::Affinity::single, source, 0));
 }
 
 std::vector<Contender> contenders(int drop_program) {

@@ -40,8 +40,8 @@ Bytes from(const Source &source, const Segment &segment) {
 }
 
 unsigned expected(Affinity affinity, const Source &source) {
-    return filter::bucket_of(settings().hash_key, affinity, *filter::parse_ip(source.address),
-                             source.port);
+    static const filter::Buckets buckets(settings().hash_key);
+    return buckets.of(affinity, *filter::parse_ip(source.address), source.port);
 }
 
 } // namespace
@@ -65,9 +65,9 @@ BOOST_AUTO_TEST_CASE(the_program_and_the_agent_compute_the_same_bucket) {
 }
 
 BOOST_AUTO_TEST_CASE(affinity_says_what_shares_a_bucket) {
-    auto key = settings().hash_key;
+    const filter::Buckets buckets(settings().hash_key);
     auto bucket = [&](Affinity affinity, const char *address, std::uint16_t port) {
-        return filter::bucket_of(key, affinity, *filter::parse_ip(address), port);
+        return buckets.of(affinity, *filter::parse_ip(address), port);
     };
     BOOST_TEST(bucket(Affinity::single, "10.0.0.1", 1) == bucket(Affinity::single, "10.0.0.1", 2));
     BOOST_TEST(bucket(Affinity::none, "10.0.0.1", 1) != bucket(Affinity::none, "10.0.0.1", 2));

@@ -9,14 +9,12 @@
 //     standard input
 #include "agent/config.hpp"
 #include "agent/settings.hpp"
-#include "filter/siphash.h"
+#include "filter/bucket.hpp"
 #include "heartbeat/ownership.hpp"
 
-#include <arpa/inet.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <exception>
 #include <fstream>
 #include <iostream>
@@ -78,26 +76,19 @@ std::size_t rule_of(const agent::Config &config, const Flow &flow) {
     return config.rules.size();
 }
 
-unsigned bucket_of(const filter::Settings &settings, std::size_t rule, const Flow &flow) {
-    __u64 key[2], source[2];
-    std::memcpy(key, settings.hash_key.data(), sizeof key);
-    std::memcpy(source, flow.source.bytes.data(), sizeof source);
-    const auto affinity = static_cast<__u8>(settings.rules.at(rule).affinity);
-    const nlb_sip start = nlb_sip_start(key);
-    return nlb_bucket(&start, affinity, static_cast<__u8>(flow.source.family), source,
-                      htons(flow.sport));
-}
-
 void answer(const std::string &config_file, const std::string &status_file) {
     const agent::Config config = agent::load_config(config_file);
     const filter::Settings settings =
         agent::filter_settings(config, agent::load_key(config.key_file));
+    const filter::Buckets buckets(settings.hash_key);
     heartbeat::Ownership ownership(agent::ownership_rules(config));
     const Tables tables = ownership.tables(view_of(status_file));
     for (Flow flow; read_flow(std::cin, flow);) {
         const std::size_t rule = rule_of(config, flow);
         // All buckets of uncovered traffic have the same owner.
-        const unsigned bucket = rule < config.rules.size() ? bucket_of(settings, rule, flow) : 0;
+        const unsigned bucket = rule < config.rules.size()
+                                    ? buckets.of(settings.rules[rule].affinity, flow.source, flow.sport)
+                                    : 0;
         std::cout << heartbeat::index((*tables.at(rule))[bucket]) << '\n';
     }
 }

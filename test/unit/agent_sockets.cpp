@@ -157,21 +157,23 @@ BOOST_AUTO_TEST_CASE(lengths_that_lie_fail) {
 BOOST_AUTO_TEST_CASE(a_connection_belongs_to_the_rule_of_its_virtual_ip_and_to_its_clients_bucket) {
     const filter::Settings all = settings();
     const auto http = connection("192.0.2.100", 80, "198.51.100.7", 40000);
-    const auto place = agent::place_of(http, all);
+    const filter::Buckets buckets(all.hash_key);
+    const auto place = agent::place_of(http, all, buckets);
     BOOST_REQUIRE(place.has_value());
     BOOST_TEST(place->table == 1u); // not the UDP rule of the same port
-    BOOST_TEST(place->bucket ==
-               filter::bucket_of(all.hash_key, filter::Affinity::none, http.remote, 40000));
+    BOOST_TEST(place->bucket == buckets.of(filter::Affinity::none, http.remote, 40000));
     const auto uncovered = connection("2001:db8::100", 80, "2001:db8::7", 40000);
-    BOOST_REQUIRE(agent::place_of(uncovered, all).has_value());
-    BOOST_TEST(agent::place_of(uncovered, all)->table == 2u); // the rule is the other address's
-    BOOST_TEST(agent::place_of(uncovered, all)->bucket ==
-               filter::bucket_of(all.hash_key, filter::Affinity::single, uncovered.remote, 0));
+    const auto elsewhere = agent::place_of(uncovered, all, buckets);
+    BOOST_REQUIRE(elsewhere.has_value());
+    BOOST_TEST(elsewhere->table == 2u); // the rule is the other address's
+    BOOST_TEST(elsewhere->bucket == buckets.of(filter::Affinity::single, uncovered.remote, 0));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_clients_connection_has_no_place) {
-    BOOST_TEST(!agent::place_of(connection("192.0.2.1", 80, "198.51.100.7", 4), settings()));
-    BOOST_TEST(!agent::place_of(connection("192.0.2.100", 80, "192.0.2.100", 4), settings()));
+    const filter::Settings all = settings();
+    const filter::Buckets buckets(all.hash_key);
+    BOOST_TEST(!agent::place_of(connection("192.0.2.1", 80, "198.51.100.7", 4), all, buckets));
+    BOOST_TEST(!agent::place_of(connection("192.0.2.100", 80, "192.0.2.100", 4), all, buckets));
 }
 
 BOOST_AUTO_TEST_CASE(this_hosts_kernel_answers_and_passes_come_when_they_are_due) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The class tables against the naive way: walk over the rules and take the one that covers the
 // packet. Random sets of rules that do not overlap, every port.
-#include "filter/siphash.h"
 #include "filter/tables.hpp"
 
 #include <arpa/inet.h>
