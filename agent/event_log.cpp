@@ -5,7 +5,6 @@
 #include "agent/clock.hpp"
 
 #include <algorithm>
-#include <ranges>
 
 namespace agent {
 namespace {
@@ -64,7 +63,8 @@ void EventLog::served(heartbeat::Time now, heartbeat::ViewNumber view) {
 
 Json events(const EventLog &log, heartbeat::Time now) {
     Json result = Json::array();
-    for (const NodeEvent &event : std::views::reverse(log.events())) {
+    for (auto at = log.events().rbegin(); at != log.events().rend(); ++at) {
+        const NodeEvent &event = *at;
         const bool view = event.note.kind == Kind::view;
         result.push_back({{"at", wall_time(now - event.at)},
                           {"ago_ms", (now - event.at) / std::chrono::milliseconds(1)},

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The attached program, a million times: opened once, with room for what comes out.
+#pragma once
+
+#include "host.hpp"
+
+#include "filter/descriptor.hpp"
+#include "filter/layout.h"
+
+namespace differential {
+
+class Program {
+  public:
+    Program();
+    Program(const Program &) = delete;
+    ~Program();
+
+    Run run(const Frame &frame);
+    void forget_fragments();
+
+  private:
+    filter::Descriptor program_;
+    nlb_state *state_; // the very memory that the programs read
+    Frame out_;
+};
+
+} // namespace differential
