@@ -69,6 +69,7 @@ NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,
 namespace filter {
 
 std::uint64_t decide(nlb_state &state, std::span<const std::uint8_t> frame, VerdictHost &host) {
+    if (frame.empty()) return NLB_TOO_SHORT; // it may lie nowhere, and no pointer goes on from there
     Context context{state, frame, host};
     return nlb_decide(&context, &state, start_of(frame));
 }

@@ -59,7 +59,7 @@ std::uint16_t local_port(int socket) {
 Connections::Connections() {
     write_file("/proc/sys/net/ipv4/tcp_synack_retries", "12"); // half open for the whole run
     for (const char *address : {"192.0.2.100", "fd00::100"})
-        for (std::uint16_t port : {80, 8000}) {
+        for (std::uint16_t port : {std::uint16_t{80}, std::uint16_t{8000}}) {
             listen_on(address, port);
             for (int i = 0; i < 4; i++)
                 open(*address == 'f' ? "fd00::7" : "192.0.2.7", address, port, i % 2 == 1);

@@ -100,7 +100,7 @@ Segment Frames::extended(Segment inner) {
         inner = fragment(offset + pick(2), inner, 1 + pick(6));
     }
     for (unsigned left = one_in(2) ? 0 : pick(one_in(8) ? 11 : 4); left > 0; --left)
-        inner = extension(one_of(kinds), inner, one_in(200) ? 255 : 1 + pick(3));
+        inner = extension(one_of(kinds), inner, one_in(50) ? 255 : 1 + pick(3));
     return inner;
 }
 

@@ -14,7 +14,7 @@ using filter::IpAddress;
 // Bytes that are there, and among them those that can be read; a header may end beyond both.
 struct Bytes {
     std::span<const std::uint8_t> frame;
-    std::size_t readable;
+    std::size_t readable = 0;
     std::size_t at = 0;
 
     bool can_read(std::size_t count) const { return at + count <= readable; }
@@ -170,8 +170,9 @@ nlb_reason Plain::Packet::read_quote() const {
 }
 
 nlb_verdict Plain::judge(std::span<const std::uint8_t> frame, std::size_t readable) {
-    Packet packet{.bytes = {frame, std::min(readable, frame.size())}};
+    Packet packet;
     Bytes &bytes = packet.bytes;
+    bytes = {frame, std::min(readable, frame.size())};
     if (!bytes.can_read(14)) return without_table(NLB_TOO_SHORT);
     unsigned type = bytes.big16(12);
     bytes.at = 14;
