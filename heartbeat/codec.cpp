@@ -295,6 +295,7 @@ std::optional<Saved> unpack(std::span<const std::uint8_t> bytes, Digest config, 
     Saved saved;
     saved_fields(reader, saved);
     if (!reader.finished() || !ascending(saved.view.members, &Member::id)) return std::nullopt;
+    if (!std::ranges::equal(pack(saved, config, self), bytes)) return std::nullopt; // pack wrote no such thing
     return saved;
 }
 
