@@ -24,6 +24,8 @@ bool is_here(std::uint16_t source_port) { return source_port & 1; }
 struct Prepared {
     const judges::Scenario &scenario;
     std::unique_ptr<nlb_state> state = judges::state_of(scenario);
+    judges::Plain plain{scenario,
+                        [](const judges::Flow &flow) { return is_here(flow.source_port); }};
 };
 
 std::vector<Prepared> &prepared() {
@@ -55,11 +57,11 @@ struct Host final : filter::VerdictHost {
     std::uint64_t boot_ns() override { return 0; }
 };
 
-void judge(Prepared &with, judges::Plain &plain, const std::vector<std::uint8_t> &frame) {
+void judge(Prepared &with, const std::vector<std::uint8_t> &frame) {
     Host host;
     const nlb_verdict verdict = filter::verdict_of(filter::decide(*with.state, frame, host));
     check_words(verdict);
-    fuzz::expect(judges::agree(plain.judge(frame), verdict), "both verdicts agree");
+    fuzz::expect(judges::agree(with.plain.judge(frame), verdict), "both verdicts agree");
 }
 
 } // namespace
@@ -68,11 +70,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     fuzz::Input input(data, size);
     Prepared &with = prepared()[input.byte() % prepared().size()];
     std::memset(with.state->marks, 0, sizeof with.state->marks);
-    judges::Plain plain(with.scenario,
-                        [](const judges::Flow &flow) { return is_here(flow.source_port); });
+    with.plain.forget_fragments();
     while (!input.empty()) {
         const auto bytes = input.piece(input.big16());
-        judge(with, plain, {bytes.begin(), bytes.end()});
+        judge(with, {bytes.begin(), bytes.end()});
     }
     return 0;
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plain.hpp"
 
-#include "filter/bucket.hpp"
-
 #include <algorithm>
 #include <optional>
 
@@ -235,8 +233,7 @@ nlb_verdict Plain::judge_table(const Packet &packet) {
         affinity = scenario_.settings.rules[table].affinity;
         if (scenario_.settings.rules[table].disabled) return {NLB_RULE_DISABLED, place, -1};
     }
-    const unsigned bucket = filter::bucket_of(scenario_.settings.hash_key, affinity,
-                                              packet.flow.source, packet.flow.source_port);
+    const unsigned bucket = buckets_.of(affinity, packet.flow.source, packet.flow.source_port);
     return {judge_bucket(packet, table, bucket), place, __s32(bucket)};
 }
 

@@ -7,6 +7,7 @@
 
 #include "scenarios.hpp"
 
+#include "filter/bucket.hpp"
 #include "filter/layout.h"
 
 #include <compare>
@@ -37,10 +38,12 @@ class Plain {
     static constexpr std::size_t kEverything = ~std::size_t{0};
 
     Plain(const Scenario &scenario, std::function<bool(const Flow &)> has_socket)
-        : scenario_(scenario), has_socket_(std::move(has_socket)) {}
+        : scenario_(scenario), buckets_(scenario.settings.hash_key),
+          has_socket_(std::move(has_socket)) {}
 
     // Of the frame, only the first `readable` bytes can be read: what XDP gets of a large one.
     nlb_verdict judge(std::span<const std::uint8_t> frame, std::size_t readable = kEverything);
+    void forget_fragments() { dropped_.clear(); }
 
   private:
     struct Packet;
@@ -51,6 +54,7 @@ class Plain {
     int virtual_ip(const filter::IpAddress &address) const;
 
     const Scenario &scenario_;
+    filter::Buckets buckets_;
     std::function<bool(const Flow &)> has_socket_;
     std::set<Datagram> dropped_; // those whose first fragment was
 };
