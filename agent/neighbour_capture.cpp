@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdio>
+#include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <stdexcept>
+#include <sys/socket.h>
 
 namespace agent {
 namespace {
@@ -82,6 +84,10 @@ NeighbourCapture::NeighbourCapture(const std::string &interface, const std::stri
     if (installed != 0 || pcap_setdirection(handle.get(), PCAP_D_IN) != 0)
         fail(interface, pcap_geterr(handle.get()));
     if (pcap_setnonblock(handle.get(), 1, error.data()) != 0) fail(interface, error.data());
+    // Or the kernel copies every packet's head that this host sends, for the filter to refuse it;
+    // kernels before 4.20 go on doing so.
+    const int yes = 1;
+    setsockopt(pcap_fileno(handle.get()), SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes);
     handle_ = std::move(handle);
 }
 
