@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,13 @@ using Tables = std::vector<Table>;
 enum class Mode { none, native, generic, tap };
 std::string_view to_string(Mode mode);
 
+// A port of a virtual IP where somebody listens.
+struct Service {
+    IpAddress address;
+    std::uint16_t port = 0;
+    bool operator==(const Service &) const = default;
+};
+
 struct Counter {
     std::string_view reason; // as in `status`: "accepted", "foreign", ...
     bool drop;               // dropped, else passed to the host
@@ -101,6 +109,15 @@ class Datapath {
     virtual Mode mode() const = 0;                     // as the kernel reports it now, not as it was asked for
     // Runs the loaded program on one Ethernet frame without sending it anywhere.
     virtual Verdict judge(const std::vector<std::uint8_t> &frame) = 0;
+
+    // Whether a rule's service is expected to listen on TCP, and where it is known to. While it is
+    // expected, a new connection for which nobody listens, neither where it goes nor there, is dropped
+    // (`no_listener`) instead of refused, and missed_descriptor() becomes readable. Expected of no rule
+    // at first, and after configure(). A datapath that cannot know leaves the answer to the host's stack.
+    virtual void expect_service(std::size_t, bool /*expected*/, const std::optional<Service> &) {}
+    virtual int missed_descriptor() const { return -1; }
+    // The rules whose service was missed since the last call, as bits.
+    virtual std::uint32_t take_missed() { return 0; }
 
     // Packets of each table (as in Tables) that were let in and dropped.
     virtual std::vector<RuleCounter> rule_counters() const { return {}; }

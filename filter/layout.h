@@ -7,7 +7,7 @@
  * memory write. Sizes are fixed at the product's limits (32 rules, 32 virtual IPs), so that no
  * look-up follows a pointer.
  *
- * Who writes: the agent alone, save `judged` and `marks`. What is too large to change at once
+ * Who writes: the agent alone, save `judged`, `marks` and `missed`. What is too large to change at once
  * exists several times, and the one word `active` says which copy counts; the programs read that
  * word once a packet.
  *
@@ -50,6 +50,7 @@
     X(FOREIGN_FRAGMENT, "foreign_fragment") /* the first one of its datagram was dropped */        \
     X(NO_OWNER, "no_owner")                 /* nobody serves it */                                 \
     X(RULE_DISABLED, "rule_disabled")       /* by configuration or command */                      \
+    X(NO_LISTENER, "no_listener")           /* a SYN, and the service has just gone */            \
     X(GUARDED, "guarded")                   /* no socket here: the peer that has it answers */     \
     X(LINGERING_SYN, "lingering_syn")       /* new connections go to the new owner */              \
     X(LINGERING_NO_SOCKET, "lingering_no_socket") /* of a connection that is not here */           \
@@ -75,7 +76,7 @@ enum nlb_reason {
 
 /* Changes with every change of anything below, so that a successor knows whether it can adopt the
  * tables. */
-#define NLB_LAYOUT 4
+#define NLB_LAYOUT 5
 
 #define NLB_BUCKETS 65536
 #define NLB_GROUP_SHIFT 7 /* 128 buckets a group */
@@ -158,6 +159,18 @@ struct nlb_owners {
 NLB_ASSERT(__builtin_offsetof(struct nlb_owners, has_owner) == 270336);
 NLB_ASSERT(sizeof(struct nlb_owners) == 270400);
 
+/* Where a rule's service listens. A program that finds no listener for a SYN looks there: when
+ * nobody does, the service is gone, and the agent has to know at once. */
+struct nlb_service {
+    __u64 address[2]; /* network order, as in nlb_slot: a virtual IP */
+    __be16 port;
+    __u8 family;   /* 4 or 6; 0: it is not known where */
+    __u8 expected; /* else nobody asks */
+    __u8 missed;   /* by the programs: somebody missed it since the agent has last looked */
+    __u8 zero[3];
+};
+NLB_ASSERT(sizeof(struct nlb_service) == 24);
+
 struct nlb_verdict {
     __u32 reason;
     __s32 table;  /* -1: none was looked up */
@@ -185,6 +198,7 @@ struct nlb_state {
     struct nlb_config config[NLB_CONFIG_BUFFERS];
     struct nlb_owners owners[NLB_OWNER_BUFFERS];
     __u64 marks[NLB_MARKS]; /* written by the programs */
+    struct nlb_service services[NLB_TABLES];
 };
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, active_owners) == 16);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, own_mac) == 32);
@@ -194,7 +208,8 @@ NLB_ASSERT(__builtin_offsetof(struct nlb_state, notes) == 208);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, config) == 8400);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 338448);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, marks) == 1420048);
-NLB_ASSERT(sizeof(struct nlb_state) == 1452816);
+NLB_ASSERT(__builtin_offsetof(struct nlb_state, services) == 1452816);
+NLB_ASSERT(sizeof(struct nlb_state) == 1453608);
 
 /* Packets by table and reason, so that a packet is counted once: row 0 is for those that were
  * decided without a table, row t + 1 for table t. One of these a processor; the agent adds up. */

@@ -28,6 +28,12 @@ struct {
     __type(value, struct nlb_counters);
 } counters SEC(".maps");
 
+/* Wakes the agent: a table's number for each service that was missed. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
+} alarm SEC(".maps");
+
 /* The kernel's, as far as we look into it; CO-RE finds the field wherever this kernel keeps it. */
 struct tcp_request_sock {
     __u32 snt_isn;
@@ -62,7 +68,8 @@ NLB_INLINE int counts(struct bpf_sock *socket, const struct nlb_packet *packet) 
     return 1;
 }
 
-NLB_INLINE int look_up(struct xdp_md *frame, const struct nlb_packet *packet) {
+/* To be released, unless it is none. */
+NLB_INLINE struct bpf_sock *find_socket(struct xdp_md *frame, const struct nlb_packet *packet) {
     struct bpf_sock_tuple tuple = {};
     __u32 size = sizeof tuple.ipv4;
     if (packet->family == 4) {
@@ -77,7 +84,11 @@ NLB_INLINE int look_up(struct xdp_md *frame, const struct nlb_packet *packet) {
         tuple.ipv6.sport = packet->source_port;
         tuple.ipv6.dport = packet->destination_port;
     }
-    struct bpf_sock *socket = bpf_skc_lookup_tcp(frame, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+    return bpf_skc_lookup_tcp(frame, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+}
+
+NLB_INLINE int look_up(struct xdp_md *frame, const struct nlb_packet *packet) {
+    struct bpf_sock *socket = find_socket(frame, packet);
     if (!socket) return 0;
     int belongs = counts(socket, packet);
     bpf_sk_release(socket);
@@ -96,7 +107,7 @@ NLB_INLINE struct nlb_cursor cursor_of(struct xdp_md *frame) {
 
 NLB_INLINE __u32 nlb_frame_length(void *frame) { return (__u32)bpf_xdp_get_buff_len(frame); }
 
-/* None of the three that follow is inlined or static: each is verified by itself, once for every
+/* None of the four that follow is inlined or static: each is verified by itself, once for every
  * argument, instead of once for each way that leads there; and what is seldom needed stays out of
  * the way of what every packet needs. */
 __noinline __u64 walk_extensions(struct xdp_md *frame, __u32 offset, __u32 protocol,
@@ -129,6 +140,46 @@ __noinline int has_socket(struct xdp_md *frame) {
 }
 
 NLB_INLINE int nlb_has_socket(void *context) { return has_socket(context); }
+
+/* A socket in whatever state will do: a SYN for an open connection or one in time-wait says nothing
+ * about the service. */
+NLB_INLINE int is_anybody_at(struct xdp_md *frame, const struct nlb_packet *packet) {
+    struct bpf_sock *socket = find_socket(frame, packet);
+    if (!socket) return 0;
+    bpf_sk_release(socket);
+    return 1;
+}
+
+/* Not this port or virtual IP, but the service as such: then the stack refuses the connection, as
+ * it always did. */
+NLB_INLINE int is_service_at(struct xdp_md *frame, const struct nlb_service *service) {
+    struct nlb_packet there = {};
+    if (service->family == 0) return 0;
+    there.family = service->family;
+    there.destination[0] = service->address[0];
+    there.destination[1] = service->address[1];
+    there.destination_port = service->port;
+    return is_anybody_at(frame, &there);
+}
+
+__noinline int has_listener(struct xdp_md *frame, __u32 table) {
+    struct nlb_packet packet = {};
+    if (parse_again(frame, &packet) != NLB_ACCEPTED || is_anybody_at(frame, &packet)) return 1;
+    /* The verifier forgets a bound on what was put aside during the look-up: here, and as a new value. */
+    __asm__ volatile("" : "+r"(table));
+    if (table >= NLB_TABLES) return 1;
+    struct nlb_service *service = &state.services[table];
+    if (is_service_at(frame, service)) return 1;
+    if (!service->missed) {
+        service->missed = 1;
+        bpf_ringbuf_output(&alarm, &table, sizeof table, BPF_RB_FORCE_WAKEUP);
+    }
+    return 0;
+}
+
+NLB_INLINE int nlb_has_listener(void *context, __u32 table) {
+    return has_listener(context, table);
+}
 
 __noinline int remember_fragment(struct xdp_md *frame, __u32 what) {
     struct nlb_packet packet = {};

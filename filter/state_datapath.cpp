@@ -95,6 +95,7 @@ void StateDatapath::configure(const Settings &settings, const Tables &tables) {
     wait_for_readers(config_retired_); // none reads the idle copy any more
     shared.config[next] = *config;
     switch_owners(Tables(rules_ + 1));
+    std::fill(std::begin(shared.services), std::end(shared.services), nlb_service{});
     store(shared.active_config, next);
     config_retired_ = Clock::now();
     wait_for_readers(config_retired_);
@@ -107,6 +108,28 @@ void StateDatapath::set_disabled(std::size_t rule, bool disabled) {
     nlb_state &shared = state();
     store(shared.config[shared.active_config % NLB_CONFIG_BUFFERS].rules[rule].disabled, disabled);
     let_packets_arrive();
+}
+
+// A reader that sees half an entry finds nobody there, and the client tries again.
+void StateDatapath::expect_service(std::size_t rule, bool expected,
+                                   const std::optional<Service> &known) {
+    nlb_service &shared = state().services[rule];
+    const nlb_service entry = service_entry(expected, known);
+    std::copy(std::begin(entry.address), std::end(entry.address), shared.address);
+    store(shared.port, entry.port);
+    store(shared.family, entry.family);
+    store(shared.expected, entry.expected);
+}
+
+// Cleared before the agent looks: who is missed from then on wakes it again.
+std::uint32_t StateDatapath::take_missed() {
+    std::uint32_t missed = 0;
+    for (std::size_t rule = 0; rule < kMaxRules; rule++)
+        if (state().services[rule].missed) {
+            store(state().services[rule].missed, 0);
+            missed |= 1u << rule;
+        }
+    return missed;
 }
 
 std::vector<Counter> StateDatapath::counters() const {

@@ -26,6 +26,9 @@ class StateDatapath : public Datapath {
     void set_lingering(const GroupSet &groups) override;
     void configure(const Settings &settings, const Tables &tables) override;
     void set_disabled(std::size_t rule, bool disabled) override;
+    void expect_service(std::size_t rule, bool expected,
+                        const std::optional<Service> &known) override;
+    std::uint32_t take_missed() override;
     std::vector<Counter> counters() const override;
     std::vector<RuleCounter> rule_counters() const override;
     std::vector<std::uint8_t> note() const override;

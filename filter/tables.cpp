@@ -125,6 +125,17 @@ void write_owners(const Tables &tables, std::size_t rules, nlb_owners &owners) {
     }
 }
 
+nlb_service service_entry(bool expected, const std::optional<Service> &known) {
+    nlb_service entry{};
+    entry.expected = expected;
+    if (!known) return entry;
+    const Words words = words_of(known->address);
+    std::memcpy(entry.address, words.word, sizeof entry.address);
+    entry.port = htons(known->port);
+    entry.family = known->address.is_v4() ? 4 : 6;
+    return entry;
+}
+
 std::uint64_t mac_word(const MacAddress &mac) {
     std::uint64_t word = 0;
     std::memcpy(&word, mac.data(), mac.size());

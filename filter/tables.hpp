@@ -16,6 +16,8 @@ void write_config(const Settings &settings, nlb_config &config);
 // std::logic_error when there are not that many.
 void write_owners(const Tables &tables, std::size_t rules, nlb_owners &owners);
 
+nlb_service service_entry(bool expected, const std::optional<Service> &known);
+
 // A MAC address as the programs compare and store it.
 std::uint64_t mac_word(const MacAddress &mac);
 

@@ -57,6 +57,10 @@ NLB_INLINE int nlb_has_socket(void *context) {
     return of(context).host.has_socket(parse_again(of(context)));
 }
 
+NLB_INLINE int nlb_has_listener(void *context, __u32 table) {
+    return of(context).host.has_listener(parse_again(of(context)), table);
+}
+
 NLB_INLINE __u64 nlb_boot_ns(void *context) { return of(context).host.boot_ns(); }
 
 NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,

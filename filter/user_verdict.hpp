@@ -27,6 +27,9 @@ class VerdictHost {
     // Whether this host has a socket that the packet belongs to; asked only where a bucket is
     // changing hands. verdict.h says what counts as one.
     virtual bool has_socket(const TcpSegment &segment) = 0;
+    // Whether somebody listens for this SYN, or where the table's service is known to; asked only
+    // while the service is expected. Who cannot know leaves the answer to the host's stack.
+    virtual bool has_listener(const TcpSegment &, std::uint32_t /*table*/) { return true; }
     virtual std::uint64_t boot_ns() = 0;
 };
 

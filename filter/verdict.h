@@ -5,10 +5,10 @@
  *
  * The order is that of rising cost: what is not for a virtual IP leaves after one look-up; what
  * another node serves leaves after the hash and one bit; only a packet that is about to be accepted
- * pays for the clock, and only one of a bucket that is changing hands for a socket look-up. An
- * attacker's packets are the cheap ones.
+ * pays for the clock, and only a SYN, or a packet of a bucket that is changing hands, for a socket
+ * look-up. An attacker's packets are the cheap ones.
  *
- * Two things cannot be had from tables; whoever includes this file defines them (and parse.h's
+ * Three things cannot be had from tables; whoever includes this file defines them (and parse.h's
  * nlb_walk and fragments.h's nlb_fragment).
  */
 #ifndef NLB_VERDICT_H
@@ -22,6 +22,9 @@
  * time-wait; a request only if the packet acknowledges its initial sequence number + 1; a listener
  * only if it carries a valid cookie. */
 NLB_INLINE int nlb_has_socket(void *context);
+
+/* Whether somebody listens for this SYN, or at least where the table's service is known to. */
+NLB_INLINE int nlb_has_listener(void *context, __u32 table);
 
 NLB_INLINE __u64 nlb_boot_ns(void *context);
 
@@ -79,7 +82,12 @@ NLB_INLINE enum nlb_reason nlb_decide_bucket(void *context, const struct nlb_sta
         if (tcp) return nlb_linger(context, packet, NLB_LEASE_EXPIRED, NLB_LEASE_EXPIRED);
         return NLB_LEASE_EXPIRED;
     }
-    if (tcp && nlb_has_group(state->guarded, bucket) && !nlb_is_syn(packet))
+    if (!tcp) return NLB_ACCEPTED;
+    if (nlb_is_syn(packet))
+        return !state->services[table].expected || nlb_has_listener(context, table)
+                   ? NLB_ACCEPTED
+                   : NLB_NO_LISTENER;
+    if (nlb_has_group(state->guarded, bucket))
         return nlb_has_socket(context) ? NLB_ACCEPTED_GUARDED : NLB_GUARDED;
     return NLB_ACCEPTED;
 }

@@ -120,6 +120,7 @@ struct Programs {
     int judge() const { return bpf_program__fd(skeleton->progs.nlbd_judge); }
     int state() const { return bpf_map__fd(skeleton->maps.bss); }
     int counters() const { return bpf_map__fd(skeleton->maps.counters); }
+    int alarm() const { return bpf_map__fd(skeleton->maps.alarm); }
 
   private:
     void adopt(bool fits, const Pins &pins) {
@@ -136,12 +137,20 @@ class XdpDatapath final : public StateDatapath {
                 const Settings &settings)
         : StateDatapath(settings.rules.size()), interface_(find_interface(interface)),
           pins_(pin_dir), programs_(settings, interface_, pins_), state_(programs_.skeleton->bss->state),
+          alarm_(open_alarm(programs_.alarm())),
           link_(interface_, mode, programs_.xdp(), pins_.open("link")),
           tc_(interface_, programs_.tc(), Found(pins_.open("state")).made_hook(interface_)) {
         state_.made_clsact = tc_.hook_is_ours();
         pins_.put("state", programs_.state());
         pins_.put("counters", programs_.counters());
         pins_.put("link", link_.fd());
+    }
+
+    int missed_descriptor() const override { return ring_buffer__epoll_fd(alarm_.get()); }
+
+    std::uint32_t take_missed() override {
+        ring_buffer__consume(alarm_.get());
+        return StateDatapath::take_missed();
     }
 
     Mode mode() const override {
@@ -206,10 +215,22 @@ class XdpDatapath final : public StateDatapath {
         return all;
     }
 
+    struct CloseRing {
+        void operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
+    };
+    using Ring = std::unique_ptr<ring_buffer, CloseRing>;
+    static Ring open_alarm(int map) {
+        const auto ignore = [](void *, void *, std::size_t) { return 0; }; // `missed` says it all
+        Ring ring(ring_buffer__new(map, ignore, nullptr, nullptr));
+        if (!ring) fail("open the programs' alarm", errno);
+        return ring;
+    }
+
     Interface interface_;
     Pins pins_;
     Programs programs_;
     nlb_state &state_;
+    Ring alarm_;
     XdpLink link_; // before the filter: whose interface it is shows here
     TcFilter tc_;
 };

@@ -15,6 +15,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cstring>
 #include <ctime>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -95,6 +97,8 @@ struct Node {
         datapath->install(all_mine());
     }
 
+    void stop_listening() const { shutdown(listener.fd, SHUT_RD); }
+
     static void cookies(const std::string &value) {
         write_file("/proc/sys/net/ipv4/tcp_syncookies", value);
     }
@@ -174,6 +178,11 @@ std::uint64_t boot_ns() {
     clock_gettime(CLOCK_BOOTTIME, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1000000000 +
            static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+bool readable(int descriptor) {
+    pollfd waiting{descriptor, POLLIN, 0};
+    return poll(&waiting, 1, 0) > 0;
 }
 
 template <typename Test>
@@ -314,6 +323,96 @@ BOOST_AUTO_TEST_CASE(a_lease_ends_by_itself) {
     BOOST_TEST(node.judge(client.syn()) == "accepted");
     node.datapath->set_lease(boot_ns() + 50'000'000);
     wait_for([&] { return node.judge(client.syn()) == "lease_expired"; });
+}
+
+BOOST_AUTO_TEST_CASE(a_syn_that_nobody_listens_for_is_dropped_and_reported) {
+    for_both_families([](bool v4) {
+        Node node(v4);
+        Client client{v4, next_port()};
+        node.datapath->expect_service(0, true, std::nullopt);
+        BOOST_TEST(node.judge(client.syn()) == "accepted");
+        BOOST_TEST(!readable(node.datapath->missed_descriptor()));
+        BOOST_TEST(node.datapath->take_missed() == 0u);
+        node.stop_listening();
+        BOOST_TEST(node.judge(client.syn()) == "no_listener");
+        wait_for([&] { return readable(node.datapath->missed_descriptor()); });
+        BOOST_TEST(node.judge(client.syn()) == "no_listener");
+        BOOST_TEST(node.datapath->take_missed() == 1u);
+        BOOST_TEST(!readable(node.datapath->missed_descriptor()));
+        BOOST_TEST(node.judge(client.syn()) == "no_listener");
+        wait_for([&] { return readable(node.datapath->missed_descriptor()); });
+        node.datapath->expect_service(0, false, std::nullopt);
+        BOOST_TEST(node.judge(client.syn()) == "accepted"); // and refused by the stack
+    });
+}
+
+BOOST_AUTO_TEST_CASE(only_a_syn_of_the_rule_itself_is_asked_about) {
+    for_both_families([](bool v4) {
+        Node node(v4);
+        Client client{v4, next_port()};
+        node.send_syn(client);
+        Socket connection(node.accept_ack(client));
+        node.stop_listening();
+        node.datapath->expect_service(0, true, std::nullopt);
+        BOOST_TEST(node.judge(client.ack()) == "accepted");
+        BOOST_TEST(node.judge(client.syn()) == "accepted"); // the stack answers for its connection
+        Client another{v4, next_port()};
+        BOOST_TEST(node.judge(another.ack()) == "accepted");
+        BOOST_TEST(node.judge(another.rst()) == "accepted");
+        const Segment syn = tcp({.source = next_port(), .port = 8001, .flags = kSyn});
+        BOOST_TEST(node.judge(ethernet(v4 ? ipv4({}, syn) : ipv6({}, syn))) == "accepted");
+        node.datapath->install(nothing_mine());
+        BOOST_TEST(node.judge(another.syn()) == "foreign");
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_port_without_listener_is_refused_by_the_stack_while_the_service_listens_elsewhere) {
+    for_both_families([](bool v4) {
+        Node node(v4);
+        const Segment segment = tcp({.source = next_port(), .port = 8005, .flags = kSyn});
+        const Bytes syn = ethernet(v4 ? ipv4({}, segment) : ipv6({}, segment));
+        node.datapath->expect_service(2, true, std::nullopt);
+        BOOST_TEST(node.judge(syn) == "no_listener");
+        for (const char *address : {"192.0.2.100", "fd00::100"}) { // of either family
+            const bool here = (std::string(address).find(':') == std::string::npos) == v4;
+            node.datapath->expect_service(2, true, filter::Service{*filter::parse_ip(address), 80});
+            BOOST_TEST(node.judge(syn) == (here ? "accepted" : "no_listener"));
+        }
+        node.stop_listening();
+        BOOST_TEST(node.judge(syn) == "no_listener");
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_wildcard_listener_of_ipv6_serves_ipv4_unless_it_is_for_ipv6_alone) {
+    for (bool only : {false, true}) {
+        Node node(true);
+        node.stop_listening();
+        node.datapath->expect_service(0, true, std::nullopt);
+        Client client{true, next_port()};
+        Socket wildcard(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const int yes = 1, v6_only = only;
+        setsockopt(wildcard.fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        setsockopt(wildcard.fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
+        sockaddr_in6 any{};
+        any.sin6_family = AF_INET6;
+        any.sin6_port = htons(80);
+        BOOST_REQUIRE(bind(wildcard.fd, reinterpret_cast<sockaddr *>(&any), sizeof any) == 0);
+        BOOST_REQUIRE(listen(wildcard.fd, 16) == 0);
+        BOOST_TEST(node.judge(client.syn()) == (only ? "no_listener" : "accepted"));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(another_configuration_expects_no_service_until_it_is_told) {
+    Node node(true);
+    Client client{true, next_port()};
+    node.stop_listening();
+    node.datapath->expect_service(0, true, std::nullopt);
+    filter::Settings changed = settings();
+    changed.rules.pop_back();
+    filter::Tables tables = all_mine();
+    tables.pop_back();
+    node.datapath->configure(changed, tables);
+    BOOST_TEST(node.judge(client.syn()) != "no_listener");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
