@@ -13,7 +13,7 @@
 namespace heartbeat {
 
 // Raised also when the meaning of a bucket changes: two that hash differently must not share a view.
-inline constexpr std::uint8_t kProtocolVersion = 3;
+inline constexpr std::uint8_t kProtocolVersion = 4;
 
 enum class Role : std::uint8_t { joining, following, supporting, standing, leading };
 
@@ -50,7 +50,8 @@ struct Beat {
     Sequence sequence = 0;
     NodeState state = NodeState::joining;
     std::uint8_t weight = 0; // wished for; the view says what counts
-    RuleBits eligible = 0;   // likewise
+    RuleBits eligible = 0;   // likewise: rules that it is willing to serve
+    RuleBits healthy = 0;    // rules whose service works there
     Role role = Role::joining;
     NodeId choice = kNoNode; // who is followed, supported or voted for
     Term term = 0;           // of the leader followed, or one's own when standing or leading
@@ -66,7 +67,7 @@ struct Beat {
     std::optional<View> view; // leader: its own; a member without a leader: the one it has applied
     Digest config = 0;
     Digest staged = 0; // the one it is ready to change to; 0: none
-    RuleBits staged_eligible = 0; // under that one
+    RuleBits staged_eligible = 0, staged_healthy = 0; // under that one
     std::vector<std::uint16_t>
         sections;         // short digests of the configuration's sections, to name a difference
     Digest ownership = 0; // of the applied view's tables

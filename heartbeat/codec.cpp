@@ -125,6 +125,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     io.field(beat.state, NodeState::dead);
     io.field(beat.weight, std::uint8_t{100});
     integer(io, beat.eligible);
+    integer(io, beat.healthy);
     io.field(beat.role, Role::leading);
     io.field(beat.choice, kLastNode);
     integer(io, beat.term);
@@ -142,6 +143,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     integer(io, beat.config);
     integer(io, beat.staged);
     integer(io, beat.staged_eligible);
+    integer(io, beat.staged_healthy);
     io.list(beat.sections, kMaxSections);
     for (auto &section : beat.sections)
         integer(io, section);

@@ -53,9 +53,11 @@ bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
 
 // Nobody else is heard that serves, and the witness answers. Its word counts only for a question asked
 // when whoever has not said farewell had been silent for a while: an older answer may be from before
-// this node was cut off. (Of a deaf node's beats no end need be awaited.)
+// this node was cut off. (Of a deaf node's beats no end need be awaited.) A node without a view begins
+// one of its own: another that has done so and was cut off since may serve until its lease is over.
 bool may_lead_alone(const State &state, Time now) {
-    const Duration silence = state.leader_timeout + state.settings.interval;
+    const Duration silence = state.member() ? state.leader_timeout + state.settings.interval
+                                            : state.settings.dead_after;
     Time last = state.up_since;
     state.each_peer([&](NodeId, const Peer &peer) {
         if (!present(peer)) return;

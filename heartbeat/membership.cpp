@@ -84,6 +84,11 @@ struct Handler {
         state.settings.eligible = set.rules;
         state.out.send = true;
     }
+    void operator()(const event::SetHealthy &set) {
+        if (state.settings.healthy == set.rules) return;
+        state.settings.healthy = set.rules;
+        state.out.send = true;
+    }
     void operator()(const event::Start &) { wish(state, Wish::serve); }
     void operator()(const event::Stop &) { wish(state, Wish::stop); }
     void operator()(const event::Leave &) { wish(state, Wish::leave); }
@@ -213,6 +218,7 @@ Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
     beat.state = state_of(state);
     beat.weight = wished_weight(state);
     beat.eligible = settings.eligible;
+    beat.healthy = settings.healthy;
     beat.role = state.role;
     beat.choice = state.choice;
     beat.term = state.term;
@@ -233,6 +239,7 @@ Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
     if (state.staged) {
         beat.staged = state.staged->config;
         beat.staged_eligible = state.staged->eligible;
+        beat.staged_healthy = state.staged->healthy;
     }
     beat.sections = settings.sections;
     beat.ownership = ownership;

@@ -31,7 +31,10 @@ struct Settings {
     bool witness = false; // a node that hears no peer serves only while the witness answers
     std::string witness_silent = "the witness does not answer"; // in a reason, when it does not
     std::uint8_t weight = 100;
-    RuleBits eligible = ~RuleBits{0};
+    RuleBits eligible = ~RuleBits{0};    // rules that this node is willing to serve
+    RuleBits healthy = ~RuleBits{0};     // rules whose service works here
+    RuleBits serve_all_down = ~RuleBits{0}; // rules that all go on serving when it works nowhere
+    std::vector<std::string> rule_names; // for people; may be empty
     Digest config = 0;
     std::vector<std::string> section_names;
     std::vector<std::uint16_t> sections; // short digests, in the order of the names
@@ -47,6 +50,9 @@ struct SetWeight {
     std::uint8_t weight = 0;
 };
 struct SetEligible {
+    RuleBits rules = 0;
+};
+struct SetHealthy {
     RuleBits rules = 0;
 };
 struct Start {}; // take part (again): cancels stop, drain, suspend
@@ -65,9 +71,9 @@ struct WitnessAnswered {
 };
 } // namespace event
 using Event =
-    std::variant<event::Tick, event::Received, event::SetWeight, event::SetEligible, event::Start,
-                 event::Stop, event::Leave, event::Drain, event::Suspend, event::Stage,
-                 event::WitnessAnswered>;
+    std::variant<event::Tick, event::Received, event::SetWeight, event::SetEligible,
+                 event::SetHealthy, event::Start, event::Stop, event::Leave, event::Drain,
+                 event::Suspend, event::Stage, event::WitnessAnswered>;
 
 // What has to be done, in this order, before the beat is sent.
 namespace action {
@@ -86,7 +92,7 @@ using Action =
     std::variant<action::Configure, action::Release, action::Serve, action::Silence>;
 
 struct Note { // for the log and the list of events
-    enum class Kind { view, leader, life, refused, merge, fenced, state } kind;
+    enum class Kind { view, leader, life, refused, merge, fenced, state, health } kind;
     std::string text; // "subject: what happened (key=value)"
     ViewNumber view = {}; // of kind view: this one has just been applied
 };
@@ -106,6 +112,7 @@ struct PeerStatus {
     std::string reason; // why it is not serving; empty when it is, or when unknown
     Time since{}; // when it was first seen in this state; Time{0}: never heard
     std::optional<std::uint32_t> connections{}; // open to the virtual IPs, as it last said
+    std::optional<RuleBits> healthy{}; // rules whose service works there, as it last said
 };
 
 struct Status {

@@ -53,6 +53,24 @@ std::string why_removed(const State &state, const Member &member) {
     return "not heard for " + std::to_string(silent.count()) + " ms";
 }
 
+// "without rule http (unhealthy)": as far as the member's last beat tells.
+std::string rules_changed(const State &state, const Member &before, const Member &after) {
+    const RuleBits healthy = after.id == state.settings.self
+                                 ? state.settings.healthy
+                                 : state.peers[index(after.id)].beat.healthy;
+    std::string text;
+    for (std::size_t rule = 0; rule < kMaxRules; ++rule) {
+        const RuleBits bit = RuleBits{1} << rule;
+        if (((before.eligible ^ after.eligible) & bit) == 0) continue;
+        if (rule >= state.settings.rule_names.size()) return "rules changed";
+        const bool gained = after.eligible & bit, works = healthy & bit;
+        text += (text.empty() ? "" : " and ") + std::string(gained ? "with" : "without") + " rule " +
+                state.settings.rule_names[rule];
+        if (!works) text += gained ? " (unhealthy, as all are)" : " (unhealthy)";
+    }
+    return text;
+}
+
 std::string why_weight(const State &state, const Member &member) {
     const NodeState said = member.id == state.settings.self
                                ? state_of(state)
@@ -84,7 +102,7 @@ std::string change(const State &state, const View &next) {
             add(member, "weight " + std::to_string(old->weight) + " to " +
                             std::to_string(member.weight) + why_weight(state, member));
         else if (old->eligible != member.eligible)
-            add(member, "rules changed");
+            add(member, rules_changed(state, *old, member));
     }
     if (text.empty()) return after.empty() ? "no members yet" : "same members, new leader";
     return text;
@@ -166,7 +184,8 @@ Status Membership::status(Time now) const {
         if (id == state.settings.self) {
             status.nodes.push_back({id, status.state,
                                     member ? member->weight : wished_weight(state), Duration{0},
-                                    status.reason, state.shown_since});
+                                    status.reason, state.shown_since, std::nullopt,
+                                    state.settings.healthy});
             continue;
         }
         const Peer &peer = state.peers[index(id)];
@@ -177,6 +196,7 @@ Status Membership::status(Time now) const {
             shown.state = peer.beat.state;
             shown.since = peer.state_since;
             if (peer.beat.connections != kUncounted) shown.connections = peer.beat.connections;
+            if (peer.beat.config == state.settings.config) shown.healthy = peer.beat.healthy;
         }
         status.nodes.push_back(shown);
     }

@@ -44,7 +44,7 @@ struct Member {
     NodeId id = kNoNode;
     Life life = 0;
     std::uint8_t weight = 0; // effective, 0 to 100; 0 holds no bucket
-    RuleBits eligible = 0;   // the rules that it may serve
+    RuleBits eligible = 0;   // the rules that it serves
     auto operator<=>(const Member &) const = default;
 };
 

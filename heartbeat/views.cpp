@@ -45,17 +45,46 @@ bool may_add(const State &state, NodeId id, const Peer &peer, Time now) {
            beat.config == state.settings.config && !state.view.find(id);
 }
 
-void ask_wishes(const State &state, Member &member) {
-    if (member.id == state.settings.self) {
-        member.weight = wished_weight(state);
-        member.eligible = state.settings.eligible;
-        return;
-    }
+// What a member says of itself.
+struct Word {
+    std::uint8_t weight;
+    RuleBits willing, healthy;
+};
+
+// Nothing, when its last beat is of another life or does not know yet that the configuration is in
+// force: then it keeps what it had.
+std::optional<Word> word_of(const State &state, const Member &member) {
+    if (member.id == state.settings.self)
+        return Word{wished_weight(state), state.settings.eligible, state.settings.healthy};
     const Peer &peer = state.peers[index(member.id)];
-    if (peer.life != member.life) return;
-    if (has_staged(peer.beat, state.settings.config)) return; // has not heard yet that it is in force
-    member.weight = peer.beat.config == state.settings.config ? peer.beat.weight : std::uint8_t{0};
-    member.eligible = peer.beat.eligible;
+    if (peer.life != member.life || has_staged(peer.beat, state.settings.config))
+        return std::nullopt;
+    const bool same = peer.beat.config == state.settings.config;
+    return Word{same ? peer.beat.weight : std::uint8_t{0}, peer.beat.eligible, peer.beat.healthy};
+}
+
+std::optional<Word> staged_word_of(const State &state, const Member &member) {
+    const Beat &beat = state.peers[index(member.id)].beat;
+    if (member.id == state.settings.self)
+        return Word{member.weight, state.staged->eligible, state.staged->healthy};
+    return Word{member.weight, beat.staged_eligible, beat.staged_healthy};
+}
+
+// A rule is served by those whose service works; where it works for nobody, by nobody, or by all
+// who are willing (serve_all_down). Decided here, once for all, and told in the view: each node by
+// itself would decide by what it happens to have heard.
+void ask_wishes(const State &state, std::vector<Member> &members, RuleBits serve_all_down,
+                std::optional<Word> (*word)(const State &, const Member &)) {
+    RuleBits healthy = 0; // on some member that can have buckets
+    for (Member &member : members) {
+        const auto said = word(state, member);
+        if (said) member.weight = said->weight;
+        if (said && member.weight > 0) healthy |= said->willing & said->healthy;
+    }
+    const RuleBits regardless = serve_all_down & ~healthy;
+    for (Member &member : members)
+        if (const auto said = word(state, member))
+            member.eligible = said->willing & (said->healthy | regardless);
 }
 
 std::vector<Member> members_due(const State &state, Time now) {
@@ -73,8 +102,7 @@ std::vector<Member> members_due(const State &state, Time now) {
         });
     }
     std::sort(members.begin(), members.end());
-    for (Member &member : members)
-        ask_wishes(state, member);
+    ask_wishes(state, members, state.settings.serve_all_down, word_of);
     return members;
 }
 
@@ -135,11 +163,7 @@ void lead(State &state, Time now) {
     next.members = members_due(state, now);
     if (state.staged && without_staged(state, next.members, now).empty()) {
         next.config = state.staged->config;
-        for (Member &member : next.members) {
-            const bool self = member.id == state.settings.self;
-            member.eligible = self ? state.staged->eligible
-                                   : state.peers[index(member.id)].beat.staged_eligible;
-        }
+        ask_wishes(state, next.members, state.staged->serve_all_down, staged_word_of);
     }
     if (next != state.view) {
         ++next.number.number;

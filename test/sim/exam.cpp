@@ -76,10 +76,10 @@ void change_weight(World &world, unsigned id) {
 void service_dies(World &world, unsigned id) {
     world.trace("exam: node " + std::to_string(id) + "'s service dies");
     planned(world, world.accepting(world.node(id)));
-    world.order(id, heartbeat::event::SetEligible{0});
+    world.order(id, heartbeat::event::SetHealthy{0});
     pause(world, "a service's death");
     planned(world, kAll);
-    world.order(id, heartbeat::event::SetEligible{~heartbeat::RuleBits{0}});
+    world.order(id, heartbeat::event::SetHealthy{~heartbeat::RuleBits{0}});
     pause(world, "a service's return");
 }
 

@@ -130,9 +130,9 @@ void reweight(World &world) {
 
 void service_dies(World &world) {
     const unsigned id = world.any_node();
-    world.order(id, heartbeat::event::SetEligible{0});
+    world.order(id, heartbeat::event::SetHealthy{0});
     world.later(world.scaled_between(1ms, 3s), [&world, id] {
-        world.order(id, heartbeat::event::SetEligible{~heartbeat::RuleBits{0}});
+        world.order(id, heartbeat::event::SetHealthy{~heartbeat::RuleBits{0}});
     });
 }
 
@@ -284,6 +284,7 @@ void end_faults(World &world) {
         world.order(id, heartbeat::event::Start{});
         world.order(id, heartbeat::event::SetWeight{100});
         world.order(id, heartbeat::event::SetEligible{~heartbeat::RuleBits{0}});
+        world.order(id, heartbeat::event::SetHealthy{~heartbeat::RuleBits{0}});
     }
 }
 

@@ -231,6 +231,33 @@ void missed_leader(World &world) {
     heal(world);
 }
 
+// 15. The service dies and returns on all nodes in turn, faster than views can follow, and on all at
+// once, while leaders are lost: somebody serves all the same, and the willing ones alone.
+void service_dies_everywhere(World &world) {
+    const auto set = [&world](unsigned id, bool works) {
+        const auto rules = works ? ~heartbeat::RuleBits{0} : heartbeat::RuleBits{0};
+        world.order(id, heartbeat::event::SetHealthy{rules});
+    };
+    form(world, 1, 4);
+    world.order(4, heartbeat::event::SetEligible{0}); // drained by an order
+    for (int i = 0; i < 40; ++i) {
+        set(1 + static_cast<unsigned>(world.random()() % 4), world.chance(0.3));
+        if (i % 8 == 7) world.stall(leader_of(world), world.scaled_between(100ms, 300ms));
+        run_for(world, 1ms, 200ms);
+    }
+    for (unsigned id = 1; id <= 4; ++id)
+        set(id, false);
+    run_for(world, 2s, 3s);
+    if (!world.served().all()) throw Violation("P2: nobody serves what works nowhere");
+    if (world.accepting(world.node(4)).any()) throw Violation("a drained node serves again");
+    const unsigned healthy = 1 + static_cast<unsigned>(world.random()() % 3);
+    set(healthy, true);
+    run_for(world, 1s, 2s);
+    if (!world.accepting(world.node(healthy)).all())
+        throw Violation("P2: the one node on which it works does not serve it all");
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> scenarios(const std::string &name) {
@@ -249,6 +276,7 @@ std::vector<Scenario> scenarios(const std::string &name) {
         {"unheard_newcomers", {.nodes = 3}, unheard_newcomers},
         {"deaf_with_a_link", {.nodes = 3}, deaf_with_a_link},
         {"missed_leader", {.nodes = 3}, missed_leader},
+        {"service_dies_everywhere", {.nodes = 4}, service_dies_everywhere},
     };
     std::vector<Scenario> chosen;
     for (const Scenario &scenario : all)

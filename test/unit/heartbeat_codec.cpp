@@ -29,6 +29,7 @@ Beat largest() { // as large as a beat can be: 32 nodes, 32 rules
     beat.state = NodeState::draining;
     beat.weight = 100;
     beat.eligible = 0x80000001;
+    beat.healthy = 0x7ffffffe;
     beat.role = Role::leading;
     beat.choice = id(1);
     beat.term = 12;
@@ -43,12 +44,13 @@ Beat largest() { // as large as a beat can be: 32 nodes, 32 rules
         beat.view->members.push_back({id(i), i * 1000ull, 100, ~RuleBits{0}});
     for (unsigned i = 2; i <= 32; ++i)
         beat.quotes.push_back({id(i), i * 1000ull, i * 7ull, 44});
-    beat.sections.assign(67, 0xbeef);
+    beat.sections.assign(69, 0xbeef); // five, nodes, rules
     beat.config = 99;
     beat.ownership = 98;
     beat.lingering.fill(0x5555555555555555);
     beat.connections = 70000;
     beat.staged_eligible = 0x80000001;
+    beat.staged_healthy = 0x40000002;
     return beat;
 }
 
