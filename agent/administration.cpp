@@ -123,8 +123,8 @@ void Administration::set_rules(const Orders &before) {
         parts_.datapath.set_disabled(i, disabled);
         parts_.census.set_disabled(i, disabled);
     }
-    const auto eligible = eligible_rules(parts_.config, orders_);
-    if (eligible != eligible_rules(parts_.config, before))
+    const auto eligible = eligible_rules(parts_.config, parts_.self, orders_);
+    if (eligible != eligible_rules(parts_.config, parts_.self, before))
         parts_.node.step(parts_.now(), heartbeat::event::SetEligible{eligible});
 }
 
@@ -136,7 +136,7 @@ void Administration::configured() {
         parts_.census.set_disabled(i, disabled);
     }
     parts_.node.step(parts_.now(),
-                     heartbeat::event::SetEligible{eligible_rules(parts_.config, orders_)});
+                     heartbeat::event::SetEligible{eligible_rules(parts_.config, parts_.self, orders_)});
     set_weight();
 }
 

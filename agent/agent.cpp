@@ -71,10 +71,16 @@ Orders load_orders(const OrdersFile &file, const Config &config) {
     return orders;
 }
 
+heartbeat::Settings with_health(heartbeat::Settings settings, const Health &health) {
+    settings.healthy = health.healthy();
+    return settings;
+}
+
 void log_note(const heartbeat::Note &note) {
     using Kind = heartbeat::Note::Kind;
-    const bool bad =
-        note.kind == Kind::refused || note.kind == Kind::fenced || note.kind == Kind::merge;
+    const bool bad = note.kind == Kind::refused || note.kind == Kind::fenced ||
+                     note.kind == Kind::merge ||
+                     (note.kind == Kind::health && !note.text.ends_with(": healthy"));
     bad ? log::warn(note.text) : log::info(note.text);
 }
 
@@ -102,8 +108,9 @@ Agent::Agent(const AgentOptions &options)
                  config_.port),
       control_(run_dir_.path()),
       control_port_(heartbeat_interfaces(config_, self_), config_.control_port, key_),
+      health_(config_, interface_index_, *datapath_, boot_now()), // before the first beat
       node_(
-          membership_settings(config_, self_, orders_), boot_now(),
+          with_health(membership_settings(config_, self_, orders_), health_), boot_now(),
           make_serving(membership_settings(config_, self_), config_),
           heartbeat::make_envelope(config_.cluster_name, beat_key(key_)), *datapath_,
           [this](auto datagram) { transport_.send(datagram); }, log_note),
@@ -111,7 +118,8 @@ Agent::Agent(const AgentOptions &options)
       relay_(config_, self_, key_, commands_, boot_now),
       administration_({config_, self_, node_, *datapath_, census_, draining_, boot_now},
                       orders_file_, orders_),
-      reload_({config_, self_, key_, node_, census_, administration_, boot_now}) {
+      reload_({config_, self_, key_, node_, census_, administration_, health_, boot_now}) {
+    if (node_.resumed()) go_on_with_services();
     add_commands();
 }
 
@@ -136,6 +144,7 @@ void Agent::run() {
         consult_witness();
         node_.tick(boot_now());
         reload_.handle();
+        look_after_services();
         count_connections();
         look_after_draining();
         neighbours_.set_answering(node_.answers(boot_now()));
@@ -167,9 +176,11 @@ void Agent::wait() {
         waiting.push_back({fd, POLLIN, 0});
     for (int fd : relay_.descriptors())
         waiting.push_back({fd, POLLIN, 0});
+    for (const pollfd &each : health_.descriptors())
+        waiting.push_back(each);
     if (witness_) waiting.push_back({witness_->descriptor(), POLLIN, 0});
     Time until = std::min({node_.wake_at(), heal_at_, census_.wake_at(pace()), draining_.wake_at(),
-                           relay_.wake_at()});
+                           relay_.wake_at(), health_.wake_at()});
     if (leave_by_) until = std::min(until, *leave_by_);
     const Time left = control_waits_ ? Time{0} : std::max(Time{0}, until - boot_now());
     const timespec timeout{left / 1s, (left % 1s).count()};
@@ -229,6 +240,20 @@ void Agent::look_after_draining() {
     log::info("agent: drained (node=" + self_.name + " connections=" + left + ")");
     if (draining_.then() == Draining::Then::leave) return leave();
     administration_.drained();
+}
+
+void Agent::look_after_services() {
+    const Time now = boot_now();
+    auto texts = health_.handle(now);
+    if (health_.holds(now)) health_.consider(now, node_.status(now).view, node_.self());
+    node_.set_health(now, health_.healthy(), texts);
+}
+
+// A restart moves no bucket: what the predecessor served is healthy until a check says otherwise.
+void Agent::go_on_with_services() {
+    const heartbeat::View view = node_.status(boot_now()).view;
+    if (const heartbeat::Member *self = view.find(node_.self())) health_.resume(self->eligible);
+    node_.set_health(boot_now(), health_.healthy(), {});
 }
 
 void Agent::obey_signals() {
@@ -332,7 +357,7 @@ void Agent::serve_commands() {
 
 void Agent::add_commands() {
     commands_.add("status", [this](const auto &) {
-        return status({config_, self_, interface_, node_, *datapath_, neighbours_.counters(),
+        return status({config_, self_, interface_, node_, *datapath_, health_, neighbours_.counters(),
                        commands_, transport_.send_errors(), census_.latest(), witness_,
                        administration_.orders(), control_port_.counters()},
                       boot_now());

@@ -13,6 +13,7 @@
 #include "agent/control.hpp"
 #include "agent/control_port.hpp"
 #include "agent/draining.hpp"
+#include "agent/health.hpp"
 #include "agent/host_interface.hpp"
 #include "agent/host_lock.hpp"
 #include "agent/host_setup.hpp"
@@ -60,6 +61,8 @@ class Agent {
     void consult_witness();
     void count_connections();
     void look_after_draining();
+    void look_after_services();
+    void go_on_with_services();
     Pace pace() const;
     void obey_signals();
     void end();
@@ -94,6 +97,7 @@ class Agent {
     heartbeat::Transport transport_;
     Control control_;
     ControlPort control_port_;
+    Health health_;
     Node node_;
     SocketCensus census_;
     Draining draining_;

@@ -24,6 +24,7 @@ enum class Partition { serve, quorum };
 enum class Protocol { tcp, udp, both };
 enum class RuleMode { multiple, single, disabled };
 enum class HealthType { none, listener, tcp, http, exec };
+enum class WhenAllDown { serve, reject };
 
 // The words of the configuration, for `status`.
 std::string_view to_string(Protocol protocol);
@@ -40,12 +41,27 @@ struct NodeConfig {
     bool operator==(const NodeConfig &) const = default;
 };
 
+// What a type does not use has its default.
+struct HealthConfig {
+    HealthType type = HealthType::none;
+    std::uint16_t port = 0;                   // tcp, http
+    std::string path = "/";                   // http
+    std::vector<std::uint16_t> status = {200}; // http: any of these, ascending
+    std::optional<std::string> host;          // http: left out, the virtual IP
+    std::vector<std::string> command;         // exec
+    std::string user = "nobody";              // exec
+    std::chrono::milliseconds interval{1000}, timeout{1000}; // tcp, http, exec
+    unsigned rise = 2, fall = 3;              // results in a row that change the health
+    bool operator==(const HealthConfig &) const = default;
+};
+
 struct RuleConfig {
     std::string name;
     std::vector<filter::IpAddress> virtual_ips; // empty: all; else in Config's order
     Protocol protocol = Protocol::tcp;
     std::uint16_t first_port = 0, last_port = 65535;
-    HealthType health = HealthType::none;
+    HealthConfig health;
+    WhenAllDown when_all_down = WhenAllDown::serve;
     RuleMode mode = RuleMode::multiple;
     filter::Affinity affinity = filter::Affinity::single;
     std::map<std::uint8_t, std::uint8_t> weights; // by node id, over the nodes' own; may be empty

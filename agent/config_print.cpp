@@ -55,6 +55,39 @@ std::string print_weights(const RuleConfig &rule, const Config &config) {
     return "{ " + out + " }";
 }
 
+std::string print_status(const std::vector<std::uint16_t> &codes) {
+    std::string out;
+    for (const std::uint16_t code : codes)
+        out += (out.empty() ? "" : ", ") + std::to_string(code);
+    return "[" + out + "]";
+}
+
+std::string print_health(const HealthConfig &health) {
+    const HealthType type = health.type;
+    std::string out = "type = " + word(kHealthTypes, type);
+    const auto add = [&](std::string_view key, const std::string &value) {
+        out += ", " + std::string(key) + " = " + value;
+    };
+    if (type == HealthType::tcp || type == HealthType::http)
+        add("port", std::to_string(health.port));
+    if (type == HealthType::http) {
+        add("path", quoted(health.path));
+        add("status", print_status(health.status));
+        if (health.host) add("host", quoted(*health.host));
+    }
+    if (type == HealthType::exec) {
+        add("command", array(health.command));
+        add("user", quoted(health.user));
+    }
+    if (type != HealthType::none && type != HealthType::listener) {
+        add("interval_ms", std::to_string(health.interval.count()));
+        add("timeout_ms", std::to_string(health.timeout.count()));
+        add("rise", std::to_string(health.rise));
+        add("fall", std::to_string(health.fall));
+    }
+    return "{ " + out + " }";
+}
+
 std::string print_priority(const RuleConfig &rule, const Config &config) {
     std::vector<std::string> names;
     for (const std::uint8_t id : rule.priority)
@@ -112,7 +145,8 @@ std::string print_rule(const RuleConfig &rule, const Config &config) {
            line("protocol", word(kProtocols, rule.protocol)) +
            line("ports", quoted(ports_text(rule))) + line("mode", word(kRuleModes, rule.mode)) +
            line("affinity", word(kAffinities, rule.affinity)) +
-           line("health", "{ type = " + word(kHealthTypes, rule.health) + " }") +
+           line("health", print_health(rule.health)) +
+           line("when_all_down", word(kWhenAllDown, rule.when_all_down)) +
            (rule.weights.empty() ? "" : line("weights", print_weights(rule, config))) +
            (rule.priority.empty() ? "" : line("priority", print_priority(rule, config)));
 }

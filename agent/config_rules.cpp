@@ -88,15 +88,6 @@ std::vector<std::uint8_t> read_priority(const Field &field, const RuleConfig &ru
     return priority;
 }
 
-HealthType read_health(const Field &field) {
-    constexpr std::string_view keys[] = {"type"};
-    const Section health(field);
-    const Field type = health.need("type", one_of(kHealthTypes));
-    const auto kind = static_cast<HealthType>(choice(type, kHealthTypes));
-    if (kind == HealthType::none) health.only(keys);
-    return kind;
-}
-
 bool overlap(Protocol a, Protocol b) {
     return a == b || a == Protocol::both || b == Protocol::both;
 }
@@ -134,7 +125,11 @@ RuleConfig read_rule(const Field &table, const Config &config) {
         rule.mode = static_cast<RuleMode>(choice(*mode, kRuleModes));
     if (const auto affinity = section.find("affinity"))
         rule.affinity = static_cast<filter::Affinity>(choice(*affinity, kAffinities));
-    if (const auto health = section.find("health")) rule.health = read_health(*health);
+    rule.health = default_health(rule.protocol == Protocol::udp ? HealthType::none
+                                                                : HealthType::listener);
+    if (const auto health = section.find("health")) rule.health = read_health(*health, rule);
+    if (const auto when = section.find("when_all_down"))
+        rule.when_all_down = static_cast<WhenAllDown>(choice(*when, kWhenAllDown));
     if (const auto weights = section.find("weights")) rule.weights = read_weights(*weights, config);
     if (const auto priority = section.find("priority"))
         rule.priority = read_priority(*priority, rule, config);

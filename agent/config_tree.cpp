@@ -20,8 +20,8 @@
 namespace agent {
 namespace {
 
-// The deepest value of the schema: rule, one of them, weights, a node's.
-constexpr unsigned kMaxDepth = 4;
+// The deepest value of the schema: rule, one of them, health, command, a word.
+constexpr unsigned kMaxDepth = 5;
 
 Place place_of(const toml::source_position &position) {
     return {std::max<unsigned>(position.line, 1), std::max<unsigned>(position.column, 1)};

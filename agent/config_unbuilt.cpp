@@ -12,15 +12,13 @@ namespace {
 
 struct Limit {
     std::string_view section;
-    std::string_view key;                // "health.type": type in the table health
+    std::string_view key;
     std::vector<std::string_view> built; // empty: no value of this key works yet
 };
 
 const Limit kLimits[] = {
     {"cluster", "datapath", {"auto", "xdp", "xdp-native", "xdp-generic"}},
     {"node", "datapath", {"auto", "xdp", "xdp-native", "xdp-generic"}},
-    {"rule", "health.type", {"none"}},
-    {"rule", "when_all_down", {}},
     {"metrics", "listen", {}},
 };
 
@@ -32,12 +30,7 @@ void refuse_beyond(const Limit &limit, const Field &field) {
 }
 
 void check(const Limit &limit, const Section &table) {
-    const std::size_t dot = limit.key.find('.');
-    const auto field = table.find(limit.key.substr(0, dot));
-    if (field && dot != std::string_view::npos)
-        refuse_beyond(limit, Section(*field).need(limit.key.substr(dot + 1), ""));
-    else if (field)
-        refuse_beyond(limit, *field);
+    if (const auto field = table.find(limit.key)) refuse_beyond(limit, *field);
 }
 
 } // namespace

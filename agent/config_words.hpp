@@ -15,5 +15,6 @@ inline constexpr std::string_view kProtocols[] = {"tcp", "udp", "both"};
 inline constexpr std::string_view kRuleModes[] = {"multiple", "single", "disabled"};
 inline constexpr std::string_view kAffinities[] = {"none", "single", "network"};
 inline constexpr std::string_view kHealthTypes[] = {"none", "listener", "tcp", "http", "exec"};
+inline constexpr std::string_view kWhenAllDown[] = {"serve", "reject"};
 
 } // namespace agent

@@ -27,6 +27,8 @@ std::string_view to_string(Kind kind) {
         return "fenced";
     case Kind::state:
         return "state";
+    case Kind::health:
+        return "health";
     }
     return "";
 }

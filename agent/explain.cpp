@@ -54,6 +54,19 @@ struct Case {
     }
     bool disabled() const { return covered() && config.rules[rule()].mode == RuleMode::disabled; }
     unsigned bucket() const { return static_cast<unsigned>(std::max(verdict.bucket, 0)); }
+    // As the node last said of itself.
+    bool unhealthy(heartbeat::NodeId id) const {
+        const auto peer = std::ranges::find(status.nodes, id, &heartbeat::PeerStatus::id);
+        return covered() && peer != status.nodes.end() && peer->healthy &&
+               !(*peer->healthy >> rule() & 1);
+    }
+    // No member finds the service healthy, and there are some.
+    bool all_unhealthy() const {
+        const auto &members = status.view.members;
+        return !members.empty() && std::ranges::all_of(members, [this](const auto &member) {
+            return member.weight == 0 || unhealthy(member.id);
+        });
+    }
     heartbeat::NodeId owner() const { return node.serving().owner(rule(), bucket()); }
     bool in_group(const filter::GroupSet &groups) const {
         const unsigned group = bucket() / filter::kBucketsPerGroup;
@@ -78,6 +91,8 @@ Json why(const Case &about) {
     if (about.status.view.number.term != 0 && !about.status.installed)
         codes.push_back("view_not_installed");
     if (about.node.lease_until() <= about.now) codes.push_back("no_lease");
+    if (about.unhealthy(about.node.self())) codes.push_back("unhealthy");
+    if (about.all_unhealthy()) codes.push_back("all_unhealthy");
     if (about.in_group(about.node.guarded())) codes.push_back("guarded");
     if (about.in_group(about.node.lingering().groups())) codes.push_back("lingering");
     return codes;
@@ -91,9 +106,11 @@ Json why_left_out(const Case &about, const heartbeat::PeerStatus &peer) {
     if (!peer.reason.empty()) return peer.reason;
     if (!member) return "not in the view";
     if (member->weight == 0) return "its weight is 0";
-    if (about.covered() && !(member->eligible >> about.rule() & 1))
-        return "it may not serve this rule";
-    return "its weight in this rule is 0";
+    if (!about.covered()) return "its weight is 0";
+    const auto &weights = about.config.rules[about.rule()].weights;
+    const auto weight = weights.find(static_cast<std::uint8_t>(heartbeat::index(peer.id)));
+    if (weight != weights.end() && weight->second == 0) return "its weight in this rule is 0";
+    return about.unhealthy(peer.id) ? "unhealthy there" : "it may not serve this rule";
 }
 
 Json candidates(const Case &about) {

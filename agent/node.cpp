@@ -28,7 +28,7 @@ heartbeat::Membership make_membership(const heartbeat::Settings &settings, heart
 
 Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
            heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener)
-    : config_(settings.config), self_(settings.self),
+    : config_(settings.config), self_(settings.self), healthy_(settings.healthy),
       resumed_(predecessor(datapath, settings, now)),
       membership_(make_membership(settings, now, resumed_)), serving_(std::move(serving)),
       envelope_(envelope), datapath_(datapath), send_(std::move(send)),
@@ -88,6 +88,15 @@ void Node::step(heartbeat::Time now, const heartbeat::Event &event) {
     perform(now, outcome);
 }
 
+void Node::set_health(heartbeat::Time now, heartbeat::RuleBits healthy,
+                      const std::vector<std::string> &texts) {
+    for (const std::string &text : texts)
+        note(now, {heartbeat::Note::Kind::health, text, {}});
+    if (healthy == healthy_) return;
+    healthy_ = healthy;
+    step(now, heartbeat::event::SetHealthy{healthy});
+}
+
 void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
     renew_guard();
     for (const heartbeat::Action &action : outcome.actions) {
@@ -128,6 +137,7 @@ void Node::configure(heartbeat::Time now) {
     serving_.configure(std::move(staged_->rules), staged_->former);
     datapath_.configure(staged_->filter, serving_.tables());
     config_ = staged_->settings.config;
+    healthy_ = staged_->settings.healthy;
     staged_.reset();
 }
 

@@ -62,6 +62,9 @@ class Node {
     // due.
     void tick(heartbeat::Time now);
     void step(heartbeat::Time now, const heartbeat::Event &event);
+    // For which rules the service works here, and what there is to tell about that.
+    void set_health(heartbeat::Time now, heartbeat::RuleBits healthy,
+                    const std::vector<std::string> &texts);
     heartbeat::Time wake_at() const {
         return membership_.wake_at();
     } // for the next tick at the latest
@@ -103,6 +106,7 @@ class Node {
 
     heartbeat::Digest config_;
     heartbeat::NodeId self_;
+    heartbeat::RuleBits healthy_;
     std::optional<heartbeat::Saved> resumed_;
     std::optional<StagedConfig> staged_;
     std::uint32_t connections_ = heartbeat::kUncounted;

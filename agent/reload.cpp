@@ -118,6 +118,7 @@ heartbeat::Digest Reload::stage(const Config &next) {
                         .rules = ownership_rules(next),
                         .filter = filter_settings(next, parts_.key, orders),
                         .former = former_tables(parts_.config, next)};
+    config.settings.healthy = parts_.health.healthy_under(next);
     const heartbeat::Digest digest = config.settings.config;
     staged_ = Staged{next, digest};
     if (digest == parts_.node.config()) {
@@ -147,6 +148,7 @@ void Reload::handle() {
     parts_.census.begin_anew(
         filter_settings(parts_.config, parts_.key, parts_.administration.orders()));
     parts_.administration.configured();
+    parts_.health.configure(parts_.config, parts_.now());
     log::info("configuration: in force (file=" + parts_.config.file + ")");
 }
 

@@ -11,6 +11,7 @@
 #include "agent/administration.hpp"
 #include "agent/commands.hpp"
 #include "agent/config.hpp"
+#include "agent/health.hpp"
 #include "agent/node.hpp"
 
 #include <functional>
@@ -26,6 +27,7 @@ struct Reloaded { // all of it outlives the Reload
     Node &node;
     SocketCensus &census;
     Administration &administration;
+    Health &health;
     std::function<heartbeat::Time()> now;
 };
 

@@ -82,7 +82,7 @@ std::string render_members(const Json &status, bool colour) {
                    {percent(share)},
                    {bar(share), Colour::green},
                    {here ? "this node" : ago(member["last_heard_ms"])},
-                   {text_of(member["reason"], ""), Colour::yellow}});
+                   {member_reason(member), Colour::yellow}});
     }
     return table.text(colour);
 }
@@ -99,7 +99,7 @@ std::string render_rules(const Json &status, bool colour) {
                  {"", true},
                  {"", false}});
     for (const Json &rule : status["rules"]) {
-        const std::string state = rule["state"];
+        const std::string state = rule_state(rule);
         table.add({{rule["name"], Colour::bold},
                    {rule["protocol"]},
                    {rule["ports"]},

@@ -21,6 +21,8 @@ const Words kChoices = {
 const Words kCircumstances = {
     {"view_not_installed", "the newest view is not served yet: some member has not let go so far"},
     {"no_lease", "this node has no right to serve at present"},
+    {"unhealthy", "unhealthy: this node finds that the service does not work (see nlbctl rules)"},
+    {"all_unhealthy", "unhealthy on every member; when_all_down says what then"},
     {"guarded", "guarded: a peer may still hold connections in this bucket's group; a new one is "
                 "taken, any other packet only with a socket here"},
     {"lingering", "lingering: connections of this bucket's group may still be open here; they go "
@@ -41,6 +43,7 @@ const Words kReasons = {
     {"foreign_fragment", "the first fragment of its datagram was dropped"},
     {"no_owner", "nobody serves the bucket"},
     {"rule_disabled", "the rule is disabled"},
+    {"no_listener", "nobody listens there any more: another node is about to take it"},
     {"guarded", "the connection is not here, and the bucket's former owner may have it"},
     {"lingering_syn", "the bucket has moved: its new owner takes new connections"},
     {"lingering_no_socket", "the bucket has moved, and the connection is not here"},

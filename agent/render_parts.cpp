@@ -21,9 +21,24 @@ std::string text_of(const Json &value, const std::string &unknown) {
     return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+std::string rule_state(const Json &rule) {
+    const bool unhealthy = rule["state"] == "enabled" && !rule.value("healthy", true);
+    return unhealthy ? "unhealthy" : rule["state"].get<std::string>();
+}
+
+std::string member_reason(const Json &member) {
+    std::string text = text_of(member["reason"], "");
+    std::string rules;
+    for (const Json &rule : member.value("unhealthy_rules", Json::array()))
+        rules += (rules.empty() ? "unhealthy: " : ", ") + rule.get<std::string>();
+    if (!text.empty() && !rules.empty()) text += "; ";
+    return text + rules;
+}
+
 Colour colour_of_state(const std::string &state) {
     if (state == "active" || state == "enabled") return Colour::green;
-    return state == "dead" || state == "fenced" ? Colour::red : Colour::yellow;
+    const bool bad = state == "dead" || state == "fenced" || state == "unhealthy";
+    return bad ? Colour::red : Colour::yellow;
 }
 
 std::string percent(double part) {

@@ -10,6 +10,10 @@
 namespace agent {
 
 std::string text_of(const Json &value, const std::string &unknown); // unknown: for null
+// Of a rule: its state, or that its service does not work here.
+std::string rule_state(const Json &rule);
+// Why a member serves nothing, and the rules that are unhealthy there.
+std::string member_reason(const Json &member);
 Colour colour_of_state(const std::string &state);
 std::string percent(double part);
 std::string bar(double part); // twenty columns for the whole, in eighths of a column

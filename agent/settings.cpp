@@ -75,11 +75,23 @@ filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self) {
 }
 
 // A drained rule is one that the node may not serve: its buckets go to others, and what is open
-// lingers as after any other change.
-heartbeat::RuleBits eligible_rules(const Config &config, const Orders &orders) {
+// lingers as after any other change. Who has weight 0 in a rule must say so too, or it would be
+// counted on as the one node on which the service works.
+heartbeat::RuleBits eligible_rules(const Config &config, const NodeConfig &self,
+                                   const Orders &orders) {
     heartbeat::RuleBits bits = ~heartbeat::RuleBits{0};
+    for (std::size_t i = 0; i < config.rules.size(); ++i) {
+        const auto weight = config.rules[i].weights.find(self.id);
+        const bool none = weight != config.rules[i].weights.end() && weight->second == 0;
+        if (none || orders.rule(config.rules[i].name)) bits &= ~(heartbeat::RuleBits{1} << i);
+    }
+    return bits;
+}
+
+heartbeat::RuleBits served_when_all_are_down(const Config &config) {
+    heartbeat::RuleBits bits = 0;
     for (std::size_t i = 0; i < config.rules.size(); ++i)
-        if (orders.rule(config.rules[i].name)) bits &= ~(heartbeat::RuleBits{1} << i);
+        if (config.rules[i].when_all_down == WhenAllDown::serve) bits |= heartbeat::RuleBits{1} << i;
     return bits;
 }
 
@@ -100,7 +112,10 @@ heartbeat::Settings membership_settings(const Config &config, const NodeConfig &
         config.witness ? "the witness " + filter::to_string(*config.witness) + " does not answer"
                        : clients_interface(config, self) + " has no link";
     settings.weight = orders.weight.value_or(self.weight);
-    settings.eligible = eligible_rules(config, orders);
+    settings.eligible = eligible_rules(config, self, orders);
+    settings.serve_all_down = served_when_all_are_down(config);
+    for (const RuleConfig &rule : config.rules)
+        settings.rule_names.push_back(rule.name);
     const std::vector<SectionDigest> sections = section_digests(config);
     settings.config = combine(sections);
     for (const SectionDigest &section : sections) {

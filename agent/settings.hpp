@@ -19,7 +19,9 @@ filter::Settings filter_settings(const Config &config, const ClusterKey &key,
 filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self);
 heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self,
                                         const Orders &orders = {});
-heartbeat::RuleBits eligible_rules(const Config &config, const Orders &orders);
+// The rules that a node is willing to serve: configured for it, and not ordered otherwise.
+heartbeat::RuleBits eligible_rules(const Config &config, const NodeConfig &self,
+                                   const Orders &orders);
 std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config);
 
 // The node's own names for interfaces win over the cluster's.

@@ -20,8 +20,9 @@ namespace {
 constexpr std::uint8_t kFamilies[] = {AF_INET, AF_INET6};
 constexpr std::size_t kDatagram = 32768; // the kernel fills no more at once: about 250 sockets
 constexpr int kDatagramsASlice = 2;      // about three milliseconds
-constexpr std::uint32_t kStates = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 |
-                                  1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK | 1 << TCP_CLOSING;
+constexpr std::uint32_t kConnections = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 |
+                                       1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT |
+                                       1 << TCP_LAST_ACK | 1 << TCP_CLOSING;
 
 [[noreturn]] void fail(const std::string &what) {
     throw std::runtime_error(what + ": " + std::strerror(errno));
@@ -29,8 +30,9 @@ constexpr std::uint32_t kStates = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 
 
 } // namespace
 
-SocketDump::SocketDump()
-    : socket_(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)) {
+SocketDump::SocketDump(Of what)
+    : states_(what == Of::listeners ? 1 << TCP_LISTEN : kConnections),
+      socket_(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)) {
     if (!socket_) fail("open netlink socket");
     ask(kFamilies[0]);
 }
@@ -46,7 +48,7 @@ void SocketDump::ask(std::uint8_t family) {
     message.header.nlmsg_seq = ++request_;
     message.wanted.sdiag_family = family;
     message.wanted.sdiag_protocol = IPPROTO_TCP;
-    message.wanted.idiag_states = kStates;
+    message.wanted.idiag_states = states_;
     if (send(socket_.get(), &message, sizeof message, 0) < 0) fail("ask for TCP sockets");
 }
 
@@ -56,14 +58,14 @@ Dump SocketDump::next_family() {
     return Dump::more;
 }
 
-Dump SocketDump::read(std::vector<Connection> &found) {
+Dump SocketDump::read(const Parse &parse) {
     std::array<std::uint8_t, kDatagram> buffer;
     for (int count = 0; count < kDatagramsASlice; ++count) {
         const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
         if (size < 0) return errno == EAGAIN || errno == EINTR ? Dump::more : Dump::failed;
         const auto length = static_cast<std::size_t>(size);
         if (length > buffer.size()) return Dump::failed;
-        const Dump state = parse_sockets(std::span(buffer).first(length), request_, found);
+        const Dump state = parse(std::span(buffer).first(length), request_);
         if (state == Dump::done) return next_family();
         if (state == Dump::failed) return state;
     }

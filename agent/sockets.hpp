@@ -12,6 +12,7 @@
 #include "filter/descriptor.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,21 +33,26 @@ enum class Dump { more, done, failed };
 Dump parse_sockets(std::span<const std::uint8_t> datagram, std::uint32_t request,
                    std::vector<Connection> &found);
 
-// One pass: all connections of this network namespace that are established or being closed. Not
-// those half open, which the client will try again at the new owner, and not those in TIME_WAIT,
-// which are over.
+// One pass: all TCP sockets of this network namespace that listen, or all connections that are
+// established or being closed. Not those half open, which the client will try again at the new
+// owner, and not those in TIME_WAIT, which are over.
 class SocketDump {
   public:
-    SocketDump(); // asks the kernel; throws, "verb object: cause"
+    // Takes in one datagram of the answer, as parse_sockets.
+    using Parse = std::function<Dump(std::span<const std::uint8_t>, std::uint32_t request)>;
+    enum class Of { connections, listeners };
+
+    explicit SocketDump(Of what); // asks the kernel; throws, "verb object: cause"
 
     int descriptor() const { return socket_.get(); } // readable when read() has something to do
-    // Reads one slice, without waiting, and adds what it held to `found`.
-    Dump read(std::vector<Connection> &found);
+    // Reads one slice, without waiting.
+    Dump read(const Parse &parse);
 
   private:
     void ask(std::uint8_t family);
     Dump next_family();
 
+    std::uint32_t states_;
     filter::Descriptor socket_;
     std::uint32_t request_ = 0; // the families are asked for one after the other
 };

@@ -61,12 +61,14 @@ void SocketCensus::begin(Time now) {
     counting_ = {now, std::vector<std::uint64_t>(tables), std::vector<filter::BucketSet>(tables)};
     ended_ = now; // should it fail
     took_ = {};
-    dump_.emplace();
+    dump_.emplace(SocketDump::Of::connections);
 }
 
 bool SocketCensus::read() {
     std::vector<Connection> found;
-    const Dump state = dump_->read(found);
+    const Dump state = dump_->read([&found](auto datagram, auto request) {
+        return parse_sockets(datagram, request, found);
+    });
     for (const Connection &connection : found)
         take(connection);
     if (state == Dump::more) return false;

@@ -79,6 +79,14 @@ Json peer_reason(const heartbeat::PeerStatus &peer) {
     return text_or_null(peer.reason);
 }
 
+// Names of the rules whose service does not work on a node, as it last said.
+Json unhealthy_rules(const Config &config, const heartbeat::PeerStatus &peer) {
+    Json names = Json::array();
+    for (std::size_t i = 0; peer.healthy && i < config.rules.size(); ++i)
+        if (!(*peer.healthy >> i & 1)) names.push_back(config.rules[i].name);
+    return names;
+}
+
 Json member(const StatusSources &sources, const heartbeat::Status &status,
             const heartbeat::PeerStatus &peer, heartbeat::Time now) {
     const bool here = heartbeat::index(peer.id) == sources.self.id;
@@ -93,7 +101,8 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
             {"weight", peer.weight},
             {"share", rounded(sources.node.serving().share(peer.id))},
             {"last_heard_ms", heard},
-            {"since", peer.since == heartbeat::Time{} ? Json() : Json(wall_time(now - peer.since))}};
+            {"since", peer.since == heartbeat::Time{} ? Json() : Json(wall_time(now - peer.since))},
+            {"unhealthy_rules", unhealthy_rules(sources.config, peer)}};
 }
 
 // Of one table: those that were let in, and those that were dropped, most of them other nodes'.
@@ -111,15 +120,17 @@ Json uncovered(const StatusSources &sources, unsigned buckets) {
             {"packets", packets(sources, table)}};
 }
 
-// Why this node serves nothing of a rule; null when it does.
+// Why this node serves nothing of a rule, or should not; null when all is well.
 Json rule_reason(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
-                 unsigned buckets) {
+                 unsigned buckets, const std::string &unhealthy) {
     const RuleConfig &rule = sources.config.rules[index];
     if (rule.mode == RuleMode::disabled) return "mode is disabled";
     const auto order = sources.orders.rule(rule.name);
     if (order == RuleOrder::disabled) return "disabled by command";
     if (order == RuleOrder::draining) return draining(connections(sources, index));
     if (Json reason = node_reason(sources, status); !reason.is_null()) return reason;
+    if (!unhealthy.empty())
+        return "unhealthy: " + unhealthy + (buckets > 0 ? " (served: no node is healthy)" : "");
     if (buckets > 0) return nullptr;
     const heartbeat::NodeId owner = sources.node.serving().owner(index, 0);
     if (owner == heartbeat::kNoNode) return "no node is eligible";
@@ -137,7 +148,8 @@ std::string_view rule_state(const RuleConfig &rule, const Orders &orders) {
 }
 
 Json rule(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
-          unsigned buckets) {
+          unsigned buckets, heartbeat::Time now) {
+    const std::string unhealthy = sources.health.reason(index, now);
     const RuleConfig &config = sources.config.rules[index];
     const auto word = [](const auto &words, auto value) { return words[static_cast<int>(value)]; };
     return {{"name", config.name},
@@ -146,11 +158,13 @@ Json rule(const StatusSources &sources, const heartbeat::Status &status, std::si
             {"mode", word(kRuleModes, config.mode)},
             {"affinity", word(kAffinities, config.affinity)},
             {"state", rule_state(config, sources.orders)},
-            {"healthy", true},
+            {"healthy", unhealthy.empty()},
             {"buckets", buckets},
-            {"reason", rule_reason(sources, status, index, buckets)},
+            {"reason", rule_reason(sources, status, index, buckets, unhealthy)},
             {"connections", number_or_null(connections(sources, index))},
-            {"packets", packets(sources, index)}};
+            {"packets", packets(sources, index)},
+            {"health", sources.health.report(index, now)},
+            {"when_all_down", word(kWhenAllDown, config.when_all_down)}};
 }
 
 // On the virtual IPs; and where connections of buckets that have moved may still be.
@@ -226,7 +240,7 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
     for (const heartbeat::PeerStatus &peer : status.nodes)
         members.push_back(member(sources, status, peer, now));
     for (std::size_t i = 0; i < sources.config.rules.size(); ++i)
-        rules.push_back(rule(sources, status, i, buckets[i]));
+        rules.push_back(rule(sources, status, i, buckets[i], now));
     return {{"cluster", sources.config.cluster_name},
             {"node", {{"id", sources.self.id}, {"name", sources.self.name}}},
             {"state", heartbeat::to_string(status.state)},

@@ -6,6 +6,7 @@
 
 #include "agent/commands.hpp"
 #include "agent/config.hpp"
+#include "agent/health.hpp"
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
 #include "agent/orders.hpp"
@@ -22,6 +23,7 @@ struct StatusSources {
     const std::string &interface; // where clients' frames arrive
     Node &node;
     const filter::Datapath &datapath;
+    const Health &health;
     const NeighbourCounters &neighbours;
     const Commands &commands;
     std::uint64_t send_errors;           // of beats

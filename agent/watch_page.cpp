@@ -80,7 +80,7 @@ void add_members(const Watched &watched, const Json &status, Page &page) {
                    {span ? shown(span->accepted()) : "-"},
                    {member["weight"].dump()},
                    {id == watched.self ? "this node" : ago(member["last_heard_ms"])},
-                   {member["reason"].is_null() ? "" : member["reason"], Colour::yellow}});
+                   {member_reason(member), Colour::yellow}});
     }
     const std::vector<Line> lines = table.lines();
     page.body.insert(page.body.end(), lines.begin(), lines.end());
@@ -113,7 +113,7 @@ void add_rules(const Watched &watched, const Json &status, Page &page) {
     };
     for (std::size_t i = 0; i < status["rules"].size(); ++i) {
         const Json &rule = status["rules"][i];
-        add(rule["name"], rule["state"], rule, "/rules/" + std::to_string(i));
+        add(rule["name"], rule_state(rule), rule, "/rules/" + std::to_string(i));
     }
     if (status.contains("uncovered")) add("uncovered", "", status["uncovered"], "/uncovered");
     const std::vector<Line> lines = table.lines();

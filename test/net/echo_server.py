@@ -5,10 +5,12 @@
 
 Sockets are bound to the virtual IPs (before those exist: IP_FREEBIND), so UDP answers come from them. A datagram is
 answered with the name and its own text. A TCP client gets the name at once, then everything it sends back; the
-client closes first. Says "ready" on standard output, and runs until it is killed.
+client closes first. Says "ready" on standard output, and runs until it is killed. SIGUSR1: takes no new connection,
+goes on with the open ones.
 """
 
 import select
+import signal
 import socket
 import sys
 
@@ -32,7 +34,7 @@ def bound(address, port, kind):
 def main():
     name = sys.argv[1].encode()
     poll = select.epoll()
-    handlers = {}
+    handlers, listeners = {}, []
 
     def watch(watched, handler):
         handlers[watched.fileno()] = handler
@@ -78,10 +80,18 @@ def main():
         for port in map(int, sys.argv[3].split(",")):
             listener = bound(address, port, socket.SOCK_STREAM)
             listener.listen(4096)
+            listeners.append(listener)
             watch(listener, lambda listener=listener: accept(listener))
             server = bound(address, port, socket.SOCK_DGRAM)
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
             watch(server, lambda server=server: serve_datagrams(server))
+
+    def close_listeners(*_):
+        for listener in listeners:
+            handlers.pop(listener.fileno(), None)
+            listener.close()
+
+    signal.signal(signal.SIGUSR1, close_listeners)
     print("ready", flush=True)
     while True:
         for descriptor, _ in poll.poll():

@@ -281,9 +281,7 @@ class Cluster:
         netns.ip(self.switch, f"link set {self.label(node)} down")
         self.kill(node)
         if node in self.servers:
-            server = self.servers.pop(node)
-            server.kill()
-            server.wait()
+            self.kill_server(node)
 
     def revive(self, node):
         """After crash(): the link and the server are back, the agent is started."""
@@ -300,6 +298,11 @@ class Cluster:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=netns.die_with_parent)
         self.servers[node] = server
         check(server.stdout.readline() == "ready\n", f"the server of web{node} does not start")
+
+    def kill_server(self, node):
+        server = self.servers.pop(node)
+        server.kill()
+        server.wait()
 
     def nlbctl(self, *arguments, node=None, check_exit=True):
         """Runs nlbctl to its end; with a node, against that node's agent."""

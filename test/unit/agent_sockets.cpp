@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel's list of sockets: its bytes, whole and spoiled; where a connection belongs; and this
 // host's own kernel.
+#include "agent/listeners.hpp"
 #include "agent/sockets_census.hpp"
 
 #include "filter/bucket.hpp"
+
+#include <algorithm>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -104,6 +110,52 @@ filter::Settings settings() {
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(agent_sockets)
+
+BOOST_AUTO_TEST_CASE(listeners_are_read_with_what_they_take) {
+    const auto listening = [](int family, const char *local, std::uint16_t port, bool v6_only,
+                              std::uint32_t interface) {
+        inet_diag_msg about{};
+        about.idiag_family = static_cast<std::uint8_t>(family);
+        about.idiag_state = 10;
+        about.id.idiag_sport = htons(port);
+        about.id.idiag_if = interface;
+        BOOST_REQUIRE(inet_pton(family, local, about.id.idiag_src) == 1);
+        Bytes payload;
+        append(payload, about);
+        append(payload, std::uint64_t{0x0000000700080005}); // another attribute first
+        // INET_DIAG_SKV6ONLY, one byte
+        append(payload, std::uint64_t{0x000b0005} | std::uint64_t{v6_only} << 32);
+        return message(SOCK_DIAG_BY_FAMILY, payload);
+    };
+    std::vector<agent::Listener> found;
+    const Bytes bytes = listening(AF_INET, "192.0.2.100", 80, false, 0) +
+                        listening(AF_INET6, "::", 443, true, 3) + listening(AF_INET6, "::", 444, false, 0) +
+                        kDone;
+    BOOST_TEST((agent::parse_listeners(bytes, kRequest, found) == Dump::done));
+    BOOST_TEST((found == std::vector<agent::Listener>{{*filter::parse_ip("192.0.2.100"), 80, false, 0},
+                                                      {*filter::parse_ip("::"), 443, true, 3},
+                                                      {*filter::parse_ip("::"), 444, false, 0}}));
+    for (std::size_t size = 0; size < bytes.size(); ++size) { // whatever is cut off
+        std::vector<agent::Listener> some;
+        agent::parse_listeners(std::span(bytes).first(size), kRequest, some);
+        BOOST_TEST(some.size() <= 3u);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(this_hosts_listeners_are_listed) {
+    const int listening = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    BOOST_REQUIRE(listening >= 0);
+    BOOST_REQUIRE(listen(listening, 1) == 0); // on a port of the kernel's choice
+    sockaddr_in6 name{};
+    socklen_t size = sizeof name;
+    getsockname(listening, reinterpret_cast<sockaddr *>(&name), &size);
+    const auto listed = [&] {
+        return std::ranges::count(agent::list_listeners(), ntohs(name.sin6_port), &agent::Listener::port);
+    };
+    BOOST_TEST(listed() == 1);
+    close(listening);
+    BOOST_TEST(listed() == 0);
+}
 
 BOOST_AUTO_TEST_CASE(sockets_of_both_families_are_read_and_ipv4_in_ipv6_dress_is_ipv4) {
     const auto parsed = parse(socket(AF_INET, "192.0.2.100", 80, "198.51.100.7", 40000) +

@@ -42,12 +42,16 @@ struct Fixture {
     std::optional<agent::Census> census; // none yet
     std::optional<agent::Witness> witness;
     agent::Orders orders;
+    std::vector<agent::Listener> listeners{{*filter::parse_ip("0.0.0.0"), 80}};
+    FakeDatapath unused;
+    agent::Health health{config, 1, unused, cluster.now(),
+                         {[this] { return listeners; }, agent::make_health_check}};
 
     Json status() { return status(cluster.machine(1).datapath); }
     Json status(const filter::Datapath &datapath, int node = 1) {
         const agent::NodeConfig &self = config.nodes[static_cast<std::size_t>(node - 1)];
         return agent::status({config, self, interface, *cluster.machine(node).node, datapath,
-                              neighbours, commands, 0, census, witness, orders,
+                              health, neighbours, commands, 0, census, witness, orders,
                               Json{{"wrong_key", 3}}},
                              cluster.now());
     }
@@ -83,11 +87,12 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
     BOOST_TEST(keys(json["datapath"]) == (Keys{"kind", "mode", "interface"}), same);
     BOOST_TEST(keys(json["members"][0]) ==
-                   (Keys{"id", "name", "state", "reason", "weight", "share", "last_heard_ms", "since"}),
+                   (Keys{"id", "name", "state", "reason", "weight", "share", "last_heard_ms", "since",
+                         "unhealthy_rules"}),
                same);
     BOOST_TEST(keys(json["rules"][0]) ==
                    (Keys{"name", "protocol", "ports", "mode", "affinity", "state", "healthy",
-                         "buckets", "reason", "connections", "packets"}),
+                         "buckets", "reason", "connections", "packets", "health", "when_all_down"}),
                same);
 }
 
@@ -123,6 +128,26 @@ BOOST_AUTO_TEST_CASE(what_is_unknown_is_null_and_what_is_not_served_has_a_reason
     BOOST_TEST(json["members"][1]["state"] == "dead");
     BOOST_TEST(json["rules"][0]["buckets"] == 0);
     BOOST_TEST(json["rules"][0]["reason"].is_string());
+}
+
+BOOST_AUTO_TEST_CASE(an_unhealthy_rule_says_why_and_which_members_have_it) {
+    cluster.run(3s);
+    listeners.clear();
+    health.handle(cluster.now() + 1s);
+    cluster.machine(1).node->set_health(cluster.now(), health.healthy(), {});
+    cluster.run(500ms);
+    const Json json = status();
+    BOOST_TEST(json["rules"][0]["healthy"] == false);
+    BOOST_TEST(json["rules"][0]["buckets"] == 0);
+    BOOST_TEST(json["rules"][0]["reason"] == "unhealthy: nobody listens on ports 80-81");
+    BOOST_TEST(json["rules"][0]["health"]["type"] == "listener");
+    BOOST_TEST(json["members"][0]["unhealthy_rules"] == Json::array({"http"}));
+    BOOST_TEST(json["members"][1]["unhealthy_rules"] == Json::array());
+    cluster.machine(2).node->set_health(cluster.now(), 0, {});
+    cluster.run(500ms);
+    BOOST_TEST(status()["rules"][0]["buckets"].get<int>() > 0);
+    BOOST_TEST(status()["rules"][0]["reason"] ==
+               "unhealthy: nobody listens on ports 80-81 (served: no node is healthy)");
 }
 
 BOOST_AUTO_TEST_CASE(a_node_that_was_stopped_looks_on) {

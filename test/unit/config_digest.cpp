@@ -109,7 +109,8 @@ BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
         {"\"53\"", "\"53\"\nmode = \"single\"", "rule \"dns\","},
         {"\"53\"", "\"53\"\nmode = \"disabled\"", "rule \"dns\","},
         {"\"53\"", "\"53\"\naffinity = \"none\"", "rule \"dns\","},
-        {"\"53\"", "\"53\"\nhealth = { type = \"exec\" }", "rule \"dns\","},
+        {"\"53\"", "\"53\"\nhealth = { type = \"tcp\" }", "rule \"dns\","},
+        {"\"53\"", "\"53\"\nwhen_all_down = \"reject\"", "rule \"dns\","},
         {"\"53\"", "\"53\"\nweights = { web1 = 1 }", "rule \"dns\","},
     };
     for (const auto &[from, to, sections] : table)
@@ -128,7 +129,7 @@ BOOST_AUTO_TEST_CASE(what_means_the_same_has_the_same_digests) {
         {"[[node]]", "[control]\nport = 7778\n[[node]]"},
         {"2001:db8::100", "2001:0DB8:0:0::100"},
         {"[\"192.0.2.100\", \"2001:db8::100\"]", "[\"2001:db8::100\", \"192.0.2.100\"]"},
-        {"\"53\"", "\"53-53\"\nhealth = { type = \"none\" }\naffinity = \"single\""},
+        {"\"53\"", "\"53-53\"\nhealth = { type = \"listener\" }\naffinity = \"single\""},
         {"/etc/nlb/cluster.key", "/root/another.key"}, // its content matters, not its path
     };
     for (const auto &[from, to] : table)

@@ -49,6 +49,31 @@ agent::NodeConfig some_node(Random &random, std::uint8_t id) {
     return node;
 }
 
+agent::HealthConfig some_health(Random &random, const agent::RuleConfig &rule) {
+    using Type = agent::HealthType;
+    agent::HealthConfig health;
+    health.type = any<Type>(random, 5);
+    if (health.type == Type::listener && rule.protocol == agent::Protocol::udp)
+        health.type = Type::none;
+    if (health.type == Type::none || health.type == Type::listener) return health;
+    health.interval = std::chrono::milliseconds(pick(random, 50, 3'600'000));
+    health.timeout = std::chrono::milliseconds(
+        pick(random, 10, static_cast<unsigned>(health.interval.count())));
+    health.rise = pick(random, 1, 100);
+    health.fall = pick(random, 1, 100);
+    if (health.type == Type::exec) {
+        health.command = {"/bin/\"check\"", "", "\n \xc3\xa9 '"};
+        health.user = "nlbd";
+        return health;
+    }
+    health.port = static_cast<std::uint16_t>(pick(random, 1, 65535));
+    if (health.type != Type::http) return health;
+    health.path = "/up\"?\\";
+    health.status = {200, static_cast<std::uint16_t>(pick(random, 201, 599))};
+    if (coin(random)) health.host = "www.example.com:80";
+    return health;
+}
+
 agent::RuleConfig some_rule(Random &random, unsigned number, const agent::Config &config) {
     agent::RuleConfig rule;
     rule.name = "rule-" + std::to_string(number);
@@ -59,7 +84,8 @@ agent::RuleConfig some_rule(Random &random, unsigned number, const agent::Config
     rule.first_port = static_cast<std::uint16_t>(1000 * number + pick(random, 0, 100));
     rule.last_port =
         static_cast<std::uint16_t>(rule.first_port + (coin(random) ? 0 : pick(random, 1, 800)));
-    rule.health = any<agent::HealthType>(random, 5);
+    rule.health = some_health(random, rule);
+    rule.when_all_down = any<agent::WhenAllDown>(random, 2);
     rule.mode = any<agent::RuleMode>(random, 3);
     rule.affinity = any<filter::Affinity>(random, 3);
     for (const agent::NodeConfig &node : config.nodes) {

@@ -60,7 +60,8 @@ protocol = "both"
 ports = "8000-8999"
 mode = "single"
 affinity = "network"
-health = { type = "http" }
+health = { type = "http", port = 81, path = "/up?x=1", status = [204, 200], host = "www", interval_ms = 500, rise = 1, fall = 2 }
+when_all_down = "reject"
 weights = { web1 = 10 }
 priority = ["web2", "web1"]
 [[rule]]
@@ -160,6 +161,7 @@ BOOST_AUTO_TEST_CASE(a_node_overrides_what_differs_on_it) {
 }
 
 BOOST_AUTO_TEST_CASE(a_rule_takes_every_value) {
+    using namespace std::chrono_literals;
     const agent::Config config = read(kFullest);
     const agent::RuleConfig &rule = config.rules.at(0);
     BOOST_TEST((rule.virtual_ips == config.virtual_ips)); // in their order
@@ -168,9 +170,60 @@ BOOST_AUTO_TEST_CASE(a_rule_takes_every_value) {
     BOOST_TEST(rule.last_port == 8999);
     BOOST_TEST((rule.mode == agent::RuleMode::single));
     BOOST_TEST((rule.affinity == filter::Affinity::network));
-    BOOST_TEST((rule.health == agent::HealthType::http));
+    const agent::HealthConfig &health = rule.health;
+    BOOST_TEST((health.type == agent::HealthType::http));
+    BOOST_TEST(health.port == 81);
+    BOOST_TEST(health.path == "/up?x=1");
+    BOOST_TEST((health.status == std::vector<std::uint16_t>{200, 204}));
+    BOOST_TEST(*health.host == "www");
+    BOOST_TEST((health.interval == 500ms));
+    BOOST_TEST((health.timeout == 500ms)); // never longer than the interval
+    BOOST_TEST(health.rise == 1u);
+    BOOST_TEST(health.fall == 2u);
+    BOOST_TEST((rule.when_all_down == agent::WhenAllDown::reject));
     BOOST_TEST((rule.weights == std::map<std::uint8_t, std::uint8_t>{{32, 10}}));
     BOOST_TEST((rule.priority == std::vector<std::uint8_t>{2, 32}));
+}
+
+BOOST_AUTO_TEST_CASE(the_default_health_is_a_listener_but_for_udp) {
+    using Type = agent::HealthType;
+    const auto type = [](const std::string &protocol, const std::string &more = "") {
+        return read(kSmallest + ("[[rule]]\nname = \"a\"\nports = \"80\"\nprotocol = \"" + protocol +
+                                 "\"\n" + more))
+            .rules.at(0)
+            .health.type;
+    };
+    BOOST_TEST((type("tcp") == Type::listener));
+    BOOST_TEST((type("both") == Type::listener));
+    BOOST_TEST((type("udp") == Type::none));
+    BOOST_TEST((type("tcp", "health = { type = \"none\" }") == Type::none));
+}
+
+BOOST_AUTO_TEST_CASE(a_check_is_made_at_the_rules_own_port) {
+    using namespace std::chrono_literals;
+    const auto health = read(kSmallest + std::string("[[rule]]\nname = \"a\"\nports = \"80\"\nprotocol "
+                                                     "= \"tcp\"\nhealth = { type = \"tcp\" }\n"))
+                            .rules.at(0)
+                            .health;
+    BOOST_TEST(health.port == 80);
+    BOOST_TEST((health.interval == 1000ms));
+    BOOST_TEST((health.timeout == 1000ms));
+    BOOST_TEST(health.rise == 2u);
+    BOOST_TEST(health.fall == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(a_command_is_an_array_and_has_times_of_its_own) {
+    using namespace std::chrono_literals;
+    const auto health =
+        read(kSmallest + std::string("[[rule]]\nname = \"a\"\nports = \"53\"\nprotocol = \"udp\"\n"
+                                     "health = { type = \"exec\", command = [\"/usr/bin/dig\", "
+                                     "\"a b\"] }\n"))
+            .rules.at(0)
+            .health;
+    BOOST_TEST((health.command == std::vector<std::string>{"/usr/bin/dig", "a b"}));
+    BOOST_TEST(health.user == "nobody");
+    BOOST_TEST((health.interval == 5000ms));
+    BOOST_TEST((health.timeout == 2000ms));
 }
 
 BOOST_AUTO_TEST_CASE(rules_that_only_touch_do_not_overlap) {

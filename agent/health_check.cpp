@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/health_check.hpp"
+
+#include "agent/health_exec.hpp"
+#include "agent/health_http.hpp"
+#include "agent/health_tcp.hpp"
+
+namespace agent {
+
+std::unique_ptr<HealthCheck> make_health_check(const RuleConfig &rule,
+                                               const std::vector<filter::IpAddress> &virtual_ips) {
+    const HealthConfig &wanted = rule.health;
+    const filter::IpAddress &address =
+        rule.virtual_ips.empty() ? virtual_ips.front() : rule.virtual_ips.front();
+    switch (wanted.type) {
+    case HealthType::tcp:
+        return std::make_unique<TcpCheck>(address, wanted.port);
+    case HealthType::http:
+        return std::make_unique<HttpCheck>(address, wanted);
+    case HealthType::exec:
+        return std::make_unique<ExecCheck>(wanted, rule.name);
+    case HealthType::none:
+    case HealthType::listener:
+        break;
+    }
+    return nullptr;
+}
+
+} // namespace agent

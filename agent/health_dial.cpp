@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/health_dial.hpp"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace agent {
+
+void Dial::begin() {
+    const bool v4 = address_.is_v4();
+    why_.clear();
+    socket_ = filter::Descriptor(
+        socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket_) return fail("open a socket", errno);
+    sockaddr_in four{};
+    four.sin_family = AF_INET;
+    four.sin_port = htons(port_);
+    std::memcpy(&four.sin_addr, address_.bytes.data(), sizeof four.sin_addr);
+    sockaddr_in6 six{};
+    six.sin6_family = AF_INET6;
+    six.sin6_port = htons(port_);
+    std::memcpy(&six.sin6_addr, address_.bytes.data(), sizeof six.sin6_addr);
+    const auto *to = v4 ? reinterpret_cast<sockaddr *>(&four) : reinterpret_cast<sockaddr *>(&six);
+    if (connect(socket_.get(), to, v4 ? sizeof four : sizeof six) != 0 && errno != EINPROGRESS)
+        fail("connect to " + end(), errno);
+}
+
+Dialing Dial::handle() {
+    if (!socket_) return Dialing::failed;
+    pollfd ready{socket_.get(), POLLOUT, 0};
+    if (poll(&ready, 1, 0) <= 0) return Dialing::under_way;
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error == 0) return Dialing::connected;
+    fail("connect to " + end(), error);
+    return Dialing::failed;
+}
+
+void Dial::fail(const std::string &what, int error) {
+    why_ = what + ": " + std::generic_category().message(error);
+    close();
+}
+
+std::string Dial::end() const {
+    const std::string address = filter::to_string(address_);
+    return (address_.is_v4() ? address : "[" + address + "]") + ":" + std::to_string(port_);
+}
+
+} // namespace agent
