@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Part d: how long are clients without service when a server crashes, leaves, returns, or its agent is restarted?
+"""Part d: how long are clients without service when a server or a service dies, leaves or returns, or an agent restarts?
 
 Three hosts in namespaces on a bridge, each with the same small service. Some clients of the host that it happens to,
 and some of the others', send a datagram each millisecond (pulses.py); meanwhile new TCP connections, a hundred a
@@ -20,7 +20,7 @@ from table import Table, median
 from vrrp import VrrpCluster
 
 NAME = "takeover"
-WHAT = "time without service: crash, orderly leave, join, restart of the agent; next to keepalived"
+WHAT = "time without service: crash, a service's death, orderly leave, join, restart of the agent; next to keepalived"
 REPEATS = 20
 
 _HOT, _CALM = 4, 2  # clients that send: of the host that it happens to, of each other
@@ -53,9 +53,24 @@ class Nlbd:
         return mine[first:first + _HOT], others
 
     @staticmethod
+    def service_died(cluster, node):
+        """Waits until its clients are others'; which nodes go on."""
+        cluster.wait_until(lambda: _buckets(cluster, node) == 0, f"web{node}'s buckets go to others")
+        return cluster.ids
+
+    @staticmethod
+    def service_returned(cluster, node):
+        # What died four times within a minute is held down for a while.
+        cluster.wait_until(lambda: _buckets(cluster, node) > 0, f"web{node} has buckets again", seconds=90)
+
+    @staticmethod
     def resumed(cluster):
         """How many agents have begun with what their predecessor had left."""
         return sum(cluster.log(node).count("agent: resumes") for node in cluster.ids)
+
+
+def _buckets(cluster, node):
+    return cluster.status(node)["rules"][0]["buckets"]
 
 
 class Keepalived:
@@ -75,6 +90,14 @@ class Keepalived:
     @staticmethod
     def clients(_, number):
         return flows.many(_HOT, VIP4, 7001, seed=number), []
+
+    @staticmethod
+    def service_died(cluster, node):
+        return [other for other in cluster.ids if other != node]
+
+    @staticmethod
+    def service_returned(cluster, node):
+        pass
 
     @staticmethod
     def resumed(_):
@@ -103,7 +126,8 @@ class Series:
         concerned, others = self._contender.clients(node, number)
         pulses = Pulses(self._cluster.client, concerned + others)
         time.sleep(_BEFORE)
-        yield
+        until = list(until)
+        yield until.extend
         self._cluster.wait_active(until)
         time.sleep(_AFTER)
         seen = pulses.stop()
@@ -136,6 +160,23 @@ def _crashes(contender, cluster, repeats):
         cluster.revive(node)
         cluster.wait_active(cluster.ids)
     return {"crash": series.result()}
+
+
+def _service_deaths(contender, cluster, repeats):
+    """The service alone is killed, and started again; host and agent live."""
+    death, back = Series(contender, cluster), Series(contender, cluster)
+    load = flows.Load(cluster.client, flows.many(300, VIP4, 7001, seed=2), per_second=100)
+    load.start()
+    for number in range(repeats):
+        node = contender.victim(number)
+        with death.event(node, number, []) as agree:
+            cluster.kill_server(node)
+            agree(contender.service_died(cluster, node))
+        with back.event(node, number, cluster.ids):
+            cluster.start_server(node)
+            contender.service_returned(cluster, node)
+    return {"service_death": death.result(), "service_return": back.result(),
+            "tcp_service_death": _requests(load.stop())}
 
 
 def _leaves_and_joins(contender, cluster, repeats):
@@ -182,6 +223,8 @@ def _measure_one(contender, repeats, say):
         contender.prepare(cluster)
         say("crashes")
         result = _crashes(contender, cluster, repeats)
+        say("deaths of the service")
+        result |= _service_deaths(contender, cluster, repeats)
         load = flows.Load(cluster.client, flows.many(300, VIP4, 7002), per_second=100)
         load.start()
         say("orderly leaves and joins")
@@ -199,7 +242,8 @@ def measure(options, say):
             for name, contender in CONTENDERS.items() if options.only in name}
 
 
-EVENTS = {"crash": "a server crashes", "leave": "leaves in an orderly way", "join": "joins",
+EVENTS = {"crash": "a server crashes", "service_death": "a service dies", "service_return": "a service returns",
+          "leave": "leaves in an orderly way", "join": "joins",
          "killed": "agent killed and started", "handed_over": "agent restarted (SIGUSR2)"}
 
 
@@ -209,9 +253,14 @@ def table(result):
     for event, text in EVENTS.items():
         made.add(text, *[_pair(one.get(event)) for one in result.values()])
     made.add("other servers' clients, worst of all", *[_others(one) for one in result.values()])
-    for key, text in (("failed", "TCP requests that failed, crashes apart"), ("sent_again", "... that were sent twice")):
-        made.add(text, *[f"{one['tcp'][key]} of {one['tcp']['requests']}" for one in result.values()])
+    for events, when in (("tcp", "crashes and services apart"), ("tcp_service_death", "when services die and return")):
+        for key, text in (("failed", "TCP requests that failed, "), ("sent_again", "... that were sent twice, ")):
+            made.add(text + when, *[_share(one.get(events), key) for one in result.values()])
     return made
+
+
+def _share(counted, key):
+    return f"{counted[key]} of {counted['requests']}" if counted else "-"
 
 
 def _pair(series):

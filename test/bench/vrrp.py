@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """keepalived on the hosts of a test cluster, in the agents' place: one of them has the virtual IP, the others wait.
 
-Configured as its manual shows; priorities as high as they go, which is what makes the backups wait least. Virtual
+Configured as its manual shows; priorities as high as they go, which is what makes the backups wait least. A script asks
+each second, as often as it can, whether somebody listens; whoever fails gives up its place at once. Virtual
 IPs do not survive a crash of a real host, so they are removed here when one comes back.
 """
 
@@ -24,6 +25,13 @@ def _configuration(node, seconds):
 global_defs {{
     router_id web{node}
     {version}
+    script_user root
+}}
+vrrp_script service {{
+    script "/bin/sh -c 'ss -Htnl sport = :7001 | grep -q .'"
+    interval 1
+    fall 1
+    rise 1
 }}
 vrrp_instance web {{
     state {"MASTER" if node == 1 else "BACKUP"}
@@ -33,6 +41,9 @@ vrrp_instance web {{
     advert_int {seconds}
     virtual_ipaddress {{
         {VIP4}/24
+    }}
+    track_script {{
+        service
     }}
 }}
 """
