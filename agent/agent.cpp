@@ -4,6 +4,7 @@
 // before the addresses: a host that has the virtual IPs and no filter would answer everybody.
 #include "agent/agent.hpp"
 
+#include "agent/capture_source.hpp"
 #include "agent/clock.hpp"
 #include "agent/event_log.hpp"
 #include "agent/explain.hpp"
@@ -147,6 +148,7 @@ void Agent::run() {
         look_after_services();
         count_connections();
         look_after_draining();
+        showing_.expire(boot_now());
         neighbours_.set_answering(node_.answers(boot_now()));
         neighbours_.handle();
         obey_signals();
@@ -364,6 +366,10 @@ void Agent::add_commands() {
     });
     commands_.add("explain", [this](const auto &args) {
         return explain(args, config_, node_, *datapath_, boot_now());
+    });
+    commands_.add("capture", [this](const auto &args) {
+        showing_.ask(args, boot_now());
+        return capture_source(config_, interface_, node_, *datapath_, boot_now());
     });
     commands_.add("events",
                   [this](const auto &) { return events(node_.events(), boot_now()); });

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "agent/administration.hpp"
+#include "agent/capture_source.hpp"
 #include "agent/commands.hpp"
 #include "agent/config.hpp"
 #include "agent/control.hpp"
@@ -105,6 +106,7 @@ class Agent {
     Relay relay_;
     Administration administration_;
     Reload reload_;
+    Showing showing_{*datapath_};
 
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to

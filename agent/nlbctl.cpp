@@ -4,6 +4,7 @@
 // the agent for its status and shows a part of it.
 #include "agent/nlbctl.hpp"
 
+#include "agent/capture.hpp"
 #include "agent/config.hpp"
 #include "agent/control.hpp"
 #include "agent/control_client.hpp"
@@ -11,12 +12,14 @@
 #include "agent/nlbctl_nodes.hpp"
 #include "agent/order_arguments.hpp"
 #include "agent/program.hpp"
+#include "agent/random.hpp"
 #include "agent/render.hpp"
 #include "agent/render_parts.hpp"
 #include "agent/version.hpp"
 #include "agent/watch.hpp"
 
 #include <CLI/CLI.hpp>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -29,7 +32,7 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Call { // one invocation: what was asked for, and where the answer goes
-    explicit Call(std::ostream &stream) : out(stream) {}
+    Call(std::ostream &stream, std::ostream &errors) : out(stream), err(errors) {}
 
     std::string command;
     std::string run_dir = kDefaultRunDir;
@@ -41,7 +44,11 @@ struct Call { // one invocation: what was asked for, and where the answer goes
     int interval = 1;           // of watch, in seconds
     std::chrono::milliseconds patience = 2s; // until the agent answers
     bool colour = false;
-    std::ostream &out;
+    bool foreign = false, accepted = false; // of capture, as the four that follow
+    std::string file;
+    std::optional<std::uint64_t> count;
+    std::optional<int> seconds;
+    std::ostream &out, &err;
 };
 
 // Nodes that have not done it, a line each; what --json prints has been printed.
@@ -101,6 +108,25 @@ void watch_live(const Call &call) {
         return Samples{{self, Sample{status, std::chrono::steady_clock::now()}}};
     };
     watch(ask, std::chrono::seconds(call.interval), call.colour);
+}
+
+void capture_packets(const Call &call) {
+    if (call.foreign && call.accepted)
+        throw Usage("capture: --foreign or --accepted; left out, both and all else");
+    CaptureOrder order;
+    order.file = call.file;
+    order.count = call.count;
+    order.seconds = call.seconds;
+    order.json = call.json;
+    Call brief = call;
+    brief.patience = 200ms; // packets come in meanwhile
+    const char *what = call.foreign ? "foreign" : call.accepted ? "accepted" : "everything";
+    const std::string who = std::to_string(getpid()) + "/" + std::to_string(random_bits());
+    const auto ask = [&](bool looking) {
+        brief.arguments = {looking ? what : "nothing", who};
+        return request(brief, "capture");
+    };
+    capture(order, ask, call.out, call.err);
 }
 
 // What became of a command. Throws NotDone, with a line for each node that has not done it.
@@ -191,6 +217,8 @@ constexpr Command kCommands[] = {
     {"events", nullptr, 0, 0, events, "What has changed in the cluster, the newest first"},
     {"explain", "FLOW", 3, 3, explain, "Whose a flow is, and why"},
     {"watch", nullptr, 0, 0, watch_live, "Status and rates, live, on the whole terminal"},
+    {"capture", nullptr, 0, 0, capture_packets,
+     "The packets that come to this node, each with its verdict, to a file or as lines"},
     {"start", "NODE", 0, 1, order, "Take part in the cluster again"},
     {"stop", "NODE", 0, 1, order, "Leave the cluster until start; the agent stays"},
     {"drain", "NODE", 0, 1, drain,
@@ -232,6 +260,17 @@ void add_explain_options(CLI::App &command, Call &call) {
         ->check(CLI::IsMember({"syn", "ack"}));
 }
 
+void add_capture_options(CLI::App &command, Call &call) {
+    command.add_flag("--foreign", call.foreign, "Only what is dropped because another node serves it");
+    command.add_flag("--accepted", call.accepted, "Only what is let in");
+    command.add_option("-w,--write", call.file,
+                       "To this new file, as Wireshark reads it; -: to standard output");
+    command.add_option("--count", call.count, "End after so many packets")
+        ->check(CLI::PositiveNumber);
+    command.add_option("--seconds", call.seconds, "End after so long")
+        ->check(CLI::Range(1, 604800));
+}
+
 void add_watch_options(CLI::App &command, Call &call) {
     command.add_option("--interval", call.interval, "Seconds between two looks")
         ->capture_default_str()
@@ -265,7 +304,7 @@ int run(const Command &command, const Call &call, std::ostream &err) {
 
 int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ostream &err,
                bool colour) {
-    Call call{out};
+    Call call{out, err};
     call.colour = colour;
     CLI::App app{"Looks at a node of an nlbd cluster and changes what it does", "nlbctl"};
     app.set_version_flag("--version", "nlbctl " + std::string(kVersion));
@@ -279,6 +318,7 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
         chosen[sub] = &command;
         if (command.function == drain) add_drain_options(*sub, call);
         if (command.function == explain) add_explain_options(*sub, call);
+        if (command.function == capture_packets) add_capture_options(*sub, call);
         if (command.function == watch_live) add_watch_options(*sub, call);
         if (!command.argument) continue;
         sub->add_option(command.argument, call.arguments, kArgumentHelp.at(command.argument))

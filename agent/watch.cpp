@@ -4,55 +4,20 @@
 
 #include "agent/clock.hpp"
 #include "agent/screen.hpp"
+#include "agent/signal_events.hpp"
 
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
 namespace agent {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// As readable events, so that none comes in the middle of drawing.
-class WatchSignals {
-  public:
-    WatchSignals() {
-        sigset_t set;
-        sigemptyset(&set);
-        for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH})
-            sigaddset(&set, signal);
-        sigprocmask(SIG_BLOCK, &set, &before_);
-        descriptor_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-        if (descriptor_ < 0)
-            throw std::runtime_error("open signalfd: " + std::generic_category().message(errno));
-    }
-    ~WatchSignals() {
-        close(descriptor_);
-        sigprocmask(SIG_SETMASK, &before_, nullptr);
-    }
-    WatchSignals(const WatchSignals &) = delete;
-    WatchSignals &operator=(const WatchSignals &) = delete;
-
-    int descriptor() const { return descriptor_; }
-    int next() { // 0: none is waiting
-        signalfd_siginfo info{};
-        return read(descriptor_, &info, sizeof info) == sizeof info
-                   ? static_cast<int>(info.ssi_signo)
-                   : 0;
-    }
-
-  private:
-    sigset_t before_{};
-    int descriptor_ = -1;
-};
 
 // Which part of a page is seen.
 struct Position {
@@ -124,7 +89,7 @@ std::string foot(const Page &page, std::size_t rows) {
 }
 
 // False: enough.
-bool obey(WatchSignals &signals, Screen &screen) {
+bool obey(SignalEvents &signals, Screen &screen) {
     while (const int signal = signals.next()) {
         if (signal != SIGWINCH) return false;
         screen.resize();
@@ -136,7 +101,7 @@ bool obey(WatchSignals &signals, Screen &screen) {
 
 void watch(const Ask &ask, std::chrono::milliseconds every, bool colour) {
     Watch watch(ask, every); // before the screen: who finds no agent says so as every command does
-    WatchSignals signals;
+    SignalEvents signals({SIGINT, SIGTERM, SIGHUP, SIGWINCH});
     Screen screen(colour);
     Position position;
     for (;;) {

@@ -84,6 +84,14 @@ struct Verdict {
     std::int32_t bucket;  // -1: none
 };
 
+// Which packets are shown to `nlbctl capture`.
+enum class Shown {
+    nothing,
+    everything, // for a virtual IP: let in or dropped
+    accepted,   // let in
+    foreign,    // dropped because another node serves it
+};
+
 class Datapath {
   public:
     virtual ~Datapath() = default; // detaches and removes everything unless keep() was called
@@ -121,6 +129,10 @@ class Datapath {
 
     // Packets of each table (as in Tables) that were let in and dropped.
     virtual std::vector<RuleCounter> rule_counters() const { return {}; }
+    // The id of the XDP program, for capture_xdp; 0: there is none.
+    virtual std::uint32_t program() const { return 0; }
+    // From now on to who looks (capture.hpp). At first nothing.
+    virtual void show(Shown) {}
     // Whether this process found a predecessor's tables, lease, guarded and lingering groups and counters, in
     // effect all the while, and goes on with them: same layout, interface and settings.
     virtual bool adopted() const { return false; }

@@ -189,7 +189,9 @@ struct nlb_state {
     __u32 active_config;
     __u64 lease_ns; /* CLOCK_BOOTTIME; nothing is served from then on */
     __u64 own_mac;  /* six bytes in order, then two of zero */
-    __u64 zero[3];
+    __u32 captured; /* a bit for each reason whose frames are shown: capture_record.h */
+    __u32 nothing;
+    __u64 zero[2];
     __u64 guarded[NLB_GROUPS / 64];
     __u64 lingering[NLB_GROUPS / 64];
     struct nlb_verdict judged; /* written by the judge program */

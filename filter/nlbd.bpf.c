@@ -15,6 +15,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "filter/capture_record.h"
 #include "filter/verdict.h"
 
 char nlbd_license[] SEC("license") = "Dual BSD/GPL";
@@ -33,6 +34,20 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 4096);
 } alarm SEC(".maps");
+
+/* Where frames are shown to `nlbctl capture`, and what each processor has to know for that. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+    __uint(key_size, sizeof(__u32));
+    __uint(value_size, sizeof(__u32));
+} shown SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct nlb_shown);
+} shown_counts SEC(".maps");
 
 /* The kernel's, as far as we look into it; CO-RE finds the field wherever this kernel keeps it. */
 struct tcp_request_sock {
@@ -208,10 +223,30 @@ NLB_INLINE void readdress(struct xdp_md *frame) {
     *(__u16 *)(mac + 4) = (__u16)(state.own_mac >> 32);
 }
 
+/* Out of the way of the others: only while somebody looks. A full ring and a full second are
+ * counted; this never waits. */
+__noinline int show(struct xdp_md *frame, __u64 word) {
+    __u32 zero = 0, length = (__u32)bpf_xdp_get_buff_len(frame);
+    struct nlb_shown *mine = bpf_map_lookup_elem(&shown_counts, &zero);
+    if (!mine) return 0;
+    struct nlb_capture_record record = {bpf_ktime_get_boot_ns(), word, length,
+                                        length < NLB_CAPTURE_MOST ? length : NLB_CAPTURE_MOST};
+    if (record.boot_ns - mine->second_ns >= 1000000000) {
+        mine->second_ns = record.boot_ns;
+        mine->in_second = 0;
+    }
+    if (mine->in_second++ >= NLB_CAPTURE_A_SECOND ||
+        bpf_perf_event_output(frame, &shown, (__u64)record.captured << 32 | BPF_F_CURRENT_CPU,
+                              &record, sizeof record) != 0)
+        mine->lost++;
+    return 0;
+}
+
 SEC("xdp.frags")
 int nlbd_xdp(struct xdp_md *frame) {
     __u64 word = nlb_decide(frame, &state, cursor_of(frame));
     count(NLB_WORD_COUNTER(word));
+    if (state.captured >> NLB_WORD_REASON(word) & 1) show(frame, word);
     if (NLB_WORD_REASON(word) > NLB_LAST_PASSED) return XDP_DROP;
     if (NLB_WORD_REASON(word) <= NLB_LAST_TAKEN) readdress(frame);
     return XDP_PASS;

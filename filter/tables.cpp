@@ -151,6 +151,21 @@ std::string_view reason_name(std::uint32_t reason) {
 
 bool drops(std::uint32_t reason) { return reason > NLB_LAST_PASSED; }
 
+std::uint32_t shown_reasons(Shown what) {
+    constexpr std::uint32_t taken = (2u << NLB_LAST_TAKEN) - 1, passed = (2u << NLB_LAST_PASSED) - 1;
+    switch (what) {
+    case Shown::nothing:
+        return 0;
+    case Shown::accepted:
+        return taken;
+    case Shown::foreign:
+        return 1u << NLB_FOREIGN | 1u << NLB_FOREIGN_FRAGMENT;
+    case Shown::everything:
+        break;
+    }
+    return taken | ~passed;
+}
+
 Verdict to_verdict(const nlb_verdict &verdict) {
     return {reason_name(verdict.reason), drops(verdict.reason),
             verdict.table == NLB_UNCOVERED ? -1 : verdict.table, verdict.bucket};

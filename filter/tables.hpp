@@ -25,6 +25,9 @@ std::uint64_t mac_word(const MacAddress &mac);
 std::string_view reason_name(std::uint32_t reason);
 bool drops(std::uint32_t reason);
 
+// nlb_state's `captured`.
+std::uint32_t shown_reasons(Shown what);
+
 // In the terms of datapath.hpp: -1 for uncovered traffic.
 Verdict to_verdict(const nlb_verdict &verdict);
 

@@ -6,6 +6,7 @@
 #include "filter/xdp_attach.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
@@ -167,6 +168,11 @@ class XdpDatapath final : public StateDatapath {
             fail("judge a frame", -error);
         return to_verdict(state_.judged);
     }
+
+    void show(Shown what) override {
+        std::atomic_ref(state_.captured).store(shown_reasons(what), std::memory_order_relaxed);
+    }
+    std::uint32_t program() const override { return program_id(programs_.xdp()); }
 
     bool adopted() const override { return programs_.adopted; }
 

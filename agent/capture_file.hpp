@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The file that captured packets go to. It never overwrites one, and however it ends, what is in it is
+// whole blocks: what a full disk has cut off is taken away again.
+#pragma once
+
+#include "filter/descriptor.hpp"
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+
+namespace agent {
+
+class CaptureFile {
+  public:
+    // "-": the stream. A path that is a pipe or a device is written to, a regular file must be new.
+    CaptureFile(const std::string &path, std::ostream &stream); // throws, "write FILE: cause"
+
+    void write(const std::string &blocks); // throws likewise
+
+  private:
+    [[noreturn]] void fail();
+
+    std::string path_;
+    std::ostream &stream_;
+    filter::Descriptor file_;
+    std::int64_t whole_ = 0; // bytes that are
+};
+
+} // namespace agent

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `nlbctl capture` has to know of the agent: where the packets are to be seen, and whose they
+// are. The agent is asked for it about twice a second and has nothing else to do with a capture:
+// packets go past it. Owners follow from the view, so nlbctl works them out itself.
+#pragma once
+
+#include "agent/commands.hpp"
+#include "agent/config.hpp"
+#include "agent/node.hpp"
+#include "filter/datapath.hpp"
+#include "heartbeat/ownership.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+// The agent's side.
+Json capture_source(const Config &config, const std::string &interface, Node &node,
+                    const filter::Datapath &datapath, heartbeat::Time now);
+
+// Packets are shown for as long as somebody asks for it: who was killed asks no more.
+class Showing {
+  public:
+    explicit Showing(filter::Datapath &datapath) : datapath_(datapath) {
+        datapath_.show(filter::Shown::nothing); // whatever was adopted
+    }
+
+    // args: everything, accepted, foreign or nothing any more; and who asks, by a name that nobody else has. Throws
+    // Failed, and Refused when another one is looking.
+    void ask(const Commands::Arguments &args, heartbeat::Time now);
+    void expire(heartbeat::Time now);
+
+    static constexpr heartbeat::Duration kHolds = std::chrono::seconds(3);
+
+  private:
+    filter::Datapath &datapath_;
+    std::string to_; // empty: nobody
+    heartbeat::Time until_{};
+};
+
+// nlbctl's side: the names behind a verdict.
+class PacketOwners {
+  public:
+    void update(const Json &source); // what capture_source has said
+
+    std::optional<std::string> rule(const filter::Verdict &verdict) const; // nothing: none, uncovered
+    std::optional<std::string> owner(const filter::Verdict &verdict) const; // nothing: nobody, or no bucket
+
+  private:
+    Json known_; // of the last update: most tell nothing new
+    std::vector<std::string> rules_;
+    std::map<heartbeat::NodeId, std::string> nodes_;
+    std::vector<std::shared_ptr<const heartbeat::OwnerTable>> owners_;
+};
+
+// "drop foreign: rule http, bucket 123, owner web2": a packet's comment.
+std::string verdict_text(const filter::Verdict &verdict, const PacketOwners &owners);
+
+} // namespace agent
