@@ -35,7 +35,9 @@ NLB_INLINE __u32 nlb_bucket(const struct nlb_hash *hash, __u8 affinity, __u8 fam
         sum ^= family == 4 ? nlb_look_up(hash, 3, source[0] >> 24, 1)
                            : nlb_look_up(hash, 8, source[1], 8);
     if (affinity == NLB_AFFINITY_NONE) sum ^= nlb_look_up(hash, 16, port, 2);
-    return (sum & (NLB_BUCKETS - 1)) ^ hash->mixed[0][sum >> 16 & 0xff] ^ hash->mixed[1][sum >> 24];
+    sum ^= hash->mixed[0][sum >> 16 & 0xff] ^ hash->mixed[1][sum >> 24];
+    nlb_forget(sum);
+    return sum & (NLB_BUCKETS - 1);
 }
 
 #endif

@@ -31,6 +31,15 @@
 #define NLB_ASSERT(condition) _Static_assert(condition, #condition)
 #endif
 
+/* Linux 6.1 forgets the bounds of a number that the compiler keeps on the stack while it is checked,
+ * and those of what is xored; a mask behind this gives it some that it believes, where the compiler
+ * would leave the mask out. */
+#ifdef __bpf__
+#define nlb_forget(number) __asm__ volatile("" : "+r"(number))
+#else
+#define nlb_forget(number) (void)(number)
+#endif
+
 /* Every verdict has one of these reasons, and every reason a counter. Taken: the frame enters the
  * host with the interface's own MAC address. Passed: left as it is. Dropped: gone. README.md
  * explains each. */

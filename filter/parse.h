@@ -80,14 +80,6 @@ NLB_LOAD(64)
 #undef NLB_LOAD
 #endif
 
-/* Linux 6.1 forgets the bounds of a number that the compiler keeps on the stack while it is checked;
- * a mask behind this gives it some that it believes, where the compiler would leave the mask out. */
-#ifdef __bpf__
-#define nlb_forget(number) __asm__ volatile("" : "+r"(number))
-#else
-#define nlb_forget(number) (void)(number)
-#endif
-
 /* The next `size` bytes, or null when they cannot be read. */
 NLB_INLINE const __u8 *nlb_take(struct nlb_cursor *cursor, __u32 size) {
     const __u8 *bytes = cursor->at;
