@@ -16,14 +16,16 @@ using heartbeat::Duration;
 using heartbeat::RuleBits;
 using heartbeat::Time;
 
-constexpr Duration kLookEvery = 50ms;
+// On turns that the loop takes anyway, since a turn costs more than a look; 30 ms after the last one
+// it is woken for it.
+constexpr Duration kLookEvery = 20ms, kWakeAfter = 30ms;
 constexpr Duration kRetryEnd = 10ms;
 constexpr int kLookShare = 20; // of the time, one part at most
 // For so long after its service has gone a node drops new connections, for somebody else is about
 // to take them. If nobody does, the host's stack refuses them, as it would without nlbd.
 constexpr Duration kSomebodyElse = 1s;
 
-constexpr unsigned kListenerRise = 2, kListenerFall = 1; // looks, 50 ms apart
+constexpr unsigned kListenerRise = 3, kListenerFall = 1; // looks
 
 RuleBits bit(std::size_t rule) { return RuleBits{1} << rule; }
 
@@ -140,10 +142,11 @@ std::string Health::text(const Examined &one, Time now) {
 // What could not be looked at stays as it was.
 void Health::look(Time now) {
     next_look_ = now + kLookEvery;
+    wake_to_look_ = now + kWakeAfter;
     const bool needed = std::ranges::any_of(
         rules_, [](const Examined &one) { return asks_listeners(one.rule); });
     if (!needed) {
-        next_look_ = heartbeat::kNever;
+        next_look_ = wake_to_look_ = heartbeat::kNever;
         return;
     }
     try {
@@ -151,6 +154,7 @@ void Health::look(Time now) {
         const std::vector<Listener> listeners = tools_.list_listeners();
         const Duration took = std::chrono::steady_clock::now() - begun;
         next_look_ = now + std::max(kLookEvery, kLookShare * took);
+        wake_to_look_ = std::max(wake_to_look_, next_look_);
         look_failure_.clear();
         for (Examined &one : rules_)
             if (asks_listeners(one.rule)) look_for(one, listeners, now);
@@ -260,7 +264,7 @@ std::vector<pollfd> Health::descriptors() const {
 }
 
 Time Health::wake_at() const {
-    Time until = next_look_;
+    Time until = wake_to_look_;
     for (const Examined &one : rules_)
         if (one.check)
             until = std::min(until, one.under_way ? one.begun + one.rule.health.timeout : one.next);

@@ -90,7 +90,7 @@ class Health {
     filter::Datapath &datapath_;
     HealthTools tools_;
     std::vector<Examined> rules_;
-    heartbeat::Time next_look_{};
+    heartbeat::Time next_look_{}, wake_to_look_{}; // not before, and at the latest
     std::string look_failure_; // why listeners could not be listed
 };
 

@@ -284,15 +284,15 @@ BOOST_AUTO_TEST_CASE(a_missed_service_is_looked_for_at_once_and_is_gone_or_not) 
     BOOST_TEST(looks == before + 1);
 }
 
-BOOST_AUTO_TEST_CASE(without_traffic_a_look_now_and_then_finds_it_and_two_bring_it_back) {
+BOOST_AUTO_TEST_CASE(without_traffic_a_look_now_and_then_finds_it_and_three_bring_it_back) {
     start();
     listeners.erase(listeners.begin());
     run(60ms);
     BOOST_TEST(!healthy(0));
     listeners.push_back(on("192.0.2.100", 80));
-    run(60ms);
+    run(40ms);
     BOOST_TEST(!healthy(0));
-    BOOST_TEST((run(60ms) == Texts{"rule http: healthy"}));
+    BOOST_TEST((run(40ms) == Texts{"rule http: healthy"}));
     BOOST_TEST(healthy(0));
 }
 
