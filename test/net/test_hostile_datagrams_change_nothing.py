@@ -21,6 +21,10 @@ COUNT = 100_000
 PER_SECOND = 20_000
 
 
+def _buckets(status):
+    return {rule["name"]: rule["buckets"] for rule in status["rules"]}
+
+
 def beats_on_the_wire(cluster, host, seconds=1.5):
     """UDP payloads that a host sends to the heartbeat port."""
     wire, found = watcher(cluster.switch, host), []
@@ -109,7 +113,7 @@ def test():
             check(counts["too_short"] and counts["too_long"], f"web{node}: no wrong size counted")
             check(after["view"] == before[node]["view"], f"web{node}: the view has changed")
             check(cluster.members(after) == [1, 2, 3], f"web{node}: the members have changed")
-            check(after["rules"] == before[node]["rules"], f"web{node}: its buckets have changed")
+            check(_buckets(after) == _buckets(before[node]), f"web{node}: its buckets have changed")
             check(cluster.log(node).count("\n") < 1000, f"web{node} has logged what came from the network")
         check_tcp(cluster, flows.many(2000, VIP4, 7001))
 
