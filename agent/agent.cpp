@@ -4,6 +4,7 @@
 // before the addresses: a host that has the virtual IPs and no filter would answer everybody.
 #include "agent/agent.hpp"
 
+#include "agent/attach.hpp"
 #include "agent/capture_source.hpp"
 #include "agent/clock.hpp"
 #include "agent/event_log.hpp"
@@ -30,12 +31,14 @@ constexpr Time kHealEvery = 1s;
 // read when so many have been, and a flood cannot keep the agent from judging its time-outs.
 constexpr int kDatagramsATurn = 8192;
 
-HostWish host_wish(const Config &config, const NodeConfig &self) {
+HostWish host_wish(const Config &config, const NodeConfig &self,
+                   const filter::Datapath &datapath) {
     return {.interface = clients_interface(config, self),
             .silent_interfaces = heartbeat_interfaces(config, self),
             .virtual_ips = config.virtual_ips,
             .cluster_mac = cluster_mac(config),
-            .cluster_group = cluster_group(config)};
+            .cluster_group = cluster_group(config),
+            .entrance = datapath.entrance()};
 }
 
 Serving make_serving(const heartbeat::Settings &settings, const Config &config) {
@@ -98,10 +101,9 @@ Agent::Agent(const AgentOptions &options)
       interface_index_(index_of(interface_)),              // 0: the filter will say so
       run_dir_(options.run_dir),                           // with a bpffs, for this agent alone
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
-      datapath_(
-          filter::attach_xdp(interface_, xdp_mode(config_, self_), run_dir_.bpf(),
-                             filter_settings(config_, key_, orders_))), // drops everything as yet
-      host_(host_wish(config_, self_), run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
+      datapath_(attach_datapath(config_, self_, run_dir_, filter_settings(config_, key_, orders_),
+                                steps_down_)), // drops everything as yet
+      host_(host_wish(config_, self_, *datapath_), run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
       neighbours_(interface_, config_.virtual_ips, cluster_mac(config_)), // silent as yet
       multicast_router_(make_multicast_router(config_, interface_)),
       witness_(make_witness(config_, interface_)),
@@ -135,9 +137,12 @@ Agent::~Agent() {
 void Agent::run() {
     for (const std::string &line : without_)
         log::info(line);
+    for (const std::string &line : steps_down_)
+        log::warn("datapath: steps down (" + line + ")");
     log::info(std::string("agent: ") + (node_.resumed() ? "resumes" : "started") + " (cluster=" +
               config_.cluster_name + " node=" + self_.name + " interface=" + interface_ +
-              " xdp=" + std::string(filter::to_string(datapath_->mode())) + ")");
+              " datapath=" + std::string(datapath_->kind()) + " mode=" +
+              std::string(filter::to_string(datapath_->mode())) + ")");
     administration_.take_up();
     while (!has_left()) {
         wait();
@@ -314,8 +319,19 @@ void Agent::look_after_interface() {
                 ": the interface was removed; start nlbd again when it is back");
 }
 
+void Agent::heal_filter() {
+    if (!failure_.empty()) return;
+    try {
+        for (const std::string &line : datapath_->heal())
+            log::warn("datapath: put back (" + line + ")");
+    } catch (const std::exception &error) {
+        log::warn(std::string("datapath: not as it should be (") + error.what() + ")");
+    }
+}
+
 // Whoever detached the filter has silenced this node: the others are to have its buckets.
 void Agent::look_after_filter() {
+    heal_filter();
     const bool filtering = datapath_->mode() != filter::Mode::none;
     if (filtering == filtering_ || !failure_.empty()) return;
     filtering_ = filtering;

@@ -72,6 +72,7 @@ class Agent {
     void look_after_host();
     void look_after_interface();
     void look_after_filter();
+    void heal_filter();
     void look_after_bridges(bool link_changed);
     bool has_left() const;
 
@@ -89,6 +90,7 @@ class Agent {
     int interface_index_;
     RunDir run_dir_;
     HostLock interface_lock_;
+    std::vector<std::string> steps_down_; // why the datapath is not the one that was tried first
     std::unique_ptr<filter::Datapath> datapath_;
     HostSetup host_;
     Neighbours neighbours_;

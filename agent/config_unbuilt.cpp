@@ -17,8 +17,6 @@ struct Limit {
 };
 
 const Limit kLimits[] = {
-    {"cluster", "datapath", {"auto", "xdp", "xdp-native", "xdp-generic"}},
-    {"node", "datapath", {"auto", "xdp", "xdp-native", "xdp-generic"}},
     {"metrics", "listen", {}},
 };
 

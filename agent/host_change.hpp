@@ -26,7 +26,7 @@ namespace agent {
 
 struct HostChange {
     enum class Kind {
-        sysctl,     // /proc/sys/net/ipv4/conf/DEVICE/what: before -> value
+        sysctl,     // /proc/sys/net/ipv4/conf/DEVICE/what, or what begins with ipv6/: before -> value
         group,      // a static link-layer group: what
         address,    // an IP address with full prefix length: what
         membership, // of an IPv4 group, reported by the kernel: what

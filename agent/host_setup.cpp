@@ -23,6 +23,17 @@ HostChange hearing(const HostWish &wish, int index) {
     return {kind, index, wish.interface, filter::to_string(wish.cluster_mac), 0, 0};
 }
 
+bool has_ipv6(const HostWish &wish) {
+    return !std::ranges::all_of(wish.virtual_ips, &filter::IpAddress::is_v4);
+}
+
+void lock_out_originals(const HostWish &wish, int index, std::vector<HostChange> &changes) {
+    const std::string name = "drop_unicast_in_l2_multicast";
+    changes.push_back({Kind::sysctl, index, wish.interface, name, 0, 1});
+    if (has_ipv6(wish))
+        changes.push_back({Kind::sysctl, index, wish.interface, "ipv6/" + name, 0, 1});
+}
+
 // In the order in which they are made: silent first, then able to hear, then able to accept.
 std::vector<HostChange> wished_changes(const HostWish &wish) {
     std::vector<HostChange> changes;
@@ -35,11 +46,15 @@ std::vector<HostChange> wished_changes(const HostWish &wish) {
     silence(wish.interface);
     for (const auto &other : wish.silent_interfaces)
         if (other != wish.interface) silence(other);
-    if (const auto found = find_interface(wish.interface))
+    if (const auto found = find_interface(wish.interface)) {
+        if (!wish.entrance.empty()) lock_out_originals(wish, found->index, changes);
         changes.push_back(hearing(wish, found->index));
-    if (const auto lo = find_interface("lo"))
-        for (const auto &address : wish.virtual_ips)
-            changes.push_back({Kind::address, lo->index, "lo", filter::to_string(address), 0, 0});
+    }
+    for (const auto &device : {std::string("lo"), wish.entrance})
+        if (const auto found = find_interface(device))
+            for (const auto &address : wish.virtual_ips)
+                changes.push_back(
+                    {Kind::address, found->index, device, filter::to_string(address), 0, 0});
     return changes;
 }
 
@@ -93,7 +108,7 @@ void refuse_impossible(const HostWish &wish, const HostState &state) {
             require_ipv6(wish.interface, address);
         }
         for (const auto &holder : state.holders(address))
-            if (holder != "lo")
+            if (holder != "lo" && holder != wish.entrance)
                 throw std::runtime_error("virtual IP " + filter::to_string(address) +
                                          ": is an address of " + holder +
                                          " already; remove it there, nlbd puts it on lo");

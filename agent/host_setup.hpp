@@ -8,6 +8,9 @@
 //     the source of a connection or of an ARP request of its own, which would spread this node's
 //     MAC for a virtual IP.
 //   - arp_ignore >= 1 and arp_announce >= 2 on every interface that should be silent
+//   - where accepted frames have another entrance (pcap), the virtual IPs there as well, and
+//     drop_unicast_in_l2_multicast on the interface: their originals came to the cluster's MAC. That
+//     is a second lock behind the filter's own
 //   - what makes the interface accept the cluster MAC: a static link-layer group (multicast), a
 //     second unicast MAC (unicast), or an address with the autojoin flag, for which the kernel is a
 //     member of the group and reports that to switches (igmp). Unlike a socket's membership each of
@@ -40,6 +43,7 @@ struct HostWish {
     filter::MacAddress cluster_mac{};
     std::optional<filter::IpAddress>
         cluster_group{}; // igmp: the IPv4 group that the cluster MAC belongs to
+    std::string entrance{}; // of accepted frames, where that is not the interface itself
 };
 
 class HostSetup {

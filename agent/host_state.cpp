@@ -21,8 +21,11 @@ namespace {
 
 using Kind = HostChange::Kind;
 
+// "arp_ignore" is one of IPv4's, "ipv6/accept_ra" one of IPv6's.
 std::string sysctl_path(const std::string &device, const std::string &name) {
-    return "/proc/sys/net/ipv4/conf/" + device + "/" + name;
+    const bool ipv6 = name.starts_with("ipv6/");
+    return std::string("/proc/sys/net/") + (ipv6 ? "ipv6" : "ipv4") + "/conf/" + device + "/" +
+           (ipv6 ? name.substr(5) : name);
 }
 
 void write_sysctl(const std::string &device, const std::string &name, int value) {
@@ -106,9 +109,11 @@ void HostState::refresh() {
 
 bool HostState::stands(const HostChange &change) const {
     switch (change.kind) {
-    case Kind::sysctl: // the kernel takes the larger of the two
-        return std::max(read_sysctl("all", change.what), read_sysctl(change.device, change.what)) >=
-               change.value;
+    case Kind::sysctl: { // of IPv4's the kernel takes the larger of the two
+        const int own = read_sysctl(change.device, change.what);
+        const bool alone = change.what.starts_with("ipv6/");
+        return (alone ? own : std::max(own, read_sysctl("all", change.what))) >= change.value;
+    }
     case Kind::group:
         return groups_.contains({change.index, change.what});
     case Kind::mac:

@@ -57,6 +57,9 @@ const Words kReasons = {
     {"udp_length", "the UDP length is wrong"},
     {"icmp_quote", "an ICMP error about something that was not sent from here"},
     {"unfiltered", "the XDP program has not seen it"},
+    {"capture_full", "frames came faster than they could be judged"},
+    {"capture_cut", "it is longer than a capture holds"},
+    {"tap_refused", "the TAP device did not take it"},
 };
 
 std::string sentence(const Words &words, const std::string &code) {

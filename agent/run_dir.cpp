@@ -19,18 +19,18 @@ namespace agent {
 namespace {
 
 constexpr const char *kMountSource =
-    "nlbd"; // what /proc/self/mountinfo shows as the source of our bpffs
+    "nlbd"; // what /proc/self/mountinfo shows as the source of our mounts
 
 [[noreturn]] void fail(const std::string &what, const std::string &way_out) {
     throw std::runtime_error(what + ": " + std::generic_category().message(errno) + "; " + way_out);
 }
 
-bool is_bpffs(const std::string &path) {
+bool is_on(const std::string &path, long magic) {
     struct statfs about {};
-    return statfs(path.c_str(), &about) == 0 && static_cast<long>(about.f_type) == BPF_FS_MAGIC;
+    return statfs(path.c_str(), &about) == 0 && static_cast<long>(about.f_type) == magic;
 }
 
-// Whether an agent has mounted the bpffs there. Fields of mountinfo: proc(5).
+// Whether an agent has mounted what is there. Fields of mountinfo: proc(5).
 bool mounted_by_agent(const std::string &path) {
     std::ifstream mounts("/proc/self/mountinfo");
     const std::string point = std::filesystem::weakly_canonical(path);
@@ -43,10 +43,23 @@ bool mounted_by_agent(const std::string &path) {
             continue;
         std::string type, source;
         fields >> type >> source;
-        if (where == point)
-            ours = type == "bpf" && source == kMountSource; // the last one is on top
+        if (where == point) ours = source == kMountSource; // the last one is on top
     }
     return ours;
+}
+
+void mount_on(const std::string &path, const char *type, long magic, const char *options) {
+    if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) fail("make " + path, "run it as root");
+    if (is_on(path, magic)) return;
+    if (mount(kMountSource, path.c_str(), type, MS_NOSUID | MS_NODEV | MS_NOEXEC, options) != 0)
+        fail("mount a " + std::string(type == std::string("bpf") ? "bpffs" : type) + " on " + path,
+             "run it as root, with CAP_SYS_ADMIN, or mount one there before");
+}
+
+// What was not made by an agent, or holds something, stays.
+void unmount(const std::string &path) {
+    if (mounted_by_agent(path)) umount2(path.c_str(), 0);
+    rmdir(path.c_str());
 }
 
 std::string marker(const std::string &run_dir) { return run_dir + "/made-by-nlbd"; }
@@ -68,12 +81,6 @@ RunDir::RunDir(const std::string &path) : path_(path) {
         rmdir(path_.c_str()); // in vain when another agent is in there, which is meant
         throw;
     }
-    try {
-        mount_bpf();
-    } catch (...) {
-        remove();
-        throw;
-    }
 }
 
 RunDir::~RunDir() { remove(); }
@@ -90,21 +97,18 @@ void RunDir::make() {
     fail("use run dir " + path_, way_out);
 }
 
-void RunDir::mount_bpf() {
-    if (mkdir(bpf().c_str(), 0700) != 0 && errno != EEXIST) fail("make " + bpf(), "run it as root");
-    if (is_bpffs(bpf())) return;
-    if (mount(kMountSource, bpf().c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") !=
-        0)
-        fail("mount a bpffs on " + bpf(),
-             "run it as root, with CAP_SYS_ADMIN, or mount one there before");
+void RunDir::mount_bpf() { mount_on(bpf(), "bpf", BPF_FS_MAGIC, "mode=0700"); }
+
+void RunDir::mount_tables() {
+    mount_on(tables(), "tmpfs", TMPFS_MAGIC, "mode=0700,size=16m"); // /run is one already
 }
 
 // Each step fails harmlessly when there is nothing to remove or somebody else's files are in the
 // way.
 void RunDir::remove() {
     const bool made_here = std::filesystem::exists(marker(path_));
-    if (mounted_by_agent(bpf())) umount2(bpf().c_str(), 0);
-    if (!is_bpffs(bpf())) rmdir(bpf().c_str());
+    unmount(bpf());
+    unmount(tables());
     unlink((path_ + "/lock").c_str());
     rmdir((path_ + "/state").c_str()); // where no orders are
     if (!made_here || holds_more_than_marker(path_)) return;

@@ -65,7 +65,9 @@ void say_since_when(heartbeat::Status &status, heartbeat::Time now) {
 
 Json node_reason(const StatusSources &sources, const heartbeat::Status &status) {
     if (sources.datapath.mode() == filter::Mode::none)
-        return "the filter was detached from " + sources.interface + "; start nlbd again";
+        return sources.datapath.kind() == "xdp"
+                   ? "the filter was detached from " + sources.interface + "; start nlbd again"
+                   : "frames cannot be filtered on " + sources.interface + " at present";
     if (status.state == heartbeat::NodeState::draining) {
         const auto &census = sources.census;
         return draining(census ? std::optional(census->total()) : std::nullopt);
@@ -247,7 +249,7 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"reason", node_reason(sources, status)},
             {"view", view_part(status)},
             {"datapath",
-             {{"kind", "xdp"},
+             {{"kind", sources.datapath.kind()},
               {"mode", filter::to_string(sources.datapath.mode())},
               {"interface", sources.interface}}},
             {"members", members},

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -114,7 +115,11 @@ class Datapath {
     virtual void set_disabled(std::size_t rule, bool disabled) = 0;
 
     virtual std::vector<Counter> counters() const = 0; // every reason, in a stable order
+    virtual std::string_view kind() const = 0;         // "xdp", "pcap"
     virtual Mode mode() const = 0;                     // as the kernel reports it now, not as it was asked for
+    // By which interface accepted frames enter the host when it is not the one where they arrive: it is to have
+    // the virtual IPs as well. Empty: they are let in where they are.
+    virtual std::string entrance() const { return {}; }
     // Runs the loaded program on one Ethernet frame without sending it anywhere.
     virtual Verdict judge(const std::vector<std::uint8_t> &frame) = 0;
 
@@ -140,16 +145,34 @@ class Datapath {
     // kNoteBytes. A process that is killed while it notes leaves the former note.
     virtual std::vector<std::uint8_t> note() const { return {}; }
     virtual void set_note(const std::vector<std::uint8_t> &) {}
+    // To be called about once a second: puts back what somebody has taken away, where that is possible while
+    // the agent runs. A line for each thing, for the log. Throws when something cannot be put back.
+    virtual std::vector<std::string> heal() { return {}; }
     // From here on the destructor leaves everything in place for a successor.
     virtual void keep() {}
+};
+
+// Another nlbd's datapath is in front of the interface, or the remains of one of another run dir.
+struct Occupied : std::runtime_error {
+    using std::runtime_error::runtime_error;
 };
 
 enum class XdpMode { best, native, generic }; // best: generic on veth, else native where the driver has it
 
 // Loads and attaches the XDP and tc programs to the interface (in the calling process's network namespace).
 // pin_dir: a bpffs directory for links and maps, so that they outlive the process.
+// steps_down: why it is not the mode that was tried first, a line each.
 // Throws std::runtime_error, "verb object: cause", with the way out; nothing is left behind then.
 std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode, const std::string &pin_dir,
-                                     const Settings &settings);
+                                     const Settings &settings, std::vector<std::string> *steps_down = nullptr);
+
+// Captures, judges and delivers in a thread of this process. directory: on a tmpfs, for what outlives it.
+// Throws likewise.
+std::unique_ptr<Datapath> attach_pcap(const std::string &interface, const std::string &directory,
+                                      const Settings &settings);
+
+// What an agent that was killed has left of the other datapath, once this process's own is in its place.
+void remove_xdp(const std::string &interface, const std::string &pin_dir);
+void remove_pcap(const std::string &interface, const std::string &directory);
 
 } // namespace filter

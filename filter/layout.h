@@ -72,7 +72,10 @@
     X(TCP_HEADER, "tcp_header")                   /* data offset is wrong */                       \
     X(UDP_LENGTH, "udp_length")                   /* length field is wrong */                      \
     X(ICMP_QUOTE, "icmp_quote") /* error about something that was not sent here */                 \
-    X(UNFILTERED, "unfiltered") /* tc: the XDP program has not seen this frame */
+    X(UNFILTERED, "unfiltered")     /* tc: the XDP program has not seen this frame */              \
+    X(CAPTURE_FULL, "capture_full") /* pcap: came faster than they were judged, so was not */      \
+    X(CAPTURE_CUT, "capture_cut")   /* pcap: longer than a capture holds, so was not judged */     \
+    X(TAP_REFUSED, "tap_refused")   /* pcap: accepted, but the TAP device was gone or down */
 
 enum nlb_reason {
 #define X(name, text) NLB_##name,
@@ -85,7 +88,7 @@ enum nlb_reason {
 
 /* Changes with every change of anything below, so that a successor knows whether it can adopt the
  * tables. */
-#define NLB_LAYOUT 5
+#define NLB_LAYOUT 6
 
 #define NLB_BUCKETS 65536
 #define NLB_GROUP_SHIFT 7 /* 128 buckets a group */

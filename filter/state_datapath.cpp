@@ -15,10 +15,6 @@ namespace {
 
 constexpr std::size_t kReasonColumns = 1 << NLB_REASON_BITS;
 
-bool same(const nlb_config &one, const nlb_config &other) {
-    return std::memcmp(&one, &other, sizeof one) == 0;
-}
-
 std::uint64_t packets(const nlb_counters &sum, std::uint32_t reason) {
     std::uint64_t all = 0;
     for (std::size_t i = reason; i < NLB_COUNTERS; i += kReasonColumns)
@@ -43,6 +39,10 @@ void store(Word &shared, std::type_identity_t<Word> value) {
 
 const nlb_config &active_config(const nlb_state &state) {
     return state.config[state.active_config % NLB_CONFIG_BUFFERS];
+}
+
+bool same(const nlb_config &one, const nlb_config &other) {
+    return std::memcmp(&one, &other, sizeof one) == 0;
 }
 
 void forget_tables(nlb_counters &counters) {

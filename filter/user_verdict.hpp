@@ -7,15 +7,16 @@
 #include "filter/layout.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace filter {
 
-// What a socket look-up needs of a TCP packet, in network order as it lies there.
+// What a look-up of sockets needs of a TCP packet, in network order as it lies there.
 struct TcpSegment {
     __u64 source[2], destination[2]; // IPv4 in the first four bytes
     __be16 source_port, destination_port;
-    __be32 acknowledged;
+    __be32 sequence, acknowledged;
     __u8 family; // 4 or 6
     __u8 flags;  // nlb_tcp_flag
 };
@@ -36,6 +37,9 @@ class VerdictHost {
 // The verdict over one Ethernet frame as a word (verdict.h: NLB_WORD_REASON, nlb_verdict_of). The
 // state remembers fragments.
 std::uint64_t decide(nlb_state &state, std::span<const std::uint8_t> frame, VerdictHost &host);
+
+// Nothing when the frame is no well-formed TCP packet, whoever it is for.
+std::optional<TcpSegment> parse_tcp(std::span<const std::uint8_t> frame);
 
 // A word's parts, for those who do not include verdict.h.
 std::uint32_t reason_of(std::uint64_t word);

@@ -36,10 +36,6 @@ using Skeleton = std::unique_ptr<nlbd_bpf, SkeletonDeleter>;
 // Errors are thrown, in one line.
 int keep_quiet(libbpf_print_level, const char *, va_list) { return 0; }
 
-bool same(const nlb_config &one, const nlb_config &other) {
-    return std::memcmp(&one, &other, sizeof one) == 0;
-}
-
 // A predecessor's tables, read-only. Nothing when there are none, or none that this process can
 // read.
 class Found {
@@ -135,17 +131,19 @@ struct Programs {
 class XdpDatapath final : public StateDatapath {
   public:
     XdpDatapath(const std::string &interface, XdpMode mode, const std::string &pin_dir,
-                const Settings &settings)
+                const Settings &settings, std::vector<std::string> *steps_down)
         : StateDatapath(settings.rules.size()), interface_(find_interface(interface)),
           pins_(pin_dir), programs_(settings, interface_, pins_), state_(programs_.skeleton->bss->state),
           alarm_(open_alarm(programs_.alarm())),
-          link_(interface_, mode, programs_.xdp(), pins_.open("link")),
+          link_(interface_, mode, programs_.xdp(), pins_.open("link"), steps_down),
           tc_(interface_, programs_.tc(), Found(pins_.open("state")).made_hook(interface_)) {
         state_.made_clsact = tc_.hook_is_ours();
         pins_.put("state", programs_.state());
         pins_.put("counters", programs_.counters());
         pins_.put("link", link_.fd());
     }
+
+    std::string_view kind() const override { return "xdp"; }
 
     int missed_descriptor() const override { return ring_buffer__epoll_fd(alarm_.get()); }
 
@@ -243,23 +241,20 @@ class XdpDatapath final : public StateDatapath {
 
 } // namespace
 
-std::string_view to_string(Mode mode) {
-    switch (mode) {
-    case Mode::none:
-        return "none";
-    case Mode::native:
-        return "native";
-    case Mode::generic:
-        return "generic";
-    case Mode::tap:
-        return "tap";
-    }
-    return "none";
+std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode,
+                                     const std::string &pin_dir, const Settings &settings,
+                                     std::vector<std::string> *steps_down) {
+    return std::make_unique<XdpDatapath>(interface, mode, pin_dir, settings, steps_down);
 }
 
-std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode,
-                                     const std::string &pin_dir, const Settings &settings) {
-    return std::make_unique<XdpDatapath>(interface, mode, pin_dir, settings);
+// The other way round: what is attached goes first, then what it hung on.
+void remove_xdp(const std::string &interface, const std::string &pin_dir) {
+    if (access((pin_dir + "/state").c_str(), F_OK) != 0) return;
+    const Pins pins(pin_dir); // removes the pins in the end
+    const Descriptor link = pins.open("link"), state = pins.open("state");
+    const Interface where = find_interface(interface);
+    detach_link(link);
+    remove_tc_filter(where.index, Found(state).made_hook(where));
 }
 
 } // namespace filter

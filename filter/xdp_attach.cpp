@@ -16,7 +16,6 @@ namespace filter {
 
 namespace {
 
-constexpr int kEnotsupp = 524; // the kernel's own, which strerror does not know
 constexpr const char *kPinNames[] = {"link", "state", "counters"};
 
 // A place of our own on the tc hook, so that a leftover is found and nobody else's filter is
@@ -60,9 +59,8 @@ std::uint32_t attached_program(const bpf_xdp_query_opts &attached) {
     std::string what = "attach xdp to " + interface.name + ": occupied by XDP program '" + name +
                        "' (id " + std::to_string(id) + "): ";
     if (name == "nlbd_xdp")
-        throw std::runtime_error(what +
-                                 "another nlbd runs on this interface, or was killed: stop it, "
-                                 "or start it again with its own run dir to take it over");
+        throw Occupied(what + "another nlbd runs on this interface, or was killed: stop it, "
+                              "or start it again with its own run dir to take it over");
     throw std::runtime_error(what + "stop what attached it, or `ip link set dev " + interface.name +
                              off + "`, or name another interface");
 }
@@ -93,12 +91,15 @@ int create_link(const Interface &interface, int program, std::uint32_t flags) {
     return bpf_link_create(program, interface.index, BPF_XDP, &options);
 }
 
-Descriptor attach(const Interface &interface, XdpMode mode, int program) {
+Descriptor attach(const Interface &interface, XdpMode mode, int program,
+                  std::vector<std::string> *steps_down) {
     int fd = -EOPNOTSUPP;
     bool try_native =
         mode == XdpMode::native || (mode == XdpMode::best && interface.driver != "veth");
     if (try_native) fd = create_link(interface, program, XDP_FLAGS_DRV_MODE);
     bool lost_race = fd == -EBUSY || fd == -EEXIST;
+    if (fd < 0 && try_native && mode == XdpMode::best && !lost_race && steps_down)
+        steps_down->push_back("native xdp on " + interface.name + ": " + describe(-fd));
     if (fd < 0 && mode != XdpMode::native && !lost_race)
         fd = create_link(interface, program, XDP_FLAGS_SKB_MODE);
     if (fd >= 0) return Descriptor(fd);
@@ -111,12 +112,6 @@ Descriptor attach(const Interface &interface, XdpMode mode, int program) {
 }
 
 } // namespace
-
-void fail(const std::string &what, int error, const std::string &way_out) {
-    int known = error == kEnotsupp ? EOPNOTSUPP : error;
-    throw std::runtime_error(what + ": " + std::strerror(known) +
-                             (way_out.empty() ? "" : ": " + way_out));
-}
 
 Pins::Pins(std::string directory) : directory_(std::move(directory)) {
     bool made = mkdir(directory_.c_str(), 0700) == 0;
@@ -168,15 +163,19 @@ TcFilter::TcFilter(const Interface &interface, int program, bool hook_is_ours)
 }
 
 TcFilter::~TcFilter() {
-    if (kept_) return;
-    bpf_tc_hook hook = tc_hook(index_, BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
-    bpf_tc_detach(&hook, &options);
-    hook = tc_hook(index_, bpf_tc_attach_point(BPF_TC_INGRESS | BPF_TC_EGRESS));
-    if (hook_is_ours_) bpf_tc_hook_destroy(&hook);
+    if (!kept_) remove_tc_filter(index_, hook_is_ours_);
 }
 
-XdpLink::XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned) {
+void remove_tc_filter(int interface_index, bool hook_is_ours) {
+    bpf_tc_hook hook = tc_hook(interface_index, BPF_TC_INGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
+    bpf_tc_detach(&hook, &options);
+    hook = tc_hook(interface_index, bpf_tc_attach_point(BPF_TC_INGRESS | BPF_TC_EGRESS));
+    if (hook_is_ours) bpf_tc_hook_destroy(&hook);
+}
+
+XdpLink::XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned,
+                 std::vector<std::string> *steps_down) {
     if (pinned && is_attached(interface, pinned.get())) {
         if (will_do(mode, attached_mode(interface.index, linked_program(pinned.get())),
                     interface) &&
@@ -188,12 +187,14 @@ XdpLink::XdpLink(const Interface &interface, XdpMode mode, int program, Descript
     } else if (std::uint32_t id = attached_program(query(interface.index)); id != 0) {
         fail_occupied(interface, id);
     }
-    link_ = attach(interface, mode, program);
+    link_ = attach(interface, mode, program, steps_down);
 }
 
 XdpLink::~XdpLink() {
-    if (!kept_) bpf_link_detach(link_.get());
+    if (!kept_) detach_link(link_);
 }
+
+void detach_link(const Descriptor &link) { bpf_link_detach(link.get()); }
 
 Mode attached_mode(int interface_index, std::uint32_t program_id) {
     bpf_xdp_query_opts attached = query(interface_index);

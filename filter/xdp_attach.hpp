@@ -12,6 +12,7 @@
 
 #include "filter/datapath.hpp"
 #include "filter/descriptor.hpp"
+#include "filter/failure.hpp"
 #include "filter/interface.hpp"
 
 namespace filter {
@@ -55,7 +56,9 @@ class TcFilter {
 class XdpLink {
   public:
     // Takes `pinned` over when it is a link to this interface in a mode that will do.
-    XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned);
+    // steps_down: gets why it is not attached in the mode that was tried first.
+    XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned,
+            std::vector<std::string> *steps_down);
     XdpLink(const XdpLink &) = delete;
     ~XdpLink();
 
@@ -67,11 +70,12 @@ class XdpLink {
     bool kept_ = false;
 };
 
+// What a process that was killed has left.
+void detach_link(const Descriptor &link);
+void remove_tc_filter(int interface_index, bool hook_is_ours);
+
 // How the program with this id is attached to the interface, as the kernel says now.
 Mode attached_mode(int interface_index, std::uint32_t program_id);
 std::uint32_t program_id(int program_fd);
-
-// "attach xdp to eth0: Operation not supported: way out"
-[[noreturn]] void fail(const std::string &what, int error, const std::string &way_out = {});
 
 } // namespace filter

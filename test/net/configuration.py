@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configuration file of a test cluster."""
 
+import os
+
 VIP4, VIP6 = "192.0.2.100", "2001:db8::100"
 GROUP, PORT = "239.255.77.77", 7777
+DATAPATH = os.environ.get("NLBD_DATAPATH", "")  # every test runs over each; empty: what `auto` chooses
 
 # One port for each affinity, TCP and UDP.
 RULES = """
@@ -27,8 +30,10 @@ affinity = "network"
 
 
 def configuration(nodes=3, key_file="", name="web", interface="eth0", virtual_ips=(VIP4, VIP6), rules=RULES,
-                  cluster="", heartbeat="", weights=None, extra=""):
-    """TOML text. cluster and heartbeat: more lines of those tables; weights: id -> weight; extra: more tables."""
+                  cluster="", heartbeat="", weights=None, datapaths=None, extra=""):
+    """TOML text. cluster and heartbeat: more lines of those tables; weights, datapaths: by id; extra: more tables."""
+    if DATAPATH and "datapath" not in cluster:
+        cluster += f'\ndatapath = "{DATAPATH}"'
     text = f"""
 [cluster]
 name = "{name}"
@@ -45,6 +50,8 @@ port = {PORT}
         text += f'\n[[node]]\nid = {node}\nname = "web{node}"\n'
         if weights and node in weights:
             text += f"weight = {weights[node]}\n"
+        if datapaths and node in datapaths:
+            text += f'datapath = "{datapaths[node]}"\n'
     for address in virtual_ips:
         text += f'\n[[virtual_ip]]\naddress = "{address}"\n'
     return text + rules + extra

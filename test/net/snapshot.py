@@ -17,6 +17,7 @@ _COMMANDS = {
     "ingress": ("tc", "filter", "show", "dev", "eth0", "ingress"),
     "egress": ("tc", "filter", "show", "dev", "eth0", "egress"),
     "static fdb": ("bridge", "fdb"),
+    "nftables": ("nft", "list", "ruleset"),
 }
 _SYSCTLS = ("/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv6/conf")
 

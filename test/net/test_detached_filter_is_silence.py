@@ -26,7 +26,7 @@ def detach(namespace):
 
 
 def test():
-    with Cluster(nodes=3) as cluster:
+    with Cluster(nodes=3, cluster='datapath = "xdp"') as cluster:
         cluster.start_all()
         cluster.wait_active([1, 2, 3])
         before = cluster.status(2)

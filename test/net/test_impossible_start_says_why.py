@@ -63,22 +63,31 @@ def test():
         os.chmod(cluster.key_file, 0o600)
 
         no_bpf = ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin"]
-        attempt(cluster, 2, "no CAP_SYS_ADMIN either", ["CAP_SYS_ADMIN"], prefix=no_bpf)
+        xdp, pcap = {"datapaths": {2: "xdp"}}, {"datapaths": {2: "pcap"}}
+        attempt(cluster, 2, "no CAP_SYS_ADMIN either", ["CAP_SYS_ADMIN"], prefix=no_bpf, **xdp)
+        attempt(cluster, 2, "pcap without CAP_SYS_ADMIN", ["CAP_SYS_ADMIN"], prefix=no_bpf, **pcap)
         mounted = f"{cluster.directory}/mounted/bpf"  # made by the administrator beforehand
         os.makedirs(mounted)
         subprocess.run(["mount", "-t", "bpf", "bpf", mounted], check=True, timeout=20)
         pins = os.listdir(mounted)
-        attempt(cluster, 2, "no CAP_BPF", ["CAP_BPF"], prefix=no_bpf, run_dir="mounted")
+        attempt(cluster, 2, "no CAP_BPF", ["CAP_BPF"], prefix=no_bpf, run_dir="mounted", **xdp)
         check(os.path.ismount(mounted) and os.listdir(mounted) == pins, "a mount of others was changed")
 
         namespace = cluster.namespace(2)
         foreign = foreign_xdp(cluster)
         for mode in ("xdpgeneric", "xdpdrv"):
             netns.run(namespace, "ip", "link", "set", "dev", "eth0", mode, "obj", foreign, "sec", "xdp")
-            said = attempt(cluster, 2, f"XDP occupied ({mode})", ["eth0", "ip link set"])
+            said = attempt(cluster, 2, f"XDP occupied ({mode})", ["eth0", "ip link set"], **xdp)
             netns.run(namespace, *said.split("`")[1].split())
             check("xdp" not in netns.run(namespace, "ip", "link", "show", "eth0").stdout,
                   f"the way out that was named does not work ({mode})")
+
+        for what, made, removed in (
+                ("a table of others", "nft add table netdev nlbd-eth0", "nft delete table netdev nlbd-eth0"),
+                ("a device of others", "ip link add nlb-eth0 type veth", "ip link delete nlb-eth0")):
+            netns.run(namespace, *made.split())
+            said = attempt(cluster, 2, what, [removed], **pcap)
+            netns.run(namespace, *said.split("`")[1].split())
 
         check(cluster.status(1)["view"] == view, "attempts on another node have changed the view")
         cluster.start(2)
@@ -88,4 +97,5 @@ def test():
         check(len(done.stderr.strip().splitlines()) == 1, f"nlbctl without an agent: not one line: {done.stderr}")
 
 
-main(test)
+if __name__ == "__main__":
+    main(test)

@@ -12,6 +12,7 @@ import os
 import connections
 import flows
 import snapshot
+from configuration import DATAPATH
 from harness import VIP4, VIP6, Cluster, check, main
 from owners import check_shares, check_tcp
 
@@ -20,9 +21,10 @@ LAYOUT, SIZE, ACTIVE_NOTE, NOTES, NOTE_SIZE = 0, 4, 204, 208, 4096
 MAPPED = 16384
 
 
-def change(path, damage):
-    """Has damage(memory) change the beginning of a pinned map."""
-    descriptor = ctypes.CDLL("libbpf.so.1").bpf_obj_get(path.encode())
+def change(run_dir, damage):
+    """Has damage(memory) change the beginning of a pinned map, or of the pcap datapath's file."""
+    path = f"{run_dir}/tables/state" if DATAPATH == "pcap" else f"{run_dir}/bpf/state"
+    descriptor = os.open(path, os.O_RDWR) if DATAPATH == "pcap" else ctypes.CDLL("libbpf.so.1").bpf_obj_get(path.encode())
     check(descriptor >= 0, f"{path} cannot be opened")
     with mmap.mmap(descriptor, MAPPED) as memory:
         damage(memory)
@@ -66,7 +68,7 @@ def test():
         for what, damage in DAMAGES.items():
             started = cluster.log(2).count("agent: started")
             cluster.kill(2)
-            change(f"{cluster.run_dir(2)}/bpf/state", damage)
+            change(cluster.run_dir(2), damage)
             cluster.start(2)
             cluster.wait_until(lambda: cluster.log(2).count("agent: started") == started + 1,
                                f"{what}: the successor begins a new life")

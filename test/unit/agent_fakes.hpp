@@ -50,6 +50,7 @@ struct FakeDatapath : filter::Datapath {
     std::vector<filter::Counter> counters() const override {
         return {{"accepted", false, 3}, {"foreign", true, 6}};
     }
+    std::string_view kind() const override { return "xdp"; }
     filter::Mode mode() const override { return filter::Mode::generic; }
     filter::Verdict judge(const std::vector<std::uint8_t> &frame) override {
         judged = frame;

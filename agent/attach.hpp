@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which datapath this node gets, from what was configured and what the host allows.
+#pragma once
+
+#include "agent/config.hpp"
+#include "agent/run_dir.hpp"
+#include "filter/datapath.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+// steps_down: why it is not the one that was tried first, a line each. With `auto` the pcap datapath
+// takes the place of an XDP one that cannot be loaded or attached, but not while another nlbd's is
+// there. Throws std::runtime_error when none can be had; nothing is left behind then.
+std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const NodeConfig &self,
+                                                  RunDir &run_dir,
+                                                  const filter::Settings &settings,
+                                                  std::vector<std::string> &steps_down);
+
+} // namespace agent

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The host's stack is not to see the frames that the pcap datapath captures: a capture is a copy.
+// An nftables chain on the interface's ingress, behind the capture and before everything else,
+// drops those to a virtual IP, but for neighbour discovery, which is none of the filter's business.
+// It outlives the process: a node whose agent has died is silent, not open.
+//
+// The chain is in a table of its own, "netdev nlbd-eth0" for eth0, whose comment tells it from
+// anybody else's. It is written with libnftables. Reading it back costs milliseconds, so that is
+// done only when the kernel's rule set has another generation than when it was last looked at.
+#pragma once
+
+#include "filter/address.hpp"
+#include "filter/descriptor.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace filter {
+
+class Originals {
+  public:
+    // In place of what a predecessor has left, in one transaction. Throws, "verb object: cause",
+    // also when there is a table of this name that no nlbd has made.
+    Originals(const std::string &interface, const std::vector<IpAddress> &virtual_ips);
+    Originals(const Originals &) = delete;
+    ~Originals(); // removes it, unless keep() was called
+
+    bool stand() const; // as they were written; the kernel is asked
+    void heal();        // writes them again; throws
+    void keep() { kept_ = true; }
+
+  private:
+    void write();
+    std::uint32_t generation() const;
+
+    std::string table_, rules_;
+    Descriptor netlink_;
+    std::string written_; // as the kernel gives it back
+    mutable std::uint32_t seen_ = 0; // generation in which it was last found standing
+    bool kept_ = false;
+};
+
+// What an agent that was killed has left; nothing to do is fine. Throws when it cannot be removed.
+void remove_originals(const std::string &interface);
+
+} // namespace filter

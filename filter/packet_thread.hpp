@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The thread that does for the pcap datapath what the XDP program does in the kernel: it takes each
+// frame that was captured, decides, counts, and hands the accepted ones to the host.
+//
+// It is a thread of its own because packets must not hold up heartbeats, and an ordinary one, where
+// the agent's is a real-time one: in a flood that fills its processor, packets wait, and are
+// counted as lost when the ring is full, while beats go out.
+//
+// A thread can lose its processor between a verdict and what follows from it, and go on long after
+// the tables have changed. So it says when it is at work on a frame (busy_, a number for each), and
+// whoever takes a right away from this node waits until the frame that was judged before has
+// arrived: let_packets_arrive().
+#pragma once
+
+#include "filter/arrivals.hpp"
+#include "filter/descriptor.hpp"
+#include "filter/host_sockets.hpp"
+#include "filter/packet_tables.hpp"
+#include "filter/tap.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace filter {
+
+// Answers for the host what verdict.h asks.
+class PacketHost : public VerdictHost {
+  public:
+    // sockets: of the calling thread alone. alarm: an eventfd, for a service that is missed.
+    PacketHost(nlb_state &state, const SynAcks &syn_acks, HostSockets &sockets, int alarm)
+        : state_(state), syn_acks_(syn_acks), sockets_(sockets), alarm_(alarm) {}
+    bool has_socket(const TcpSegment &segment) override;
+    bool has_listener(const TcpSegment &segment, std::uint32_t table) override;
+    std::uint64_t boot_ns() override;
+
+  private:
+    virtual void learn_syn_acks() {} // those that have been sent by now
+
+    bool is_service_at(const nlb_service &service);
+
+    nlb_state &state_;
+    const SynAcks &syn_acks_;
+    HostSockets &sockets_;
+    int alarm_;
+};
+
+class PacketThread {
+  public:
+    // Begins to work at once. Throws when nothing can be captured.
+    PacketThread(const Interface &interface, const std::vector<IpAddress> &virtual_ips,
+                 PacketMemory &memory, const Tap &tap, int alarm);
+    PacketThread(const PacketThread &) = delete;
+    ~PacketThread();
+
+    // Whether frames can be captured, or could until a moment ago; not while the interface is down.
+    bool captures() const;
+    void let_packets_arrive() const;
+    void set_mtu(std::size_t mtu) { mtu_ = mtu; }
+    const SynAcks &syn_acks() const { return syn_acks_; }
+
+  private:
+    class Host;
+
+    void run();
+    void open_again();
+    void see_whether_open();
+    void wait();
+    void remember_departures(std::uint64_t now_ns);
+    bool handle_some(VerdictHost &host);
+    void handle(const Captured &captured, VerdictHost &host);
+    void count_lost();
+    void count(std::uint32_t counter, std::uint64_t packets = 1);
+
+    std::string interface_;
+    std::vector<IpAddress> virtual_ips_;
+    PacketMemory &memory_;
+    const Tap &tap_;
+    SynAcks syn_acks_;
+    HostSockets sockets_;
+    int alarm_;
+    std::optional<Arrivals> arrivals_;
+    std::optional<Departures> departures_;
+    std::atomic<bool> ending_ = false;
+    Descriptor end_; // an eventfd, which wakes the thread to that
+    std::uint64_t turn_ = 0;
+    std::atomic<std::uint64_t> busy_ = 0; // with the frame of this number; 0: with none
+    std::atomic<std::size_t> mtu_ = 1500;
+    bool captures_ = true;
+    std::atomic<std::uint64_t> closed_at_ns_ = 0; // 0: captures
+    bool counted_ = true; // what the rings have lost
+    std::thread thread_;
+};
+
+} // namespace filter

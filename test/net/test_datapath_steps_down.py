@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`datapath = "auto"` where XDP cannot be loaded: the pcap datapath takes its place, and the log says why.
+
+    client --- bridge --- web1 (XDP), web2 (may not load BPF), web3 (its interface has an XDP program of others)
+"""
+
+import os
+import subprocess
+
+import flows
+import netns
+import snapshot
+from harness import NLBD, VIP4, VIP6, Cluster, check, main
+from owners import check_shares, check_tcp, check_udp
+from test_impossible_start_says_why import foreign_xdp
+
+
+def start_without_bpf(cluster, node):
+    """Its run directory is on a tmpfs, as /run is: a node without CAP_SYS_ADMIN can mount none."""
+    os.makedirs(cluster.run_dir(node))
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", cluster.run_dir(node)], check=True, timeout=20)
+    with open(cluster.log_file(node), "a") as log:
+        cluster.agents[node] = subprocess.Popen(
+            netns.command(cluster.namespace(node), [
+                "setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin",
+                NLBD, "--config", cluster.config_file, "--node", cluster.label(node), "--run-dir", cluster.run_dir(node)]),
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=netns.die_with_parent)
+
+
+def test():
+    with Cluster(nodes=3, cluster='datapath = "auto"') as cluster:
+        netns.run(cluster.namespace(3), "ip", "link", "set", "dev", "eth0", "xdpgeneric", "obj", foreign_xdp(cluster),
+                  "sec", "xdp")
+        pristine = {node: snapshot.take(cluster, node) for node in (2, 3)}
+        cluster.start(1)
+        start_without_bpf(cluster, 2)
+        cluster.start(3)
+        cluster.wait_active([1, 2, 3])
+        for node, kind, reason in ((1, "xdp", None), (2, "pcap", "mount a bpffs"), (3, "pcap", "occupied by XDP program")):
+            shown, log = cluster.status(node)["datapath"], cluster.log(node)
+            check(shown["kind"] == kind, f"web{node} filters with {shown}")
+            said = [line for line in log.splitlines() if "steps down" in line]
+            check(len(said) == (reason is not None) and all(reason in line for line in said),
+                  f"web{node} says of its steps down: {said}")
+        check_shares(check_tcp(cluster, flows.many(1000, VIP4, 7001)), nodes=3)
+        check_udp(cluster, flows.many(1000, VIP6, 7001))
+        for node in (2, 3):
+            check(cluster.terminate(node) == 0, "SIGTERM did not end in exit code 0")
+            lines = snapshot.take(cluster, node)
+            for part in ("mounts", "files"):  # the test's own
+                pristine[node].pop(part, None)
+            snapshot.check_same(pristine[node], lines)
+
+
+main(test)
