@@ -2,8 +2,10 @@
 #include "filter/arrivals.hpp"
 
 #include <array>
+#include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <stdexcept>
+#include <sys/socket.h>
 
 namespace filter {
 
@@ -68,6 +70,11 @@ Ring::Ring(const std::string &device, Way way, const std::string &filter, Size s
     if (installed != 0 || pcap_setdirection(handle.get(), direction) != 0)
         fail(device, pcap_geterr(handle.get()));
     if (pcap_setnonblock(handle.get(), 1, error.data()) != 0) fail(device, error.data());
+    // Or every packet that this host sends is copied for the filter to refuse it; kernels before
+    // 4.20 go on doing so.
+    const int ignore = way == Way::in;
+    setsockopt(pcap_fileno(handle.get()), SOL_PACKET, PACKET_IGNORE_OUTGOING, &ignore,
+               sizeof ignore);
     handle_ = std::move(handle);
 }
 

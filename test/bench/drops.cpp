@@ -2,6 +2,7 @@
 #include "parts.hpp"
 
 #include "filters.hpp"
+#include "host.hpp"
 #include "injector.hpp"
 
 #include <cstring>
@@ -13,6 +14,7 @@ namespace bench {
 namespace {
 
 constexpr double kSeconds = 0.05;
+constexpr double kFlood = 2e6, kFloodSeconds = 0.2; // more than any thread can judge
 
 struct Situation {
     std::string name;
@@ -60,6 +62,16 @@ bool takes_part(const Situation &situation, const Contender &contender) {
            contender.name.starts_with("nlbd");
 }
 
+// The sender has a processor for itself, and so has the thread that judges: how many does it judge
+// a second, while it is given more than that?
+double judged_by_pcap(Injector &injector, const Situation &one, const Traffic &traffic) {
+    const auto datapath = attach_pcap(one.size);
+    const double start = seconds_now();
+    injector.flood(traffic, kFlood, kFloodSeconds);
+    const double took = seconds_now() - start;
+    return double(counter(*datapath, "foreign")) / took;
+}
+
 } // namespace
 
 nlohmann::json measure_drops(unsigned repeats) {
@@ -70,12 +82,15 @@ nlohmann::json measure_drops(unsigned repeats) {
         traffic.push_back({one.frame, one.shape, foreign_sources(one)});
     nlohmann::json result;
     for (unsigned repeat = 0; repeat < repeats; repeat++)
-        for (std::size_t i = 0; i < all.size(); i++)
+        for (std::size_t i = 0; i < all.size(); i++) {
             for (const Contender &contender : contenders(injector.drop_program())) {
                 if (!takes_part(all[i], contender)) continue;
                 Installed installed = contender.install(all[i].size);
                 result[all[i].name][contender.name].push_back(injector.rate(traffic[i], kSeconds));
             }
+            result[all[i].name]["nlbd, pcap"].push_back(
+                judged_by_pcap(injector, all[i], traffic[i]));
+        }
     return result;
 }
 

@@ -3,7 +3,8 @@
 
 The kernel itself injects them into a veth pair (injector.cpp) and the same processor receives them, so the rates include
 the sender. What counts is the share of the rate that a program reaches which does nothing but drop, both taken a
-moment apart; each round measures all contenders in turn.
+moment apart; each round measures all contenders in turn. With nlbd's pcap datapath sender and judge have a processor
+each, and what counts is how many are judged; what finds the ring full is dropped without.
 """
 
 import filter_bench

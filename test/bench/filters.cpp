@@ -65,6 +65,13 @@ Installed drop_everything(int program, const char *interface) {
     return on_exit([index] { bpf_xdp_detach(index, XDP_FLAGS_DRV_MODE, nullptr); });
 }
 
+std::unique_ptr<filter::Datapath> attach_pcap(const Size &size) {
+    auto datapath = filter::attach_pcap("near", Host::tables_dir(), settings(size));
+    datapath->set_lease(kForever);
+    datapath->install(tables(size));
+    return datapath;
+}
+
 filter::Settings settings(const Size &size) {
     filter::Settings result = ::settings();
     result.rules.clear();

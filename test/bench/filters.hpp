@@ -27,6 +27,9 @@ using Installed = std::shared_ptr<void>;
 // Nothing but drop, natively.
 Installed drop_everything(int program, const char *interface);
 
+// A node that judges in user space; likewise.
+std::unique_ptr<filter::Datapath> attach_pcap(const Size &size);
+
 struct Contender {
     std::string name;
     std::function<Installed(const Size &)> install;

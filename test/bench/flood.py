@@ -43,7 +43,7 @@ name = "flooded"
 protocol = "tcp"
 ports = "{_PORT}"
 """
-CONTENDERS = ("generic", "native")
+CONTENDERS = ("xdp-generic", "xdp-native", "pcap")
 
 
 def _turn_on_gro(namespace, interface):
@@ -58,6 +58,11 @@ def _foreign_sources(cluster):
     asked = [flows.Flow(flows.source4(number), _SPORT, VIP4, _PORT) for number in range(1, 4 * _SOURCES)]
     owners = expected(cluster, "tcp", asked)
     return [flow.source for flow in asked if owners[flow] != "web1"][:_SOURCES]
+
+
+def _resident_mb(process):
+    with open(f"/proc/{process}/status") as file:
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmRSS:"))
 
 
 class _Watch:
@@ -88,13 +93,14 @@ class _Watch:
         heard = sum(more(node, "beats", "received") for node in now)
         kinds = [event["kind"] for node, events in self._all_events().items()
                  for event in events[:len(events) - len(self._events[node])]]
-        return {"dropped": more(1, "counters", "foreign"), "beats_due": due, "beats_lost": max(0, due - heard),
+        return {"dropped": more(1, "counters", "foreign"), "not_judged": more(1, "counters", "capture_full"),
+                "resident_mb": _resident_mb(self._cluster.agents[1].pid), "beats_due": due, "beats_lost": max(0, due - heard),
                 "views": kinds.count("view"), "fenced": kinds.count("fenced")}
 
 
 @contextlib.contextmanager
 def _cluster(datapath):
-    with Cluster(nodes=3, servers=False, rules=_RULES, cluster=f'datapath = "xdp-{datapath}"') as cluster:
+    with Cluster(nodes=3, servers=False, rules=_RULES, cluster=f'datapath = "{datapath}"') as cluster:
         web.serve(cluster)
         cluster.start_all()
         cluster.wait_active(cluster.ids)
@@ -147,13 +153,15 @@ def _rate(rounds, key):
 
 _ROWS = {
     "SYNs sent, thousands a second": lambda _, flooded: _rate(flooded, "sent"),
-    "... dropped by web1": lambda _, flooded: _rate(flooded, "dropped"),
+    "... judged and dropped by web1": lambda _, flooded: _rate(flooded, "dropped"),
+    "... dropped unjudged (capture_full)": lambda _, flooded: _rate(flooded, "not_judged"),
     "requests/s without the flood": lambda quiet, _: f"{_median(quiet, 'requests_per_s'):.0f}",
     "requests/s under it": lambda _, flooded: f"{_median(flooded, 'requests_per_s'):.0f}",
     "p99 ms without": lambda quiet, _: f"{_median(quiet, 'p99_ms'):.1f}",
     "p99 ms under it": lambda _, flooded: f"{_median(flooded, 'p99_ms'):.1f}",
     "requests failed": lambda _, flooded: _sum(flooded, "failed"),
     "views changed (a member lost)": lambda _, flooded: _sum(flooded, "views"),
+    "the agent's memory, MB": lambda _, flooded: f"{_median(flooded, 'resident_mb'):.0f}",
     "nodes fenced": lambda _, flooded: _sum(flooded, "fenced"),
     "beats lost": lambda _, flooded: f"{_sum(flooded, 'beats_lost')} of {_sum(flooded, 'beats_due')}",
 }

@@ -25,7 +25,7 @@
 
 namespace {
 
-std::string bpffs;
+std::string bpffs, tmpfs;
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::seconds(10);
@@ -83,6 +83,10 @@ void Host::enter() {
     check(mkdtemp(directory) != nullptr, "make a directory");
     bpffs = directory;
     check(mount("bpf", directory, "bpf", 0, nullptr) == 0, "mount a bpffs");
+    char tables[] = "/tmp/nlbd_tables_XXXXXX";
+    check(mkdtemp(tables) != nullptr, "make a directory");
+    tmpfs = tables;
+    check(mount("tmpfs", tables, "tmpfs", 0, nullptr) == 0, "mount a tmpfs");
     check(mount("sys", "/sys", "sysfs", 0, nullptr) == 0, "mount sysfs"); // shows this namespace
     for (const char *name : {"all", "default"})
         write_file(std::string("/proc/sys/net/ipv4/conf/") + name + "/rp_filter", "0");
@@ -99,11 +103,15 @@ void Host::enter() {
 }
 
 void Host::leave() {
-    umount(bpffs.c_str());
-    rmdir(bpffs.c_str());
+    for (const std::string &directory : {bpffs, tmpfs}) {
+        umount(directory.c_str());
+        rmdir(directory.c_str());
+    }
 }
 
 std::string Host::pin_dir(const std::string &name) { return bpffs + "/" + name; }
+
+std::string Host::tables_dir() { return tmpfs; }
 
 filter::Settings settings() {
     filter::Settings result;
@@ -157,6 +165,14 @@ filter::GroupSet one_group(unsigned bucket) {
 
 std::unique_ptr<filter::Datapath> attach(filter::XdpMode mode) {
     auto datapath = filter::attach_xdp("near", mode, Host::pin_dir("node"), settings());
+    datapath->set_lease(kForever);
+    return datapath;
+}
+
+std::unique_ptr<filter::Datapath> attach_pcap() {
+    auto datapath = filter::attach_pcap("near", Host::tables_dir(), settings());
+    shell("ip address add 192.0.2.100/32 dev nlb-near && "
+          "ip address add fd00::100/128 dev nlb-near nodad");
     datapath->set_lease(kForever);
     return datapath;
 }

@@ -22,6 +22,7 @@ struct Host {
     static void enter(); // once a process, before any test; throws
     static void leave();
     static std::string pin_dir(const std::string &name); // on a bpffs
+    static std::string tables_dir();                     // on a tmpfs
 };
 
 void shell(const std::string &command); // throws when it fails
@@ -41,6 +42,9 @@ filter::GroupSet one_group(unsigned bucket);
 constexpr std::uint64_t kForever = ~std::uint64_t{0};
 
 std::unique_ptr<filter::Datapath> attach(filter::XdpMode mode = filter::XdpMode::generic);
+
+// The other datapath, with virtual IPs on its TAP device as well, as the agent has it.
+std::unique_ptr<filter::Datapath> attach_pcap();
 
 // In a process of its own, which then dies without a destructor: its exit code, -1 when it was
 // killed.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Buckets that change hands: who has the connection? Real sockets of this host, in every state that
-// they can be in while a bucket moves, once over IPv4 and once over IPv6.
+// they can be in while a bucket moves, over IPv4 and IPv6, with each datapath.
 //
 // The client is this test: it sends frames over the wire and reads what the host answers.
 // Everything is the node's while a connection is brought into a state; then the groups are marked
@@ -86,13 +86,17 @@ Answer parse(const Frame &frame, bool v4) {
     return {static_cast<std::uint16_t>(big(2)), frame[at + 13], big(4) << 16 | big(6)};
 }
 
+using Attach = std::unique_ptr<filter::Datapath> (*)();
+constexpr Attach kDatapaths[] = {[] { return attach(); }, [] { return attach_pcap(); }};
+
 struct Node {
-    std::unique_ptr<filter::Datapath> datapath = attach();
+    std::unique_ptr<filter::Datapath> datapath;
     Wire wire;
     Socket listener;
     bool v4;
 
-    explicit Node(bool use_v4) : listener(listen_on(use_v4, 80)), v4(use_v4) {
+    explicit Node(bool use_v4, Attach attach_it = kDatapaths[0])
+        : datapath(attach_it()), listener(listen_on(use_v4, 80)), v4(use_v4) {
         cookies("1");
         datapath->install(all_mine());
     }
@@ -186,9 +190,13 @@ bool readable(int descriptor) {
 }
 
 template <typename Test>
-void for_both_families(Test test) {
-    for (bool v4 : {true, false})
-        BOOST_TEST_CONTEXT((v4 ? "IPv4" : "IPv6")) { test(v4); }
+void for_both_families(Test test) { // over each datapath
+    for (const Attach attach_it : kDatapaths)
+        for (bool v4 : {true, false})
+            BOOST_TEST_CONTEXT((v4 ? "IPv4" : "IPv6")
+                               << (attach_it == kDatapaths[0] ? ", XDP" : ", pcap")) {
+                test(v4, attach_it);
+            }
 }
 
 } // namespace
@@ -196,8 +204,8 @@ void for_both_families(Test test) {
 BOOST_AUTO_TEST_SUITE(sockets)
 
 BOOST_AUTO_TEST_CASE(a_listener_alone_is_no_connection) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         Client client{v4, next_port()};
         node.check(client.ack(), false);
         node.check(client.rst(), false);
@@ -206,8 +214,8 @@ BOOST_AUTO_TEST_CASE(a_listener_alone_is_no_connection) {
 }
 
 BOOST_AUTO_TEST_CASE(a_half_open_connection_belongs_to_who_sent_what_is_acknowledged) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         Client client{v4, next_port()};
         node.send_syn(client);
         node.check(client.ack(), true);
@@ -219,8 +227,8 @@ BOOST_AUTO_TEST_CASE(a_half_open_connection_belongs_to_who_sent_what_is_acknowle
 }
 
 BOOST_AUTO_TEST_CASE(an_established_connection_stays_where_it_is) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         Client client{v4, next_port()};
         node.send_syn(client);
         Socket connection(node.accept_ack(client));
@@ -235,8 +243,8 @@ BOOST_AUTO_TEST_CASE(an_established_connection_stays_where_it_is) {
 }
 
 BOOST_AUTO_TEST_CASE(a_half_closed_connection_stays_where_it_is) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         Client client{v4, next_port()};
         node.send_syn(client);
         Socket connection(node.accept_ack(client));
@@ -248,8 +256,8 @@ BOOST_AUTO_TEST_CASE(a_half_closed_connection_stays_where_it_is) {
 }
 
 BOOST_AUTO_TEST_CASE(a_closed_connection_answers_its_last_packets_but_no_syn) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         Client client{v4, next_port()};
         node.send_syn(client);
         Socket connection(node.accept_ack(client));
@@ -263,8 +271,8 @@ BOOST_AUTO_TEST_CASE(a_closed_connection_answers_its_last_packets_but_no_syn) {
 }
 
 BOOST_AUTO_TEST_CASE(with_syn_cookies_the_cookie_is_the_connection) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         Node::cookies("2");
         Client client{v4, next_port()};
         node.send_syn(client);
@@ -297,8 +305,8 @@ BOOST_AUTO_TEST_CASE(guard_and_lingering_hold_for_their_group_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_tcp_follows_its_bucket) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         auto frame = [v4](const Segment &segment) {
             return ethernet(v4 ? ipv4({}, segment) : ipv6({}, segment));
         };
