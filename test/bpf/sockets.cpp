@@ -334,8 +334,8 @@ BOOST_AUTO_TEST_CASE(a_lease_ends_by_itself) {
 }
 
 BOOST_AUTO_TEST_CASE(a_syn_that_nobody_listens_for_is_dropped_and_reported) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         Client client{v4, next_port()};
         node.datapath->expect_service(0, true, std::nullopt);
         BOOST_TEST(node.judge(client.syn()) == "accepted");
@@ -355,8 +355,8 @@ BOOST_AUTO_TEST_CASE(a_syn_that_nobody_listens_for_is_dropped_and_reported) {
 }
 
 BOOST_AUTO_TEST_CASE(only_a_syn_of_the_rule_itself_is_asked_about) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         Client client{v4, next_port()};
         node.send_syn(client);
         Socket connection(node.accept_ack(client));
@@ -375,8 +375,8 @@ BOOST_AUTO_TEST_CASE(only_a_syn_of_the_rule_itself_is_asked_about) {
 }
 
 BOOST_AUTO_TEST_CASE(a_port_without_listener_is_refused_by_the_stack_while_the_service_listens_elsewhere) {
-    for_both_families([](bool v4) {
-        Node node(v4);
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
         const Segment segment = tcp({.source = next_port(), .port = 8005, .flags = kSyn});
         const Bytes syn = ethernet(v4 ? ipv4({}, segment) : ipv6({}, segment));
         node.datapath->expect_service(2, true, std::nullopt);
