@@ -90,14 +90,15 @@ class Capturing {
     }
 
   private:
-    // Another agent may have come, with another program.
+    // Another agent may have come, with another program, or with none: it judges by itself then.
     void learn(const Json &source) {
         asked_ = Clock::now();
         owners_.update(source);
         interface_ = source["interface"];
         const auto program = source["program"].get<std::uint32_t>();
         if (capture_ && program == program_) return;
-        auto next = filter::capture_xdp(program);
+        auto next = program != 0 ? filter::capture_xdp(program)
+                                 : filter::capture_pcap(source["directory"]);
         if (capture_) lost_ += capture_->lost();
         capture_ = std::move(next);
         program_ = program;

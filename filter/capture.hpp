@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace filter {
 
@@ -35,5 +36,7 @@ class Capture {
 
 // Looks at the XDP program with this id (Datapath::program). Throws std::runtime_error.
 std::unique_ptr<Capture> capture_xdp(std::uint32_t program);
+// Looks at the thread of a pcap datapath (Datapath::shows_in). Throws std::runtime_error.
+std::unique_ptr<Capture> capture_pcap(const std::string &directory);
 
 } // namespace filter

@@ -134,8 +134,9 @@ class Datapath {
 
     // Packets of each table (as in Tables) that were let in and dropped.
     virtual std::vector<RuleCounter> rule_counters() const { return {}; }
-    // The id of the XDP program, for capture_xdp; 0: there is none.
+    // The id of the XDP program, for capture_xdp; 0: there is none, but a directory for capture_pcap.
     virtual std::uint32_t program() const { return 0; }
+    virtual std::string shows_in() const { return {}; }
     // From now on to who looks (capture.hpp). At first nothing.
     virtual void show(Shown) {}
     // Whether this process found a predecessor's tables, lease, guarded and lingering groups and counters, in

@@ -4,11 +4,13 @@
 #include "filter/descriptor.hpp"
 #include "filter/failure.hpp"
 #include "filter/state_datapath.hpp"
+#include "filter/viewer.hpp"
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <stdexcept>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -70,22 +72,34 @@ PacketMemory *make(const std::string &file, const Interface &interface, const nl
 
 PacketTables::PacketTables(const std::string &directory, const Interface &interface,
                            const nlb_config &config)
-    : file_(file_in(directory)), memory_(map(file_)) {
+    : directory_(directory), memory_(map(file_in(directory))) {
     adopted_ = memory_ && fits(*memory_, interface, config);
     if (adopted_) return;
     if (memory_) munmap(memory_, sizeof *memory_);
-    memory_ = make(file_, interface, config);
+    memory_ = make(file_in(directory), interface, config);
 }
 
 PacketTables::~PacketTables() {
     munmap(memory_, sizeof *memory_);
-    if (!kept_) unlink(file_.c_str());
+    if (!kept_) remove_packet_tables(directory_);
 }
+
+FoundPacketTables::FoundPacketTables(const std::string &directory)
+    : memory_(map(file_in(directory))) {
+    if (!memory_)
+        throw std::runtime_error("open " + file_in(directory) +
+                                 ": not this version's: run as root, or restart the agent");
+}
+
+FoundPacketTables::~FoundPacketTables() { munmap(memory_, sizeof *memory_); }
 
 bool has_packet_tables(const std::string &directory) {
     return access(file_in(directory).c_str(), F_OK) == 0;
 }
 
-void remove_packet_tables(const std::string &directory) { unlink(file_in(directory).c_str()); }
+void remove_packet_tables(const std::string &directory) {
+    unlink(file_in(directory).c_str());
+    unlink(viewer_path(directory).c_str()); // of one that was killed
+}
 
 } // namespace filter

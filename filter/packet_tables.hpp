@@ -5,6 +5,7 @@
 // process as pinned maps do, and a successor that finds them goes on where the killed one was.
 #pragma once
 
+#include "filter/capture_record.h"
 #include "filter/interface.hpp"
 #include "filter/layout.h"
 #include "filter/syn_acks.hpp"
@@ -17,6 +18,7 @@ namespace filter {
 struct PacketMemory {
     nlb_state state;
     nlb_counters counters;
+    nlb_shown shown;
     std::uint64_t network; // the network namespace's cookie: an interface's index means nothing
                            // elsewhere
     std::uint64_t syn_acks[SynAcks::kWords];
@@ -36,10 +38,23 @@ class PacketTables {
     void keep() { kept_ = true; }
 
   private:
-    std::string file_;
+    std::string directory_;
     PacketMemory *memory_ = nullptr;
     bool adopted_ = false;
     bool kept_ = false;
+};
+
+// An agent's, for somebody else to look at. Throws.
+class FoundPacketTables {
+  public:
+    explicit FoundPacketTables(const std::string &directory);
+    FoundPacketTables(const FoundPacketTables &) = delete;
+    ~FoundPacketTables();
+
+    PacketMemory &memory() const { return *memory_; }
+
+  private:
+    PacketMemory *memory_;
 };
 
 // Whether an agent that was killed has left some there.

@@ -93,9 +93,11 @@ class PacketThread::Host final : public PacketHost {
 };
 
 PacketThread::PacketThread(const Interface &interface, const std::vector<IpAddress> &virtual_ips,
-                           PacketMemory &memory, const Tap &tap, int alarm)
+                           PacketMemory &memory, const Tap &tap, int alarm,
+                           const std::string &directory)
     : interface_(interface.name), virtual_ips_(virtual_ips), memory_(memory), tap_(tap),
       syn_acks_(memory.syn_acks, memory.state.config[0].key), alarm_(alarm),
+      viewer_(directory, memory.shown),
       arrivals_(std::in_place, interface_, virtual_ips_), departures_(std::in_place, virtual_ips_),
       end_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!end_) fail("start the packets' thread", errno);
@@ -189,6 +191,8 @@ bool PacketThread::handle_some(VerdictHost &host) {
 void PacketThread::handle(const Captured &captured, VerdictHost &host) {
     if (!captured.whole) return count(NLB_CAPTURE_CUT);
     const std::uint64_t word = decide(memory_.state, captured.frame, host);
+    if (memory_.state.captured >> reason_of(word) & 1)
+        viewer_.show(word, captured.frame, host.boot_ns());
     const bool taken = reason_of(word) <= NLB_LAST_TAKEN;
     if (taken && !tap_.deliver(captured.frame, mtu_)) return count(NLB_TAP_REFUSED);
     count(counter_of(word));

@@ -18,6 +18,7 @@
 #include "filter/host_sockets.hpp"
 #include "filter/packet_tables.hpp"
 #include "filter/tap.hpp"
+#include "filter/viewer.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -53,7 +54,7 @@ class PacketThread {
   public:
     // Begins to work at once. Throws when nothing can be captured.
     PacketThread(const Interface &interface, const std::vector<IpAddress> &virtual_ips,
-                 PacketMemory &memory, const Tap &tap, int alarm);
+                 PacketMemory &memory, const Tap &tap, int alarm, const std::string &directory);
     PacketThread(const PacketThread &) = delete;
     ~PacketThread();
 
@@ -83,6 +84,7 @@ class PacketThread {
     SynAcks syn_acks_;
     HostSockets sockets_;
     int alarm_;
+    Viewer viewer_;
     std::optional<Arrivals> arrivals_;
     std::optional<Departures> departures_;
     std::atomic<bool> ending_ = false;

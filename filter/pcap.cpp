@@ -57,8 +57,9 @@ class PcapDatapath final : public StateDatapath {
           originals_(interface, settings.virtual_ips),
           tables_(directory, interface_, *config_of(settings)), tap_(interface),
           alarm_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-          thread_(interface_, settings.virtual_ips, tables_.memory(), tap_, alarm_.get()),
-          host_(state(), thread_.syn_acks(), sockets_, alarm_.get()) {
+          thread_(interface_, settings.virtual_ips, tables_.memory(), tap_, alarm_.get(),
+                  directory),
+          directory_(directory), host_(state(), thread_.syn_acks(), sockets_, alarm_.get()) {
         state().own_mac = mac_word(tap_.mac());
         thread_.set_mtu(mtu_of(interface));
     }
@@ -100,6 +101,8 @@ class PcapDatapath final : public StateDatapath {
         return to_verdict(verdict_of(decide(state(), frame, host_)));
     }
 
+    std::string shows_in() const override { return directory_; }
+
     bool adopted() const override { return tables_.adopted(); }
 
     void keep() override {
@@ -124,6 +127,7 @@ class PcapDatapath final : public StateDatapath {
     Tap tap_;
     Descriptor alarm_; // readable when a service was missed
     PacketThread thread_;
+    std::string directory_;
     HostSockets sockets_;
     PacketHost host_;
 };

@@ -132,6 +132,8 @@ std::uint32_t StateDatapath::take_missed() {
     return missed;
 }
 
+void StateDatapath::show(Shown what) { store(state().captured, shown_reasons(what)); }
+
 std::vector<Counter> StateDatapath::counters() const {
     const nlb_counters all = sum();
     std::vector<Counter> result;

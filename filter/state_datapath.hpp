@@ -29,6 +29,7 @@ class StateDatapath : public Datapath {
     void expect_service(std::size_t rule, bool expected,
                         const std::optional<Service> &known) override;
     std::uint32_t take_missed() override;
+    void show(Shown what) override;
     std::vector<Counter> counters() const override;
     std::vector<RuleCounter> rule_counters() const override;
     std::vector<std::uint8_t> note() const override;

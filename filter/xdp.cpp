@@ -167,9 +167,6 @@ class XdpDatapath final : public StateDatapath {
         return to_verdict(state_.judged);
     }
 
-    void show(Shown what) override {
-        std::atomic_ref(state_.captured).store(shown_reasons(what), std::memory_order_relaxed);
-    }
     std::uint32_t program() const override { return program_id(programs_.xdp()); }
 
     bool adopted() const override { return programs_.adopted; }
