@@ -7,11 +7,10 @@
  * it is made for few instructions: mixed tabulation (Dahlgaard, Knudsen, Rotenberg and Thorup,
  * "Hashing for statistics over k-partitions", 2015). Each byte looks up a random number in a table
  * of its place, and those are xored; two bytes of the sum look up two more. All tables are secret:
- * SipHash has filled them from the cluster key. So the hash of one source says nothing of another's,
- * and unlike the networks cards' own keyed hash (Toeplitz, of receive side scaling) it is not linear.
+ * SipHash has filled them from the cluster key. Unlike the keyed hash of network cards (Toeplitz, of
+ * receive side scaling) it is not linear: from three hashes a fourth does not follow.
  *
- * SipHash itself took twice the time for IPv4 and three times for IPv6: README.md, "What a packet
- * costs".
+ * What SipHash itself cost instead, and what it is better at: README.md, "Rejected".
  */
 #ifndef NLB_BUCKET_H
 #define NLB_BUCKET_H

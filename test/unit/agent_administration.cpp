@@ -20,16 +20,7 @@ using agent::Orders;
 using agent::RuleOrder;
 using heartbeat::NodeState;
 
-const char *const kConfig = R"(
-    [cluster]
-    name = "web"
-    interface = "eth0"
-    [[node]]
-    id = 1
-    name = "web1"
-    [[node]]
-    id = 2
-    name = "web2"
+const std::string kConfig = kTwoNodes + R"(
     [[virtual_ip]]
     address = "192.0.2.100"
     [[virtual_ip]]

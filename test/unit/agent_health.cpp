@@ -168,16 +168,7 @@ struct ServiceDatapath : agent_test::FakeDatapath {
     std::uint32_t take_missed() override { return std::exchange(missed, 0u); }
 };
 
-constexpr const char *kConfig = R"(
-    [cluster]
-    name = "web"
-    interface = "eth0"
-    [[node]]
-    id = 1
-    name = "web1"
-    [[node]]
-    id = 2
-    name = "web2"
+const std::string kConfig = agent_test::kTwoNodes + R"(
     [[virtual_ip]]
     address = "192.0.2.100"
     [[virtual_ip]]

@@ -14,17 +14,7 @@ using namespace agent_test;
 using namespace std::chrono_literals;
 using agent::Json;
 
-const char *const kConfig = R"(
-    [cluster]
-    name = "web"
-    interface = "eth0"
-    key_file = "/etc/nlb/cluster.key"
-    [[node]]
-    id = 1
-    name = "web1"
-    [[node]]
-    id = 2
-    name = "web2"
+const std::string kConfig = kTwoNodes + R"(
     [[virtual_ip]]
     address = "192.0.2.100"
     [[rule]]
