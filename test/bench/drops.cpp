@@ -65,7 +65,11 @@ bool takes_part(const Situation &situation, const Contender &contender) {
 // The sender has a processor for itself, and so has the thread that judges: how many does it judge
 // a second, while it is given more than that?
 double judged_by_pcap(Injector &injector, const Situation &one, const Traffic &traffic) {
-    const auto datapath = attach_pcap(one.size);
+    std::unique_ptr<filter::Datapath> datapath;
+    {
+        const OnOtherProcessors here; // and so the thread that is made there
+        datapath = attach_pcap(one.size);
+    }
     const double start = seconds_now();
     injector.flood(traffic, kFlood, kFloodSeconds);
     const double took = seconds_now() - start;

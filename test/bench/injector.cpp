@@ -60,6 +60,17 @@ void send(int program, const packets::Bytes &frame, unsigned frames) {
     check(bpf_prog_test_run_opts(program, &options) == 0, "inject frames");
 }
 
+// Where the sender is, and what receives its frames.
+std::size_t last_processor() { return static_cast<std::size_t>(sysconf(_SC_NPROCESSORS_ONLN) - 1); }
+
+void run_on(std::size_t first, std::size_t end) {
+    cpu_set_t some;
+    CPU_ZERO(&some);
+    for (std::size_t i = first; i < end; i++)
+        CPU_SET(i, &some);
+    check(sched_setaffinity(0, sizeof some, &some) == 0, "choose processors");
+}
+
 } // namespace
 
 struct Injector::Parts {
@@ -122,10 +133,7 @@ Injector::Injector() : Injector("far") { turn_on_gro("near"); }
 Injector::Injector(const std::string &interface) {
     libbpf_set_print([](libbpf_print_level, const char *, va_list) { return 0; });
     parts_ = std::make_unique<Parts>(interface);
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(static_cast<std::size_t>(sysconf(_SC_NPROCESSORS_ONLN) - 1), &one);
-    check(sched_setaffinity(0, sizeof one, &one) == 0, "pin to a processor");
+    run_on(last_processor(), last_processor() + 1);
 }
 
 Injector::~Injector() = default;
@@ -166,6 +174,12 @@ std::uint64_t Injector::flood(const Traffic &traffic, double per_second, double 
 }
 
 int Injector::drop_program() const { return bpf_program__fd(parts_->skeleton->progs.drop); }
+
+OnOtherProcessors::OnOtherProcessors() {
+    if (last_processor() > 0) run_on(0, last_processor());
+}
+
+OnOtherProcessors::~OnOtherProcessors() { run_on(last_processor(), last_processor() + 1); }
 
 Undisturbed::Undisturbed() {
     sched_param priority{};

@@ -53,6 +53,14 @@ class Undisturbed {
     Undisturbed(const Undisturbed &) = delete;
 };
 
+// This process is on all processors but the sender's for as long as it lives, and then again on that.
+class OnOtherProcessors {
+  public:
+    OnOtherProcessors();
+    ~OnOtherProcessors();
+    OnOtherProcessors(const OnOtherProcessors &) = delete;
+};
+
 double seconds_now(); // of a steady clock
 
 } // namespace bench
