@@ -52,9 +52,13 @@ def _read(files):
     """The results of several runs as one: later ones replace the same contender of the same part."""
     results = {}
     for file in files:
-        with open(file) as opened:
-            for part, numbers in json.load(opened).items():
-                results.setdefault(part, {}).update(numbers)
+        try:
+            with open(file) as opened:
+                parts = json.load(opened)
+        except (OSError, ValueError) as error:
+            sys.exit(f"FAILED: read {file}: {error}")
+        for part, numbers in parts.items():
+            results.setdefault(part, {}).update(numbers)
     return results
 
 
