@@ -94,14 +94,14 @@ Agent::Agent(const AgentOptions &options)
     : without_(ask_for_realtime()), // first, so that a successor is there within the lease
       config_(load_config(options.config_file)),           // all of it, or one line that says where
       self_(find_self(config_, options.node)),             // by name, or by the host's
-      key_(load_key(config_.key_file)),                    // root's alone
+      keys_(load_keys(config_.key_file)),                  // root's alone
       orders_file_(state_dir(options)),                    //
       orders_(load_orders(orders_file_, config_)),         // what outlived the last agent
       interface_(clients_interface(config_, self_)),       //
       interface_index_(index_of(interface_)),              // 0: the filter will say so
       run_dir_(options.run_dir),                           // with a bpffs, for this agent alone
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
-      datapath_(attach_datapath(config_, self_, run_dir_, filter_settings(config_, key_, orders_),
+      datapath_(attach_datapath(config_, self_, run_dir_, filter_settings(config_, keys_.in_use, orders_),
                                 steps_down_)), // drops everything as yet
       host_(host_wish(config_, self_, *datapath_), run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
       neighbours_(interface_, config_.virtual_ips, cluster_mac(config_)), // silent as yet
@@ -110,18 +110,19 @@ Agent::Agent(const AgentOptions &options)
       transport_(heartbeat_interfaces(config_, self_), filter::to_string(config_.group),
                  config_.port),
       control_(run_dir_.path()),
-      control_port_(heartbeat_interfaces(config_, self_), config_.control_port, key_),
+      control_port_(heartbeat_interfaces(config_, self_), config_.control_port, keys_.in_use),
       health_(config_, interface_index_, *datapath_, boot_now()), // before the first beat
       node_(
-          with_health(membership_settings(config_, self_, orders_), health_), boot_now(),
-          make_serving(membership_settings(config_, self_), config_),
-          heartbeat::make_envelope(config_.cluster_name, beat_key(key_)), *datapath_,
+          with_health(membership_settings(config_, self_, keys_, orders_), health_), boot_now(),
+          make_serving(membership_settings(config_, self_, keys_), config_),
+          beat_envelope(config_, keys_), *datapath_,
           [this](auto datagram) { transport_.send(datagram); }, log_note),
-      census_(filter_settings(config_, key_, orders_)),
-      relay_(config_, self_, key_, commands_, boot_now),
+      census_(filter_settings(config_, keys_.in_use, orders_)),
+      relay_(config_, self_, keys_.in_use, commands_, boot_now),
       administration_({config_, self_, node_, *datapath_, census_, draining_, boot_now},
                       orders_file_, orders_),
-      reload_({config_, self_, key_, node_, census_, administration_, health_, boot_now}) {
+      reload_({config_, self_, keys_, node_, census_, administration_, health_, relay_,
+               control_port_, boot_now}) {
     if (node_.resumed()) go_on_with_services();
     add_commands();
 }

@@ -83,7 +83,7 @@ class Agent {
     std::vector<std::string> without_; // what the kernel has refused: real-time priority, locked memory
     Config config_;
     NodeConfig self_;
-    ClusterKey key_;
+    ClusterKeys keys_;
     OrdersFile orders_file_;
     Orders orders_; // as they were found
     std::string interface_;

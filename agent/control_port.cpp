@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kHandshake = 1500; // ms; on one segment it takes two
 constexpr int kEventsATurn = 256;
+constexpr heartbeat::Duration kQuiet = std::chrono::seconds(1); // an answer has left by then
 constexpr const char *kMonitor = "inproc://knocks";
 constexpr const char *kAuthenticator = "inproc://zeromq.zap.01"; // where ZeroMQ looks for it
 
@@ -71,7 +72,8 @@ std::optional<Knock> knock_of(std::uint16_t event, std::uint32_t value) {
 struct ControlPort::Sockets {
     explicit Sockets(const ClusterKey &key);
 
-    void listen(const std::string &interface, std::uint16_t port);
+    void accept_from(const ControlListener &listener);
+    void take_over(Sockets &former);
     void authenticate();
     void watch(heartbeat::Time now);
 
@@ -100,10 +102,17 @@ ControlPort::Sockets::Sockets(const ClusterKey &key) : caller(caller_keys(key).o
     monitor.connect(kMonitor);
 }
 
-void ControlPort::Sockets::listen(const std::string &interface, std::uint16_t port) {
-    listeners.emplace_back(interface, port);
-    router.set(zmq::sockopt::use_fd, listeners.back().duplicate());
-    router.bind("tcp://0.0.0.0:" + std::to_string(port)); // the descriptor is what counts
+void ControlPort::Sockets::accept_from(const ControlListener &listener) {
+    router.set(zmq::sockopt::use_fd, listener.duplicate());
+    router.bind("tcp://0.0.0.0:*"); // the descriptor is what counts
+}
+
+void ControlPort::Sockets::take_over(Sockets &former) {
+    for (const ControlListener &listener : former.listeners)
+        accept_from(listener);
+    listeners = std::move(former.listeners);
+    knocks = former.knocks;
+    knocks.forget_open();
 }
 
 // [ZeroMQ's][empty][version][request][domain][address][identity][mechanism][caller's key]
@@ -143,7 +152,7 @@ ControlPort::ControlPort(const std::vector<std::string> &interfaces, std::uint16
     : sockets_(std::make_unique<Sockets>(key)) {
     try {
         for (const std::string &interface : interfaces)
-            sockets_->listen(interface, port);
+            sockets_->accept_from(sockets_->listeners.emplace_back(interface, port));
     } catch (const zmq::error_t &error) {
         throw std::runtime_error(std::string("listen for commands: ") + error.what());
     }
@@ -156,7 +165,28 @@ std::vector<int> ControlPort::descriptors() const {
             sockets_->monitor.get(zmq::sockopt::fd)};
 }
 
+// Who connects meanwhile waits in the kernel: what listens is the same socket. Should there be no
+// descriptors left for it, the next turn tries again.
+void ControlPort::change_key(heartbeat::Time now) {
+    const ControlRequests &requests = sockets_->requests;
+    if (!requests.idle() || requests.answered() != answered_) {
+        answered_ = requests.answered();
+        quiet_since_ = now;
+    }
+    if (now - quiet_since_ < kQuiet) return;
+    try {
+        auto fresh = std::make_unique<Sockets>(*next_);
+        fresh->take_over(*sockets_);
+        sockets_ = std::move(fresh);
+        next_.reset();
+        answered_ = 0;
+    } catch (const std::exception &) {
+        quiet_since_ = now;
+    }
+}
+
 bool ControlPort::serve(heartbeat::Time now, Commands &commands) {
+    if (next_) change_key(now);
     sockets_->authenticate();
     sockets_->watch(now);
     return sockets_->requests.serve(commands);

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ class ControlPort {
     // As Control::serve, and looks after those who knock.
     bool serve(heartbeat::Time now, Commands &commands);
 
+    // As soon as what is under way has been answered.
+    void use(const ClusterKey &key) { next_ = key; }
+
     // Connections: those that proved the key, and the others by what became of them.
     Json counters() const;
 
@@ -42,7 +46,12 @@ class ControlPort {
 
   private:
     struct Sockets;
+    void change_key(heartbeat::Time now);
+
     std::unique_ptr<Sockets> sockets_;
+    std::optional<ClusterKey> next_;
+    std::uint64_t answered_ = 0; // until quiet_since_
+    heartbeat::Time quiet_since_{};
 };
 
 } // namespace agent

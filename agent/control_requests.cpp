@@ -49,6 +49,7 @@ void ControlRequests::send_replies() {
         router_.send(zmq::buffer(open.client), kMore);
         router_.send(zmq::message_t(), kMore);
         router_.send(zmq::buffer(*reply), zmq::send_flags::dontwait);
+        ++answered_;
         return true;
     });
 }

@@ -22,6 +22,9 @@ class ControlRequests {
     // not sleep.
     bool serve(Commands &commands);
 
+    bool idle() const { return open_.empty(); }
+    std::uint64_t answered() const { return answered_; }
+
   private:
     struct Open {
         std::string client;
@@ -32,6 +35,7 @@ class ControlRequests {
 
     zmq::socket_t &router_;
     std::vector<Open> open_;
+    std::uint64_t answered_ = 0;
 };
 
 } // namespace agent

@@ -48,6 +48,7 @@ struct Call { // one invocation: what was asked for, and where the answer goes
     std::string file;
     std::optional<std::uint64_t> count;
     std::optional<int> seconds;
+    void (*key_step)(const std::string &file) = write_new_key; // of keygen
     std::ostream &out, &err;
 };
 
@@ -182,8 +183,10 @@ void drain(const Call &call) {
 }
 
 void keygen(const Call &call) {
+    if (call.key_step != write_new_key && call.arguments.empty())
+        throw Usage("keygen: name the file, as in: nlbctl keygen --next /etc/nlb/cluster.key");
     if (!call.arguments.empty()) {
-        write_new_key(call.arguments[0]);
+        call.key_step(call.arguments[0]);
         if (call.json) call.out << Json{{"file", call.arguments[0]}}.dump(2) << "\n";
         return;
     }
@@ -234,7 +237,7 @@ constexpr Command kCommands[] = {
      "Read the configuration again; in force when every member has the same"},
     {"weight", "WEIGHT", 2, 2, weight, "Change a node's share of the clients"},
     {"keygen", "FILE", 0, 1, keygen,
-     "Print a new cluster key, or write it to a new file (mode 0600)"},
+     "Print a new cluster key, or write it to a new file (mode 0600), or change the key in a file"},
     {"check", "FILE", 1, 1, check, "Check a configuration file and print what it amounts to"},
 };
 
@@ -269,6 +272,17 @@ void add_capture_options(CLI::App &command, Call &call) {
         ->check(CLI::PositiveNumber);
     command.add_option("--seconds", call.seconds, "End after so long")
         ->check(CLI::Range(1, 604800));
+}
+
+void add_keygen_options(CLI::App &command, Call &call) {
+    auto *steps = command.add_option_group("Steps", "Change the key of a cluster that serves");
+    const auto add = [&](const char *name, void (*step)(const std::string &), const char *help) {
+        steps->add_flag_callback(name, [&call, step] { call.key_step = step; }, help);
+    };
+    add("--next", add_next_key, "Add a second key, which is accepted from the next reload on");
+    add("--use", use_next_key, "Use that one; both are accepted");
+    add("--drop", drop_other_key, "The key in use alone");
+    steps->require_option(0, 1);
 }
 
 void add_watch_options(CLI::App &command, Call &call) {
@@ -319,6 +333,7 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
         if (command.function == drain) add_drain_options(*sub, call);
         if (command.function == explain) add_explain_options(*sub, call);
         if (command.function == capture_packets) add_capture_options(*sub, call);
+        if (command.function == keygen) add_keygen_options(*sub, call);
         if (command.function == watch_live) add_watch_options(*sub, call);
         if (!command.argument) continue;
         sub->add_option(command.argument, call.arguments, kArgumentHelp.at(command.argument))

@@ -56,6 +56,8 @@ std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
     auto opened = heartbeat::open(datagram, envelope_);
     if (const auto *refusal = std::get_if<heartbeat::Refusal>(&opened)) {
         ++beats_.refused[static_cast<std::size_t>(*refusal)];
+        if (*refusal == heartbeat::Refusal::bad_tag || *refusal == heartbeat::Refusal::other_version)
+            step(now, heartbeat::event::Unreadable{});
         return std::nullopt;
     }
     auto &beat = std::get<heartbeat::Beat>(opened);
@@ -136,6 +138,7 @@ void Node::configure(heartbeat::Time now) {
     datapath_.set_lingering(all);
     serving_.configure(std::move(staged_->rules), staged_->former);
     datapath_.configure(staged_->filter, serving_.tables());
+    envelope_ = staged_->envelope;
     config_ = staged_->settings.config;
     healthy_ = staged_->settings.healthy;
     staged_.reset();

@@ -40,6 +40,7 @@ struct StagedConfig {
     heartbeat::Settings settings;
     std::vector<heartbeat::RuleOwnership> rules;
     filter::Settings filter;
+    heartbeat::Envelope envelope;
     std::vector<std::optional<std::size_t>> former; // for each table the present one that is of the
                                                     // same packets and buckets
 };

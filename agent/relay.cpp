@@ -41,6 +41,11 @@ Relay::~Relay() {
         if (const auto alive = gathering.lock()) alive->close();
 }
 
+void Relay::use(const ClusterKey &key) {
+    listener_ = listener_keys(key);
+    caller_ = caller_keys(key);
+}
+
 void Relay::heard(heartbeat::NodeId node, const heartbeat::Transport::Address &from) {
     heard_[heartbeat::index(node)] = {from, now_()};
 }

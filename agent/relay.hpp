@@ -34,6 +34,8 @@ class Relay {
           std::function<heartbeat::Time()> now);
     ~Relay();
 
+    // For commands from now on; those under way go on with the former key.
+    void use(const ClusterKey &key);
     // A beat of this node has come from there.
     void heard(heartbeat::NodeId node, const heartbeat::Transport::Address &from);
 

@@ -90,7 +90,7 @@ Commands::Result Reload::reload() {
     if (const std::string what = needs_restart(parts_.config, next); !what.empty())
         throw Failed(next.file + ": cannot change while nlbd runs: " + what +
                      "; restart nlbd on every node");
-    return [this, wanted = stage(next), until = parts_.now() + kPatience] {
+    return [this, wanted = stage(next, load_keys_of(next)), until = parts_.now() + kPatience] {
         return go_on(wanted, until);
     };
 }
@@ -101,26 +101,39 @@ Config Reload::load() const {
     try {
         if (std::error_code gone; !std::filesystem::is_regular_file(file, gone) && !gone)
             throw std::runtime_error(file + ": is not a regular file"); // a pipe would be waited for
-        Config next = load_config(file);
-        if (next.key_file != parts_.config.key_file && load_key(next.key_file) != parts_.key)
-            throw std::runtime_error(next.key_file + ": holds another key; restart nlbd on every node");
-        return next;
+        return load_config(file);
+    } catch (const std::exception &error) {
+        throw Failed(error.what());
+    }
+}
+
+// Only a step at a time: each node must accept what the others use, whoever of them comes first.
+ClusterKeys Reload::load_keys_of(const Config &next) const {
+    try {
+        const ClusterKeys keys = load_keys(next.key_file);
+        if (keys.accept(parts_.keys.in_use) && parts_.keys.accept(keys.in_use)) return keys;
+        throw std::runtime_error(next.key_file + ": holds another key than this cluster uses; one "
+                                                 "key follows another in the steps of: nlbctl keygen "
+                                                 "--next, --use, --drop");
     } catch (const std::exception &error) {
         throw Failed(error.what());
     }
 }
 
 // The configuration in force, once more, takes back what was staged.
-heartbeat::Digest Reload::stage(const Config &next) {
+heartbeat::Digest Reload::stage(const Config &next, const ClusterKeys &keys) {
     const NodeConfig &self = node_of(next, parts_.self.id);
     const Orders &orders = parts_.administration.orders();
-    StagedConfig config{.settings = membership_settings(next, self, orders),
+    StagedConfig config{.settings = membership_settings(next, self, keys, orders),
                         .rules = ownership_rules(next),
-                        .filter = filter_settings(next, parts_.key, orders),
+                        .filter = filter_settings(next, keys.in_use, orders),
+                        .envelope = beat_envelope(next, keys),
                         .former = former_tables(parts_.config, next)};
+    if (keys.in_use != parts_.keys.in_use)
+        config.former.assign(config.former.size(), std::nullopt); // other buckets
     config.settings.healthy = parts_.health.healthy_under(next);
     const heartbeat::Digest digest = config.settings.config;
-    staged_ = Staged{next, digest};
+    staged_ = Staged{next, keys, digest};
     if (digest == parts_.node.config()) {
         parts_.config = next; // the same but for where the key lies
         staged_.reset();
@@ -140,13 +153,25 @@ std::optional<Json> Reload::go_on(heartbeat::Digest wanted, Time until) {
                 {"waiting_for", waiting_for(parts_.config, parts_.node.status(parts_.now()))}};
 }
 
+void Reload::use(const ClusterKeys &keys) {
+    if (keys == parts_.keys) return;
+    log::info(std::string("configuration: cluster key changed (") +
+              (keys.in_use == parts_.keys.in_use ? keys.other ? "accepts=another, too" : "accepts=no other"
+                                                 : "uses=the other") +
+              ")");
+    parts_.keys = keys;
+    parts_.relay.use(keys.in_use);
+    parts_.control_port.use(keys.in_use);
+}
+
 void Reload::handle() {
     if (!staged_ || staged_->digest != parts_.node.config()) return;
     parts_.config = std::move(staged_->config);
+    use(staged_->keys);
     staged_.reset();
     parts_.self = NodeConfig(node_of(parts_.config, parts_.self.id));
     parts_.census.begin_anew(
-        filter_settings(parts_.config, parts_.key, parts_.administration.orders()));
+        filter_settings(parts_.config, parts_.keys.in_use, parts_.administration.orders()));
     parts_.administration.configured();
     parts_.health.configure(parts_.config, parts_.now());
     log::info("configuration: in force (file=" + parts_.config.file + ")");

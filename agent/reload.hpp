@@ -4,15 +4,17 @@
 // cluster at once, when every member has staged the same one, by a view that names it
 // (heartbeat/README.md); until then, and without the command, nothing changes.
 //
-// Rules, the nodes' weights and drain_ms can change in this way. What the sockets, the interface or
+// Rules, the nodes' weights, drain_ms and, step by step, the cluster key can change in this way. What the sockets, the interface or
 // the times of the protocol hang on needs a restart, and is refused by name.
 #pragma once
 
 #include "agent/administration.hpp"
 #include "agent/commands.hpp"
 #include "agent/config.hpp"
+#include "agent/control_port.hpp"
 #include "agent/health.hpp"
 #include "agent/node.hpp"
+#include "agent/relay.hpp"
 
 #include <functional>
 #include <optional>
@@ -23,11 +25,13 @@ namespace agent {
 struct Reloaded { // all of it outlives the Reload
     Config &config;
     NodeConfig &self;
-    const ClusterKey &key;
+    ClusterKeys &keys;
     Node &node;
     SocketCensus &census;
     Administration &administration;
     Health &health;
+    Relay &relay;
+    ControlPort &control_port;
     std::function<heartbeat::Time()> now;
 };
 
@@ -43,12 +47,15 @@ class Reload {
   private:
     struct Staged {
         Config config;
+        ClusterKeys keys;
         heartbeat::Digest digest;
     };
     Commands::Result reload();
     std::optional<Json> go_on(heartbeat::Digest wanted, heartbeat::Time until);
     Config load() const;
-    heartbeat::Digest stage(const Config &next);
+    ClusterKeys load_keys_of(const Config &next) const;
+    heartbeat::Digest stage(const Config &next, const ClusterKeys &keys);
+    void use(const ClusterKeys &keys);
 
     Reloaded parts_;
     std::optional<Staged> staged_;
@@ -58,7 +65,8 @@ class Reload {
 std::string needs_restart(const Config &running, const Config &next);
 
 // For each table under `next` (one a rule and, last, the uncovered traffic) the one under `running`
-// that is of the same packets in the same buckets; nothing when there is none.
+// that is of the same packets; nothing when there is none. They are in the same buckets only under
+// the same key.
 std::vector<std::optional<std::size_t>> former_tables(const Config &running, const Config &next);
 
 } // namespace agent

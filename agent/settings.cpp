@@ -63,6 +63,11 @@ filter::Settings filter_settings(const Config &config, const ClusterKey &key,
     return settings;
 }
 
+heartbeat::Envelope beat_envelope(const Config &config, const ClusterKeys &keys) {
+    return heartbeat::make_envelope(config.cluster_name, beat_key(keys.in_use),
+                                    keys.other ? std::optional(beat_key(*keys.other)) : std::nullopt);
+}
+
 filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self) {
     switch (self.datapath.value_or(config.datapath)) {
     case DatapathKind::xdp_native:
@@ -96,7 +101,7 @@ heartbeat::RuleBits served_when_all_are_down(const Config &config) {
 }
 
 heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self,
-                                        const Orders &orders) {
+                                        const ClusterKeys &keys, const Orders &orders) {
     heartbeat::Settings settings;
     settings.self = heartbeat::NodeId{self.id};
     for (const NodeConfig &node : config.nodes) {
@@ -116,7 +121,8 @@ heartbeat::Settings membership_settings(const Config &config, const NodeConfig &
     settings.serve_all_down = served_when_all_are_down(config);
     for (const RuleConfig &rule : config.rules)
         settings.rule_names.push_back(rule.name);
-    const std::vector<SectionDigest> sections = section_digests(config);
+    std::vector<SectionDigest> sections = section_digests(config);
+    sections.push_back({"cluster key", fingerprint(keys)}); // who has none of them is not heard at all
     settings.config = combine(sections);
     for (const SectionDigest &section : sections) {
         settings.section_names.push_back(section.name);

@@ -6,6 +6,7 @@
 #include "agent/config.hpp"
 #include "agent/orders.hpp"
 #include "filter/datapath.hpp"
+#include "heartbeat/codec.hpp"
 #include "heartbeat/membership.hpp"
 #include "heartbeat/ownership.hpp"
 
@@ -14,11 +15,13 @@
 
 namespace agent {
 
+// key: the one in use.
 filter::Settings filter_settings(const Config &config, const ClusterKey &key,
                                  const Orders &orders = {});
+heartbeat::Envelope beat_envelope(const Config &config, const ClusterKeys &keys);
 filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self);
 heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self,
-                                        const Orders &orders = {});
+                                        const ClusterKeys &keys, const Orders &orders = {});
 // The rules that a node is willing to serve: configured for it, and not ordered otherwise.
 heartbeat::RuleBits eligible_rules(const Config &config, const NodeConfig &self,
                                    const Orders &orders);

@@ -209,19 +209,24 @@ bool consistent(const Beat &beat) {
     return beat.view->leader != kNoNode && ascending(beat.view->members, &Member::id);
 }
 
-std::array<std::uint8_t, kTagSize> tag(std::span<const std::uint8_t> bytes,
-                                       const Envelope &envelope) {
+std::array<std::uint8_t, kTagSize> tag(std::span<const std::uint8_t> bytes, const BeatKey &key) {
     std::array<std::uint8_t, kTagSize> result{};
-    crypto_generichash(result.data(), result.size(), bytes.data(), bytes.size(),
-                       envelope.key.data(), envelope.key.size());
+    crypto_generichash(result.data(), result.size(), bytes.data(), bytes.size(), key.data(),
+                       key.size());
     return result;
+}
+
+// Of a datagram that is long enough to hold a tag.
+bool sealed_with(const BeatKey &key, std::span<const std::uint8_t> datagram) {
+    const auto sum = tag(datagram.first(datagram.size() - kTagSize), key);
+    return sodium_memcmp(sum.data(), datagram.last(kTagSize).data(), kTagSize) == 0;
 }
 
 } // namespace
 
-Envelope make_envelope(std::string_view cluster_name,
-                       const std::array<std::uint8_t, 32> &beat_key) {
-    Envelope envelope{.cluster = 0, .key = beat_key};
+Envelope make_envelope(std::string_view cluster_name, const BeatKey &key,
+                       const std::optional<BeatKey> &other) {
+    Envelope envelope{.cluster = 0, .key = key, .other = other};
     std::array<std::uint8_t, 16> digest{};
     crypto_generichash(digest.data(), digest.size(),
                        reinterpret_cast<const unsigned char *>(cluster_name.data()),
@@ -233,8 +238,8 @@ Envelope make_envelope(std::string_view cluster_name,
 
 std::string_view to_string(Refusal refusal) {
     static constexpr std::array<std::string_view, kRefusals> kNames = {
-        "too_short",       "too_long", "foreign_protocol", "other_version",
-        "foreign_cluster", "bad_tag",  "malformed",        "own_echo",
+        "too_short",       "too_long", "foreign_protocol", "foreign_cluster",
+        "other_version", "bad_tag",  "malformed",        "own_echo",
         "id_taken",        "replayed", "superseded",       "unknown_node"};
     return kNames[static_cast<std::size_t>(refusal)];
 }
@@ -246,7 +251,7 @@ std::vector<std::uint8_t> seal(const Beat &beat, const Envelope &envelope) {
     writer.number(kProtocolVersion, 1);
     writer.number(envelope.cluster, 8);
     beat_fields(writer, beat);
-    const auto sum = tag(writer.bytes, envelope);
+    const auto sum = tag(writer.bytes, envelope.key);
     writer.bytes.insert(writer.bytes.end(), sum.begin(), sum.end());
     return std::move(writer.bytes);
 }
@@ -256,11 +261,11 @@ std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const E
     if (datagram.size() > kMaxDatagram) return Refusal::too_long;
     if (!std::equal(kMagic.begin(), kMagic.end(), datagram.begin()))
         return Refusal::foreign_protocol;
-    if (datagram[4] != kProtocolVersion) return Refusal::other_version;
     Reader reader(datagram.first(datagram.size() - kTagSize).subspan(5));
     if (reader.number(8) != envelope.cluster) return Refusal::foreign_cluster;
-    const auto sum = tag(datagram.first(datagram.size() - kTagSize), envelope);
-    if (sodium_memcmp(sum.data(), datagram.last(kTagSize).data(), kTagSize) != 0)
+    if (datagram[4] != kProtocolVersion) return Refusal::other_version;
+    if (!sealed_with(envelope.key, datagram) &&
+        !(envelope.other && sealed_with(*envelope.other, datagram)))
         return Refusal::bad_tag;
     Beat beat;
     beat_fields(reader, beat);

@@ -21,19 +21,23 @@ struct Saved; // membership.hpp
 
 inline constexpr std::size_t kMaxDatagram = 1400; // bytes, tag included
 
+using BeatKey = std::array<std::uint8_t, 32>; // beats only, derived from the cluster key
+
 struct Envelope {
-    std::uint64_t cluster = 0;          // digest of the cluster's name
-    std::array<std::uint8_t, 32> key{}; // beats only, derived from the cluster key
+    std::uint64_t cluster = 0; // digest of the cluster's name
+    BeatKey key{};
+    std::optional<BeatKey> other; // while the key is changed: what it seals is opened too
 };
-Envelope make_envelope(std::string_view cluster_name, const std::array<std::uint8_t, 32> &beat_key);
+Envelope make_envelope(std::string_view cluster_name, const BeatKey &key,
+                       const std::optional<BeatKey> &other = std::nullopt);
 
 // In the order in which a datagram is judged.
 enum class Refusal : std::uint8_t {
     too_short,
     too_long,
     foreign_protocol,
+    foreign_cluster, // so far the layout is the same in all versions
     other_version,
-    foreign_cluster,
     bad_tag,
     malformed, // by open()
     own_echo,

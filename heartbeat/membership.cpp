@@ -104,6 +104,14 @@ struct Handler {
         }
         state.out.send = true;
     }
+    // Whoever sends it may be serving, and can be neither followed nor outvoted. Who has a place in a
+    // view goes on: it was there first.
+    void operator()(const event::Unreadable &) {
+        if (state.member()) return;
+        if (!state.hears_unreadable(now))
+            state.note(Note::Kind::refused, "cluster: stays outside (" + std::string(kUnreadable) + ")");
+        state.unreadable_at = now;
+    }
     void operator()(const event::WitnessAnswered &answer) {
         state.witness_at = std::max(state.witness_at, answer.asked);
     }

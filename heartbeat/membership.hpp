@@ -46,6 +46,8 @@ struct Tick {}; // the time has come; every received datagram has been delivered
 struct Received {
     Beat beat;
 }; // an authentic beat of this cluster
+// A beat of this cluster came that cannot be read: sealed with another key, or of another version.
+struct Unreadable {};
 struct SetWeight {
     std::uint8_t weight = 0;
 };
@@ -71,7 +73,7 @@ struct WitnessAnswered {
 };
 } // namespace event
 using Event =
-    std::variant<event::Tick, event::Received, event::SetWeight, event::SetEligible,
+    std::variant<event::Tick, event::Received, event::Unreadable, event::SetWeight, event::SetEligible,
                  event::SetHealthy, event::Start, event::Stop, event::Leave, event::Drain,
                  event::Suspend, event::Stage, event::WitnessAnswered>;
 

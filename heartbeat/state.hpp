@@ -68,6 +68,7 @@ struct Membership::State {
     bool serving = false;                     // some view of this life has been installed
     Time witness_at = -std::chrono::hours(1); // when the last question that it answered was asked
     Time deaf_at = -std::chrono::hours(1);    // when last alone without lease and without a witness
+    Time unreadable_at = -std::chrono::hours(1); // when one outside a view last heard what it cannot read
     std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than dead_after
     Time next_beat{}, next_tick{};
     std::optional<Twin> twin;
@@ -106,10 +107,11 @@ struct Membership::State {
         return counts(peer, now, leader_timeout) && peer.quoted && now - *peer.quoted < leader_timeout;
     }
     bool late(Time now) const { return now < late_until; }
-    // After a start, or when it could hear nothing for a while: others may be serving.
+    // After a start, or when it could hear nothing, or not read what it heard: others may be serving.
     bool listening(Time now) const {
-        return now - std::max(started, deaf_at) < settings.dead_after;
+        return now - std::max({started, deaf_at, unreadable_at}) < settings.dead_after;
     }
+    bool hears_unreadable(Time now) const { return now - unreadable_at < settings.dead_after; }
     // For how long after its last sign a node counts as possibly serving: one that has a place in
     // this node's own view serves nothing beyond it.
     Duration doubt(NodeId id) const {
@@ -176,6 +178,8 @@ std::uint8_t wished_weight(const State &state);
 bool wants_in(const State &state);
 
 // status.cpp
+inline constexpr std::string_view kUnreadable =
+    "hears beats of this cluster under another key or of another version";
 NodeState state_of(const State &state); // as told to others
 std::string name(const State &state, NodeId id);
 std::string name(const ViewNumber &number);

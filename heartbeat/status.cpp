@@ -150,6 +150,7 @@ std::string why_not_serving(const State &state, Time now) {
     if (state.member() && state.lease_until != Time{}) return "";
     if (state.role == Role::following)
         return before + "waiting to be added by " + name(state, state.choice);
+    if (state.hears_unreadable(now)) return before + std::string(kUnreadable);
     if (state.listening(now)) return before + "listening for other nodes";
     return before + (state.member() ? "no right to serve yet" : "no leader yet");
 }

@@ -65,7 +65,7 @@ void use(const Config &config) {
     cluster_group(config);
     ownership_rules(config);
     for (const NodeConfig &node : config.nodes) {
-        membership_settings(config, node);
+        membership_settings(config, node, {});
         heartbeat_interfaces(config, node);
     }
     const auto tables = std::make_unique<nlb_config>();

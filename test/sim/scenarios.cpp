@@ -258,6 +258,30 @@ void service_dies_everywhere(World &world) {
     heal(world);
 }
 
+// 16. Some nodes come back with a key that the others have given up: they stay outside as long as
+// anybody with the other one is there, and serve when nobody is.
+void another_key(World &world) {
+    form(world, 1, 3);
+    for (unsigned id : {4u, 5u}) {
+        world.set_key(id, 2);
+        world.after(world.scaled_between(0ms, 2s), [&world, id] { world.start(id); });
+    }
+    world.stall(leader_of(world), world.scaled_between(100ms, 300ms));
+    run_for(world, 3s, 5s);
+    if ((world.accepting(world.node(4)) | world.accepting(world.node(5))).any())
+        throw Violation("P1: nodes with another key serve");
+    for (unsigned id : {1u, 2u, 3u})
+        world.crash(id);
+    run_for(world, 3s, 4s);
+    if (!(world.accepting(world.node(4)) | world.accepting(world.node(5))).all())
+        throw Violation("P2: nodes with another key wait for those that are gone");
+    for (unsigned id : {4u, 5u}) {
+        world.kill(id);
+        world.set_key(id, 1);
+    }
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> scenarios(const std::string &name) {
@@ -277,6 +301,7 @@ std::vector<Scenario> scenarios(const std::string &name) {
         {"deaf_with_a_link", {.nodes = 3}, deaf_with_a_link},
         {"missed_leader", {.nodes = 3}, missed_leader},
         {"service_dies_everywhere", {.nodes = 4}, service_dies_everywhere},
+        {"another_key", {.nodes = 5}, another_key},
     };
     std::vector<Scenario> chosen;
     for (const Scenario &scenario : all)

@@ -198,7 +198,10 @@ void World::turn(Node &node) {
     while (node.agent_up && !node.inbox.empty()) {
         auto beat = std::move(node.inbox.front());
         node.inbox.pop_front();
-        step(node, heartbeat::event::Received{*beat});
+        if (nodes_[index(beat->sender)].key == node.key)
+            step(node, heartbeat::event::Received{*beat});
+        else
+            step(node, heartbeat::event::Unreadable{});
     }
     if (node.agent_up) consult_witness(node);
     for (int i = 0; i < 8 && node.agent_up && node.local(now_) >= node.membership->wake_at(); ++i)

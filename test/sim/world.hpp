@@ -68,6 +68,7 @@ struct Node {
     Time stalled_until{};             // by the world's clock
     double rate = 1;                  // of its clock
     Time offset{};
+    unsigned key = 1;                 // the cluster's
     heartbeat::Digest file = 1, staged = 0, config = 1; // configuration: on disk, staged, in force
     std::unique_ptr<heartbeat::Membership> membership;
     std::deque<std::shared_ptr<const heartbeat::Beat>> inbox;
@@ -108,6 +109,7 @@ class World {
 
     // Faults and orders. Nodes are numbered from 1.
     void start(unsigned id); // a new process on a running host
+    void set_key(unsigned id, unsigned key) { nodes_[id].key = key; }
     void kill(unsigned id);  // the process only: the filter stays, until its lease is over
     void crash(unsigned id); // the host
     void stall(unsigned id, Duration length);

@@ -79,7 +79,7 @@ std::size_t rule_of(const agent::Config &config, const Flow &flow) {
 void answer(const std::string &config_file, const std::string &status_file) {
     const agent::Config config = agent::load_config(config_file);
     const filter::Settings settings =
-        agent::filter_settings(config, agent::load_key(config.key_file));
+        agent::filter_settings(config, agent::load_keys(config.key_file).in_use);
     const filter::Buckets buckets(settings.hash_key);
     heartbeat::Ownership ownership(agent::ownership_rules(config));
     const Tables tables = ownership.tables(view_of(status_file));

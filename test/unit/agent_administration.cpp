@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(orders_for_rules_are_there_from_the_first_packet_after_a_re
     const auto settings = agent::filter_settings(config, {}, orders);
     BOOST_TEST(settings.rules[0].disabled);
     BOOST_TEST(!settings.rules[1].disabled);
-    BOOST_TEST((agent::membership_settings(config, config.nodes[0], orders).eligible & 3) == 0u);
+    BOOST_TEST((agent::membership_settings(config, config.nodes[0], {}, orders).eligible & 3) == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_weight_holds_until_default_and_without_a_filter_it_is_nought) {
@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(a_weight_holds_until_default_and_without_a_filter_it_is_nou
     administration->set_filtering(true);
     cluster.run(200ms);
     BOOST_TEST(weight() == 40u);
-    BOOST_TEST(agent::membership_settings(config, config.nodes[0], file.load()).weight == 40);
+    BOOST_TEST(agent::membership_settings(config, config.nodes[0], {}, file.load()).weight == 40);
     BOOST_TEST(give("weight", {"default"}) == "ok");
     cluster.run(200ms);
     BOOST_TEST(weight() == 100u);

@@ -11,7 +11,7 @@ TestCluster::TestCluster(unsigned nodes) {
     std::vector<heartbeat::NodeId> ids;
     for (unsigned i = 1; i <= nodes; ++i)
         ids.push_back(heartbeat::NodeId(i));
-    const heartbeat::Envelope envelope = heartbeat::make_envelope("test", {1, 2, 3});
+    const heartbeat::Envelope envelope = test_envelope();
     for (std::size_t i = 0; i < nodes; ++i)
         machines_.push_back(std::make_unique<Machine>());
     for (std::size_t i = 0; i < nodes; ++i) {

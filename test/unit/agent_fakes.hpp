@@ -80,6 +80,8 @@ struct FakeDatapath : filter::Datapath {
 };
 
 inline heartbeat::RuleOwnership shared_rule() { return {}; }
+inline heartbeat::Envelope test_envelope() { return heartbeat::make_envelope("test", {1, 2, 3}); }
+
 inline heartbeat::RuleOwnership single_rule() {
     heartbeat::RuleOwnership rule;
     rule.mode = heartbeat::RuleMode::single;

@@ -126,6 +126,7 @@ BOOST_AUTO_TEST_CASE(a_staged_configuration_waits_for_the_last_member_and_everyt
         staged.settings = cluster.settings(id);
         staged.settings.config = config;
         staged.rules = {single_rule(), shared_rule()};
+        staged.envelope = test_envelope();
         staged.former = {std::nullopt, 0, std::nullopt};
         machine.datapath.calls.clear();
         machine.node->stage(cluster.now(), std::move(staged));

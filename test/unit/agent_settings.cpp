@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_nodes_own_names_win_over_the_clusters) {
 
 BOOST_AUTO_TEST_CASE(the_membership_gets_its_times_nodes_and_digests) {
     const agent::Config both = config();
-    const heartbeat::Settings settings = agent::membership_settings(both, both.nodes[1]);
+    const heartbeat::Settings settings = agent::membership_settings(both, both.nodes[1], {});
     BOOST_TEST((settings.self == heartbeat::NodeId{7}));
     BOOST_TEST(settings.nodes.size() == 2u);
     BOOST_TEST((settings.interval == std::chrono::milliseconds(20)));
@@ -88,11 +88,17 @@ BOOST_AUTO_TEST_CASE(the_membership_gets_its_times_nodes_and_digests) {
 BOOST_AUTO_TEST_CASE(all_nodes_of_one_configuration_have_one_digest_and_a_change_has_another) {
     const agent::Config one = config(), renamed = config("shop"), moved = config("web", "81");
     const auto digest = [](const agent::Config &c, std::size_t node) {
-        return agent::membership_settings(c, c.nodes[node]).config;
+        return agent::membership_settings(c, c.nodes[node], {}).config;
     };
     BOOST_TEST(digest(one, 0) == digest(one, 1));
     BOOST_TEST(digest(one, 0) != digest(renamed, 0));
     BOOST_TEST(digest(one, 0) != digest(moved, 0));
+    const auto with_keys = [&](const agent::ClusterKeys &keys) {
+        return agent::membership_settings(one, one.nodes[0], keys).config;
+    };
+    const agent::ClusterKey key{1}, next{2};
+    BOOST_TEST(with_keys({key, {}}) != with_keys({key, next}));
+    BOOST_TEST(with_keys({key, next}) != with_keys({next, key}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

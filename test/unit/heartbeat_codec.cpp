@@ -44,7 +44,7 @@ Beat largest() { // as large as a beat can be: 32 nodes, 32 rules
         beat.view->members.push_back({id(i), i * 1000ull, 100, ~RuleBits{0}});
     for (unsigned i = 2; i <= 32; ++i)
         beat.quotes.push_back({id(i), i * 1000ull, i * 7ull, 44});
-    beat.sections.assign(69, 0xbeef); // five, nodes, rules
+    beat.sections.assign(71, 0xbeef); // seven, nodes, rules
     beat.config = 99;
     beat.ownership = 98;
     beat.lingering.fill(0x5555555555555555);
@@ -67,6 +67,17 @@ bool opens(const Beat &beat) {
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(codec)
+
+BOOST_AUTO_TEST_CASE(while_the_key_is_changed_either_opens_and_the_first_seals) {
+    const Envelope old_one = envelope("web", 7), next = envelope("web", 8);
+    Envelope both = old_one;
+    both.other = next.key;
+    for (const Envelope &sealed : {old_one, next})
+        BOOST_TEST(std::holds_alternative<Beat>(open(seal(largest(), sealed), both)));
+    BOOST_TEST((refusal_of(seal(largest(), envelope("web", 9)), both) == Refusal::bad_tag));
+    BOOST_TEST(std::holds_alternative<Beat>(open(seal(largest(), both), old_one)));
+    BOOST_TEST((refusal_of(seal(largest(), both), next) == Refusal::bad_tag));
+}
 
 BOOST_AUTO_TEST_CASE(the_largest_beat_fits_and_comes_back_as_it_was) {
     const auto datagram = seal(largest(), envelope());
