@@ -166,6 +166,7 @@ void Agent::run() {
             look_after_interface();
             look_after_filter();
             look_after_host();
+            tell_reasons();
         }
     }
     if (!failure_.empty()) throw std::runtime_error(failure_);
@@ -366,6 +367,33 @@ void Agent::look_after_host() {
     } catch (const std::exception &error) {
         log::warn(std::string("host: not as it should be (") + error.what() + ")");
     }
+}
+
+// What no administrator need hear of, such as other nodes' packets, is only counted.
+void Agent::tell_reasons() {
+    static constexpr std::array<std::string_view, 13> kPackets = {
+        "no_owner",  "ip_header",  "ip_length",  "too_many_headers", "header_too_deep",
+        "truncated", "tcp_header", "udp_length", "icmp_quote",       "unfiltered",
+        "capture_full", "capture_cut", "tap_refused"};
+    using heartbeat::Refusal;
+    static constexpr std::array kBeats = {
+        Refusal::too_short, Refusal::too_long,  Refusal::foreign_protocol, Refusal::other_version,
+        Refusal::bad_tag,   Refusal::malformed, Refusal::id_taken,         Refusal::unknown_node};
+    static constexpr std::array<std::string_view, 5> kCallers = {"wrong_key", "cut_off", "not_zeromq",
+                                                                 "not_expected", "held_off"};
+    std::vector<Counted> counted;
+    for (const filter::Counter &counter : datapath_->counters())
+        if (std::ranges::count(kPackets, counter.reason))
+            counted.push_back({"packets: dropped", std::string(counter.reason), counter.packets});
+    for (const Refusal refusal : kBeats)
+        counted.push_back({"beats: refused", std::string(to_string(refusal)),
+                           node_.beats().refused[static_cast<std::size_t>(refusal)]});
+    const Json callers = control_port_.counters();
+    for (const std::string_view reason : kCallers)
+        counted.push_back({"commands: caller refused", std::string(reason), callers[reason]});
+    for (const std::string &line : reasons_log_.rose(boot_now(), counted))
+        log::warn(line);
+    log::tick();
 }
 
 void Agent::serve_commands() {

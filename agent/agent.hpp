@@ -21,6 +21,7 @@
 #include "agent/multicast_router.hpp"
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
+#include "agent/reasons_log.hpp"
 #include "agent/relay.hpp"
 #include "agent/reload.hpp"
 #include "agent/run_dir.hpp"
@@ -74,6 +75,7 @@ class Agent {
     void look_after_filter();
     void heal_filter();
     void look_after_bridges(bool link_changed);
+    void tell_reasons();
     bool has_left() const;
 
     void serve_commands();
@@ -109,6 +111,7 @@ class Agent {
     Administration administration_;
     Reload reload_;
     Showing showing_{*datapath_};
+    ReasonsLog reasons_log_;
 
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to

@@ -77,7 +77,7 @@ LinkWatch::LinkWatch()
     : socket_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)) {
     sockaddr_nl address{};
     address.nl_family = AF_NETLINK;
-    address.nl_groups = RTMGRP_LINK;
+    address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
     if (socket_ >= 0 && bind(socket_, reinterpret_cast<sockaddr *>(&address), sizeof address) == 0)
         return;
     const std::string cause = std::strerror(errno);

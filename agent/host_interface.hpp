@@ -37,8 +37,8 @@ class LinkWatch {
     LinkWatch &operator=(const LinkWatch &) = delete;
 
     int descriptor() const { return socket_; } // for poll; owned by this object
-    // Reads all that waits. True when some interface may have changed since the last call (lost
-    // notices count as a change): look up with find_interface() those that matter.
+    // Reads all that waits. True when some interface or address may have changed since the last call
+    // (lost notices count as a change): look up with find_interface() those that matter.
     bool drain();
 
   private:

@@ -2,18 +2,25 @@
 //
 // The log: one line an event on standard error, `subject: event (key=value)`. The same event is
 // printed a few times in ten seconds and counted from then on, so that nothing on the network can
-// fill a disk.
+// fill a disk. To the journal, lines go with their priority and without a time, which it adds itself.
+//
+// Nobody waits for the log: what its reader does not take at once is dropped and counted.
 #pragma once
 
 #include <string>
 
 namespace agent::log {
 
+enum class Level { error, warning, info };
+
 // Call once, when start-up has succeeded: before that there is at most one line, the error's.
-void open();
+void open(Level least = Level::info); // what is below it is not printed
 
 void info(const std::string &line);
 void warn(const std::string &line);
 void error(const std::string &line);
+
+// Call it about once a second: says what was held back, when nothing like it has come since.
+void tick();
 
 } // namespace agent::log

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <map>
 
 namespace agent {
 namespace {
@@ -19,6 +20,7 @@ struct CommandLine {
     AgentOptions options;
     bool check = false;
     std::string file; // of --check FILE
+    log::Level level = log::Level::info;
 };
 
 void describe(CLI::App &app, CommandLine &line) {
@@ -32,6 +34,14 @@ void describe(CLI::App &app, CommandLine &line) {
     app.add_option("--state-dir", line.options.state_dir,
                    "Orders that outlive a reboot; left out: /var/lib/nlb, "
                    "or RUN_DIR/state with --run-dir");
+    const std::map<std::string, log::Level> levels = {{"error", log::Level::error},
+                                                      {"warning", log::Level::warning},
+                                                      {"info", log::Level::info}};
+    app.add_option_function<std::string>(
+           "--log-level", [&line, levels](const auto &word) { line.level = levels.at(word); },
+           "What is logged: error, warning and above, or all")
+        ->check(CLI::IsMember(levels))
+        ->default_str("info");
     CLI::Option *check =
         app.add_flag("--check", line.check, "Check the configuration, print it, end");
     app.add_option("FILE", line.file, "The configuration to check")->needs(check);
@@ -67,7 +77,7 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
         }
         raise_descriptor_limit();
         Agent agent(line.options);
-        log::open();
+        log::open(line.level);
         agent.run();
         return kDone;
     } catch (const std::exception &error) {

@@ -4,16 +4,23 @@
 #include "agent/repeats.hpp"
 
 namespace agent {
+namespace {
+
+std::string more_like_it(unsigned count) {
+    return " (and " + std::to_string(count) + " more like it)";
+}
+
+} // namespace
 
 std::optional<std::string> Repeats::pass(const std::string &line, heartbeat::Time now) {
     constexpr std::size_t kRemembered = 256;
-    const auto over = [now](const Event &event) { return now - event.since >= kWindow; };
+    const auto closed = [now](const Event &event) { return now - event.since >= kWindow; };
     if (events_.size() > kRemembered)
-        std::erase_if(events_, [&](const auto &entry) { return over(entry.second); });
+        std::erase_if(events_, [&](const auto &entry) { return closed(entry.second); });
     Event &event = events_[line.substr(0, line.find('('))];
     std::string text = line;
-    if (event.printed == 0 || over(event)) {
-        if (event.held_back) text += " (and " + std::to_string(event.held_back) + " more like it)";
+    if (event.printed == 0 || closed(event)) {
+        if (event.held_back) text += more_like_it(event.held_back);
         event = {now, 0, 0};
     }
     if (event.printed < kAtMost) {
@@ -22,6 +29,16 @@ std::optional<std::string> Repeats::pass(const std::string &line, heartbeat::Tim
     }
     ++event.held_back;
     return std::nullopt;
+}
+
+std::vector<std::string> Repeats::over(heartbeat::Time now) {
+    std::vector<std::string> lines;
+    for (auto &[event, seen] : events_) {
+        if (seen.held_back == 0 || now - seen.since < kWindow) continue;
+        lines.push_back(event.substr(0, event.find_last_not_of(' ') + 1) + more_like_it(seen.held_back));
+        seen = {};
+    }
+    return lines;
 }
 
 } // namespace agent

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace agent {
 
@@ -16,6 +17,9 @@ class Repeats {
     // to the first parenthesis. Of one event `kAtMost` are printed in `kWindow`; the next one says
     // how many were not.
     std::optional<std::string> pass(const std::string &line, heartbeat::Time now);
+
+    // Of events whose window is over: what was held back, when none has come since to say so.
+    std::vector<std::string> over(heartbeat::Time now);
 
     static constexpr unsigned kAtMost = 5;
     static constexpr heartbeat::Duration kWindow = std::chrono::seconds(10);

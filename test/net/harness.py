@@ -35,6 +35,9 @@ BUILD = os.environ.get("NLBD_BUILD_DIR", os.path.join(SOURCE, "build/release"))
 NLBD, NLBCTL = os.path.join(BUILD, "nlbd"), os.path.join(BUILD, "nlbctl")
 SERVICE_PORTS = (7001, 7002, 7003)
 SKIPPED = 77
+# `2026-01-31 12:00:00.000 info: subject: event (key=value) (and 3 more like it)`
+LOG_LINE = re.compile(r"[\d-]{10} [\d:.]{12} (info|warning|error): [a-z][a-z ]*: [^()]+"
+                      r"( \([^()]*(\([^()]*\)[^()]*)*\))*( \(and \d+ more like it\))?")
 _PREFIX = "nlb"
 
 
@@ -139,8 +142,12 @@ class Cluster:
         for entry in sorted(os.listdir(self.directory)):
             if entry.endswith(".log"):
                 with open(f"{self.directory}/{entry}") as file:
-                    if re.search("Sanitizer|runtime error:", file.read()):
-                        return Failed(f"a sanitizer reports in {entry}")
+                    text = file.read()
+                if re.search("Sanitizer|runtime error:", text):
+                    return Failed(f"a sanitizer reports in {entry}")
+                for line in text.splitlines():
+                    if not LOG_LINE.fullmatch(line) and not line.startswith("nlbd: "):
+                        return Failed(f"a line in {entry} is not `subject: event (key=value)`: {line}")
         return None
 
     def _build(self):

@@ -106,6 +106,35 @@ Wire three() {
 
 BOOST_AUTO_TEST_SUITE(membership)
 
+BOOST_AUTO_TEST_CASE(who_hears_beats_that_it_cannot_read_stays_outside_until_they_cease) {
+    Wire wire(1);
+    wire.add(1, settings_of(1));
+    for (int i = 0; i < 40; ++i) {
+        wire.give(1, event::Unreadable{});
+        wire.run(50ms);
+    }
+    BOOST_TEST((wire.status(1).state == NodeState::joining));
+    BOOST_TEST(wire.status(1).reason ==
+               "hears beats of this cluster under another key or of another version");
+    BOOST_TEST(std::ranges::count_if(wire.notes[1], [](const Note &note) {
+        return note.text.starts_with("cluster: stays outside");
+    }) == 1);
+    wire.give(1, event::WitnessAnswered{wire.now});
+    wire.run(2s);
+    BOOST_TEST((wire.status(1).state == NodeState::active));
+}
+
+BOOST_AUTO_TEST_CASE(a_member_goes_on_whatever_it_cannot_read) {
+    Wire wire = three();
+    for (int i = 0; i < 40; ++i) {
+        for (unsigned number : {1u, 2u, 3u})
+            wire.give(number, event::Unreadable{});
+        wire.run(50ms);
+    }
+    for (unsigned number : {1u, 2u, 3u})
+        BOOST_TEST((wire.status(number).state == NodeState::active));
+}
+
 BOOST_AUTO_TEST_CASE(three_nodes_become_one_view_led_by_the_lowest_id) {
     Wire wire = three();
     for (unsigned number : {1u, 2u, 3u}) {
