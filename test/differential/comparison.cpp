@@ -47,13 +47,20 @@ judges::Flow flow_of(const filter::TcpSegment &segment) {
 }
 
 struct Host final : filter::VerdictHost {
-    explicit Host(const Connections &all) : connections(all) {}
+    Host(const Connections &all, const judges::Scenario &entered) : connections(all), scenario(entered) {}
     bool has_socket(const filter::TcpSegment &segment) override {
         return connections.has_socket(flow_of(segment));
+    }
+    bool has_listener(const filter::TcpSegment &segment, std::uint32_t table) override {
+        const auto expected = scenario.expected.find(table);
+        const bool known = expected != scenario.expected.end() && expected->second;
+        return connections.has_listener(flow_of(segment)) ||
+               (known && connections.has_listener({{}, expected->second->address, 0, expected->second->port}));
     }
     std::uint64_t boot_ns() override { return now_ns(); }
 
     const Connections &connections;
+    const judges::Scenario &scenario;
 };
 
 bool same(const Verdict &one, const Verdict &other) {
@@ -106,6 +113,11 @@ Comparison::Comparison(std::uint64_t seed)
 
 void Comparison::enter(const judges::Scenario &scenario) {
     datapath_->configure(scenario.settings, scenario.tables);
+    for (std::size_t rule = 0; rule < scenario.settings.rules.size(); ++rule) {
+        const auto expected = scenario.expected.find(rule);
+        const bool any = expected != scenario.expected.end();
+        datapath_->expect_service(rule, any, any ? expected->second : std::nullopt);
+    }
     datapath_->set_guarded(scenario.guarded);
     datapath_->set_lingering(scenario.lingering);
     datapath_->set_lease(scenario.lease ? kForever : 0);
@@ -161,7 +173,12 @@ std::optional<std::string> Comparison::compare(const judges::Scenario &scenario,
     const auto has_socket = [this](const judges::Flow &flow) {
         return connections_.has_socket(flow);
     };
-    Judges judges{Host(connections_), {scenario, has_socket}, {scenario, has_socket}};
+    const auto has_listener = [this](const judges::Flow &flow) {
+        return connections_.has_listener(flow);
+    };
+    Judges judges{Host(connections_, scenario),
+                  {scenario, has_socket, has_listener},
+                  {scenario, has_socket, has_listener}};
     Frames frames(scenario, connections_.flows(), seed);
     tally_ = {};
     const Tally before = counted();

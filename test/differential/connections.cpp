@@ -82,6 +82,7 @@ int Connections::listen_on(const std::string &address, std::uint16_t port) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     check(bind(fd, place.get(), place.size) == 0, "bind");
     check(listen(fd, 64) == 0, "listen");
+    listeners_.emplace(*filter::parse_ip(address), port);
     return fd;
 }
 
@@ -123,6 +124,12 @@ void Connections::add(const Flow &flow, bool half_open) {
     flows_.push_back(flow);
     known_[{flow.source, flow.source_port, flow.destination, flow.destination_port}] = {
         half_open, flow.acknowledged};
+}
+
+bool Connections::has_listener(const Flow &packet) const {
+    return listeners_.contains({packet.destination, packet.destination_port}) ||
+           known_.contains(
+               {packet.source, packet.source_port, packet.destination, packet.destination_port});
 }
 
 bool Connections::has_socket(const Flow &packet) const {

@@ -10,6 +10,7 @@
 #include "test/judges/plain.hpp"
 
 #include <map>
+#include <set>
 #include <tuple>
 #include <vector>
 
@@ -25,6 +26,7 @@ class Connections {
     // Half-open ones are acknowledged by a packet of `acknowledged` + 1.
     const std::vector<judges::Flow> &flows() const { return flows_; }
     bool has_socket(const judges::Flow &packet) const;
+    bool has_listener(const judges::Flow &packet) const; // or a socket of the same ends
 
   private:
     struct Known {
@@ -41,6 +43,7 @@ class Connections {
     std::vector<int> sockets_;
     std::vector<judges::Flow> flows_;
     std::map<Ends, Known> known_;
+    std::set<std::pair<filter::IpAddress, std::uint16_t>> listeners_;
 };
 
 } // namespace differential

@@ -25,6 +25,7 @@ struct Prepared {
     const judges::Scenario &scenario;
     std::unique_ptr<nlb_state> state = judges::state_of(scenario);
     judges::Plain plain{scenario,
+                        [](const judges::Flow &flow) { return is_here(flow.source_port); },
                         [](const judges::Flow &flow) { return is_here(flow.source_port); }};
 };
 
@@ -52,6 +53,9 @@ void check_words(const nlb_verdict &verdict) {
 
 struct Host final : filter::VerdictHost {
     bool has_socket(const filter::TcpSegment &segment) override {
+        return is_here(__builtin_bswap16(segment.source_port));
+    }
+    bool has_listener(const filter::TcpSegment &segment, std::uint32_t) override {
         return is_here(__builtin_bswap16(segment.source_port));
     }
     std::uint64_t boot_ns() override { return 0; }

@@ -237,6 +237,14 @@ nlb_verdict Plain::judge_table(const Packet &packet) {
     return {judge_bucket(packet, table, bucket), place, __s32(bucket)};
 }
 
+// Somebody listens where the SYN goes, or where the rule's service is known to be.
+bool Plain::is_served(const Packet &packet, std::size_t rule) const {
+    const auto expected = scenario_.expected.find(rule);
+    if (expected == scenario_.expected.end() || has_listener_(packet.flow)) return true;
+    const auto &known = expected->second;
+    return known && has_listener_({{}, known->address, 0, known->port});
+}
+
 nlb_reason Plain::judge_bucket(const Packet &packet, std::size_t table, unsigned bucket) {
     const bool mine = scenario_.tables[table].mine[bucket / 64] >> bucket % 64 & 1;
     const bool tcp = packet.protocol == kTcp;
@@ -248,6 +256,7 @@ nlb_reason Plain::judge_bucket(const Packet &packet, std::size_t table, unsigned
     }
     if (!mine) return scenario_.tables[table].has_owner ? NLB_FOREIGN : NLB_NO_OWNER;
     if (!scenario_.lease) return has_socket() ? NLB_ACCEPTED_LINGERING : NLB_LEASE_EXPIRED;
+    if (opens && !is_served(packet, table)) return NLB_NO_LISTENER;
     if (tcp && !opens && bit(scenario_.guarded, bucket))
         return has_socket() ? NLB_ACCEPTED_GUARDED : NLB_GUARDED;
     return NLB_ACCEPTED;

@@ -37,9 +37,11 @@ class Plain {
   public:
     static constexpr std::size_t kEverything = ~std::size_t{0};
 
-    Plain(const Scenario &scenario, std::function<bool(const Flow &)> has_socket)
+    using Asked = std::function<bool(const Flow &)>;
+
+    Plain(const Scenario &scenario, Asked has_socket, Asked has_listener)
         : scenario_(scenario), buckets_(scenario.settings.hash_key),
-          has_socket_(std::move(has_socket)) {}
+          has_socket_(std::move(has_socket)), has_listener_(std::move(has_listener)) {}
 
     // Of the frame, only the first `readable` bytes can be read: what XDP gets of a large one.
     nlb_verdict judge(std::span<const std::uint8_t> frame, std::size_t readable = kEverything);
@@ -49,13 +51,14 @@ class Plain {
     struct Packet;
     nlb_verdict judge_ip(Packet packet);
     nlb_verdict judge_table(const Packet &packet);
+    bool is_served(const Packet &packet, std::size_t rule) const;
     nlb_reason judge_bucket(const Packet &packet, std::size_t table, unsigned bucket);
     int rule_of(const Packet &packet) const;
     int virtual_ip(const filter::IpAddress &address) const;
 
     const Scenario &scenario_;
     filter::Buckets buckets_;
-    std::function<bool(const Flow &)> has_socket_;
+    Asked has_socket_, has_listener_;
     std::set<Datagram> dropped_; // those whose first fragment was
 };
 

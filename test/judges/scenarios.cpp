@@ -115,6 +115,23 @@ Scenario expired(std::uint64_t lingering) {
     return one;
 }
 
+// Somebody listens on ports 80 and 8000 of the first virtual IP of each family, and nowhere else.
+Scenario with_services() {
+    Scenario one = scenario("services expected", with_rules(five_rules()), ~std::uint64_t{0});
+    const filter::IpAddress first = one.settings.virtual_ips.front();
+    one.expected = {{0, filter::Service{first, 81}}, // it was there once
+                    {2, filter::Service{first, 8000}},
+                    {4, std::nullopt}};
+    return one;
+}
+
+Scenario with_services_unknown() {
+    Scenario one = with_services();
+    for (auto &[rule, known] : one.expected)
+        known.reset();
+    return one;
+}
+
 std::vector<Scenario> all() {
     const std::uint64_t everything = ~std::uint64_t{0};
     std::vector<Scenario> list = {
@@ -133,6 +150,8 @@ std::vector<Scenario> all() {
     for (Affinity affinity : {Affinity::none, Affinity::single, Affinity::network})
         list.push_back(scenario("one rule", with_rules({rule(true, true, 80, 80, affinity)}),
                                 0x00ff00ff00ff00ff));
+    list.push_back(with_services());
+    list.push_back(with_services_unknown());
     return list;
 }
 
@@ -149,6 +168,8 @@ std::unique_ptr<nlb_state> state_of(const Scenario &scenario) {
     filter::write_owners(scenario.tables, scenario.settings.rules.size(), state->owners[0]);
     std::copy(scenario.guarded.begin(), scenario.guarded.end(), state->guarded);
     std::copy(scenario.lingering.begin(), scenario.lingering.end(), state->lingering);
+    for (const auto &[rule, known] : scenario.expected)
+        state->services[rule] = filter::service_entry(true, known);
     state->lease_ns = scenario.lease ? ~std::uint64_t{0} : 0;
     return state;
 }

@@ -5,7 +5,9 @@
 #include "filter/datapath.hpp"
 #include "filter/layout.h"
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +19,7 @@ struct Scenario {
     filter::Tables tables;
     filter::GroupSet guarded{}, lingering{};
     bool lease = true; // it holds
+    std::map<std::size_t, std::optional<filter::Service>> expected; // by rule, and where it is known to be
 };
 
 // In every one 192.0.2.100 and fd00::100 are virtual IPs, and some rule covers TCP port 80.

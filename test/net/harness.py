@@ -248,14 +248,15 @@ class Cluster:
             file.write(configuration(**{**self.options, **changes}))
         return path
 
-    def start(self, node, config=None, name=None):
+    def start(self, node, config=None, name=None, log_file=None, environment=None):
         """Starts an agent, by default that of its node; does not wait for anything."""
-        with open(self.log_file(node), "a") as log:
+        with open(log_file or self.log_file(node), "a") as log:
             self.agents[node] = subprocess.Popen(
                 netns.command(self.namespace(node), [NLBD, "--config", config or self.config_file,
                                                      "--node", name or self.label(node),
                                                      "--run-dir", self.run_dir(node)]),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=netns.die_with_parent)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=netns.die_with_parent,
+                env={**os.environ, **(environment or {})})
 
     def start_all(self):
         for node in self.ids:
