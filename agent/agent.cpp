@@ -59,11 +59,6 @@ std::optional<MulticastRouter> make_multicast_router(const Config &config,
     return std::optional<MulticastRouter>(std::in_place, interface, with_ipv6);
 }
 
-// 0: there is none of that name.
-int index_of(const std::string &interface) {
-    return find_interface(interface).value_or(HostInterface{}).index;
-}
-
 std::string state_dir(const AgentOptions &options) {
     if (options.state_dir) return *options.state_dir;
     return options.run_dir == kDefaultRunDir ? "/var/lib/nlb" : options.run_dir + "/state";
@@ -98,7 +93,8 @@ Agent::Agent(const AgentOptions &options)
       orders_file_(state_dir(options)),                    //
       orders_(load_orders(orders_file_, config_)),         // what outlived the last agent
       interface_(clients_interface(config_, self_)),       //
-      interface_index_(index_of(interface_)),              // 0: the filter will say so
+      seen_(find_interface(interface_).value_or(HostInterface{})), //
+      interface_index_(seen_.index),                       // 0: there is none, the filter will say so
       run_dir_(options.run_dir),                           // with a bpffs, for this agent alone
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
       datapath_(attach_datapath(config_, self_, run_dir_, filter_settings(config_, keys_.in_use, orders_),
@@ -178,9 +174,11 @@ void Agent::wait() {
     std::vector<pollfd> waiting;
     for (int fd : transport_.descriptors())
         waiting.push_back({fd, POLLIN, 0});
-    for (int fd : {control_.descriptor(), neighbours_.descriptor(), links_.descriptor(),
-                   signals_.descriptor(), census_.descriptor(), orders_file_.descriptor()})
+    for (int fd : {neighbours_.descriptor(), links_.descriptor(), signals_.descriptor(),
+                   census_.descriptor(), orders_file_.descriptor()})
         waiting.push_back({fd, POLLIN, 0});
+    for (const pollfd &each : control_.descriptors())
+        waiting.push_back(each);
     for (int fd : control_port_.descriptors())
         waiting.push_back({fd, POLLIN, 0});
     for (int fd : relay_.descriptors())
@@ -218,8 +216,18 @@ void Agent::consult_witness() {
     if (!node_.asks_witness(now)) return;
     if (witness_)
         witness_->ask(now);
-    else if (find_interface(interface_).value_or(HostInterface{}).running)
+    else if (look_at_interface().running)
         node_.step(now, heartbeat::event::WitnessAnswered{now});
+}
+
+// Without a descriptor to ask the kernel with, what it said last.
+const HostInterface &Agent::look_at_interface() {
+    try {
+        seen_ = find_interface(interface_).value_or(HostInterface{});
+    } catch (const std::exception &error) {
+        log::warn(std::string("interface: not looked at (") + error.what() + ")");
+    }
+    return seen_;
 }
 
 Pace Agent::pace() const {
@@ -316,7 +324,7 @@ void Agent::give_up(const std::string &why) {
 // The filter went with the interface: a new one of the same name must not get the virtual IPs
 // without it.
 void Agent::look_after_interface() {
-    if (failure_.empty() && index_of(interface_) != interface_index_)
+    if (failure_.empty() && look_at_interface().index != interface_index_)
         give_up("serve on " + interface_ +
                 ": the interface was removed; start nlbd again when it is back");
 }
@@ -398,8 +406,8 @@ void Agent::tell_reasons() {
 
 void Agent::serve_commands() {
     administration_.handle();
-    control_waits_ = control_.serve(commands_);
-    control_waits_ |= control_port_.serve(boot_now(), commands_);
+    control_.serve(commands_);
+    control_waits_ = control_port_.serve(boot_now(), commands_);
 }
 
 void Agent::add_commands() {

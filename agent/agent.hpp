@@ -66,6 +66,7 @@ class Agent {
     void look_after_services();
     void go_on_with_services();
     Pace pace() const;
+    const HostInterface &look_at_interface();
     void obey_signals();
     void end();
     void leave();
@@ -89,6 +90,7 @@ class Agent {
     OrdersFile orders_file_;
     Orders orders_; // as they were found
     std::string interface_;
+    HostInterface seen_; // of that interface, last
     int interface_index_;
     RunDir run_dir_;
     HostLock interface_lock_;

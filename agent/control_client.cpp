@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// ZeroMQ connects in the background and tries for ever, which is right for a service and wrong for
-// a command: so a plain connection is tried first, which says at once whether anybody listens and
-// whether we may talk.
 #include "agent/control_client.hpp"
 
 #include "agent/control.hpp"
+#include "filter/descriptor.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
-#include <zmq.hpp>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -19,42 +16,68 @@
 namespace agent {
 namespace {
 
-void knock(const std::string &run_dir, const std::string &path) {
+using Clock = std::chrono::steady_clock;
+
+std::string text_of(int error) { return std::generic_category().message(error); }
+
+// Nobody listens, or we may not talk: that is known at once.
+filter::Descriptor connect_to(const std::string &run_dir, const std::string &path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) throw std::runtime_error("open socket: " + std::generic_category().message(errno));
-    const int result = connect(fd, reinterpret_cast<const sockaddr *>(&address), sizeof address);
-    const int error = result == 0 ? 0 : errno;
-    close(fd);
-    if (error == 0 || error == EAGAIN) return;
-    if (error == EACCES || error == EPERM)
-        throw std::runtime_error("open " + path + ": " + std::generic_category().message(error) +
-                                 "; run it as root");
+    filter::Descriptor made(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!made) throw std::runtime_error("open socket: " + text_of(errno));
+    if (connect(made.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0)
+        return made;
+    if (errno == EAGAIN) return filter::Descriptor(); // too many are waiting already
+    if (errno == EACCES || errno == EPERM)
+        throw std::runtime_error("open " + path + ": " + text_of(errno) + "; run it as root");
     const std::string where = run_dir == kDefaultRunDir ? "" : " --run-dir " + run_dir;
-    throw NoAgent("no agent answers in " + run_dir + "; start one with: nlbd --config FILE" +
-                  where);
+    throw NoAgent("no agent answers in " + run_dir + "; start one with: nlbd --config FILE" + where);
+}
+
+// Until there is something to do, or the time is up.
+bool wait_for(const filter::Descriptor &socket, short what, Clock::time_point until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    pollfd waiting{socket.get(), what, 0};
+    return left.count() > 0 && poll(&waiting, 1, static_cast<int>(left.count())) > 0;
+}
+
+bool send_all(const filter::Descriptor &socket, std::string_view text, Clock::time_point until) {
+    while (!text.empty()) {
+        const ssize_t size = send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
+        if (size < 0 && (errno != EAGAIN || !wait_for(socket, POLLOUT, until))) return false;
+        if (size > 0) text.remove_prefix(static_cast<std::size_t>(size));
+    }
+    return shutdown(socket.get(), SHUT_WR) == 0;
+}
+
+// Empty: none came, or not all of it.
+std::string read_all(const filter::Descriptor &socket, Clock::time_point until) {
+    std::string text;
+    std::array<char, 16384> buffer;
+    for (;;) {
+        const ssize_t size = recv(socket.get(), buffer.data(), buffer.size(), 0);
+        if (size == 0) return text;
+        if (size > 0)
+            text.append(buffer.data(), static_cast<std::size_t>(size));
+        else if (errno != EAGAIN || !wait_for(socket, POLLIN, until))
+            return {};
+    }
 }
 
 } // namespace
 
 std::string ask(const std::string &run_dir, const std::string &request,
                 std::chrono::milliseconds patience) {
-    const std::string path = control_path(run_dir);
-    knock(run_dir, path);
-    zmq::context_t context{1};
-    zmq::socket_t socket{context, zmq::socket_type::req};
-    const int timeout = static_cast<int>(patience.count());
-    socket.set(zmq::sockopt::linger, 0);
-    socket.set(zmq::sockopt::rcvtimeo, timeout);
-    socket.set(zmq::sockopt::sndtimeo, timeout);
-    socket.connect("ipc://" + path);
-    zmq::message_t reply;
-    if (!socket.send(zmq::buffer(request)) || !socket.recv(reply))
+    const Clock::time_point until = Clock::now() + patience;
+    const filter::Descriptor socket = connect_to(run_dir, control_path(run_dir));
+    std::string reply;
+    if (socket && send_all(socket, request, until)) reply = read_all(socket, until);
+    if (reply.empty())
         throw NoAgent("no agent answers in " + run_dir +
-                      ": one listens there, but does not reply; see " + "whether it is stopped");
-    return reply.to_string();
+                      ": one listens there, but does not reply; see whether it is stopped");
+    return reply;
 }
 
 } // namespace agent

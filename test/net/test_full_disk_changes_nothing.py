@@ -28,7 +28,7 @@ def test():
         cluster.start(2, log_file="/dev/full")
         cluster.wait_active([1, 2])
 
-        for order in (("stop",), ("weight", "web2", "10"), ("disable", "both")):
+        for order in (("stop",), ("weight", "web2", "10"), ("disable", "single")):
             done = cluster.nlbctl(*order, node=2, check_exit=False)
             check(done.returncode == 1 and "No space left on device" in done.stderr,
                   f"{order}: exit {done.returncode}: {done.stderr}")

@@ -80,7 +80,7 @@ def test():
         cluster.wait_until(lambda: cluster.status(1)["beats"]["bad_tag"] > 0, "beats under the old key are refused")
         check(cluster.status(1)["members"][2]["state"] == "dead", "a node with the old key is a member")
         shutil.copy2(newest, cluster.key_file)
-        cluster.stop(3)
+        cluster.kill(3)
         cluster.start(3)
         cluster.wait_active([1, 2, 3])
 

@@ -26,16 +26,16 @@ std::size_t length_at(const std::string &bytes, std::size_t at) {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(capture)
+BOOST_AUTO_TEST_SUITE(capture_output)
 
 BOOST_AUTO_TEST_CASE(a_packet_in_a_few_words) {
-    const auto line = [](const Frame &frame) { return agent::packet_line(frame); };
-    BOOST_TEST(line(ethernet(ipv4({}, tcp({.source = 40000, .destination = 80, .flags = kSyn})))) ==
+    const auto line = [](const Bytes &frame) { return agent::packet_line(frame); };
+    BOOST_TEST(line(ethernet(ipv4({}, tcp({.source = 40000, .port = 80})))) ==
                "198.51.100.9:40000 > 192.0.2.100:80 tcp SYN");
-    BOOST_TEST(line(ethernet(ipv6({}, tcp({.source = 1, .destination = 2, .flags = kSyn | kAck})))) ==
+    BOOST_TEST(line(ethernet(ipv6({}, tcp({.source = 1, .port = 2, .flags = kSyn | kAck})))) ==
                "[fd01::9]:1 > [fd00::100]:2 tcp SYN,ACK");
-    BOOST_TEST(line({}) == "no IP packet");
-    Frame cut = ethernet(ipv4({}, tcp({})));
+    BOOST_TEST(line(Bytes{}) == "no IP packet");
+    Bytes cut = ethernet(ipv4({}, tcp({})));
     cut.resize(20);
     BOOST_TEST(line(cut) == "cut off");
     cut = ethernet(ipv4({}, tcp({})));
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(a_packet_in_a_few_words) {
 }
 
 BOOST_AUTO_TEST_CASE(blocks_are_whole_words_and_say_their_length_twice) {
-    const std::vector<std::uint8_t> frame(61, 0xaa);
+    const Bytes frame(61, 0xaa);
     for (const std::string comment : {"", "drop foreign", "odd"}) {
         const std::string block =
             agent::pcapng::packet({.time_ns = 0x0000000500000007, .length = 1500, .bytes = frame, .comment = comment});

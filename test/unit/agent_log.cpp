@@ -8,7 +8,7 @@
 using namespace std::chrono_literals;
 using Lines = std::vector<std::string>;
 
-BOOST_AUTO_TEST_SUITE(log)
+BOOST_AUTO_TEST_SUITE(logging)
 
 BOOST_AUTO_TEST_CASE(of_one_event_five_lines_are_printed_and_the_next_window_counts_the_rest) {
     agent::Repeats repeats;

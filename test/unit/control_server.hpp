@@ -29,10 +29,9 @@ class ControlServer {
     ControlServer(const std::string &run_dir, agent::Commands commands)
         : control_(run_dir), commands_(std::move(commands)), thread_([this] {
               while (!stop_) {
-                  while (control_.serve(commands_))
-                      continue;
-                  pollfd waiting{control_.descriptor(), POLLIN, 0};
-                  poll(&waiting, 1, 10);
+                  control_.serve(commands_);
+                  auto waiting = control_.descriptors();
+                  poll(waiting.data(), waiting.size(), 10);
               }
           }) {}
     ~ControlServer() {
