@@ -27,6 +27,7 @@ using namespace std::chrono_literals;
 using heartbeat::Time;
 
 constexpr Time kHealEvery = 1s;
+constexpr unsigned kToLook = 8; // descriptors
 // As many datagrams as a socket's buffer can hold, and more: what came before this turn has been
 // read when so many have been, and a flood cannot keep the agent from judging its time-outs.
 constexpr int kDatagramsATurn = 8192;
@@ -158,10 +159,7 @@ void Agent::run() {
         const bool link_changed = links_.drain();
         if (link_changed || boot_now() >= heal_at_) {
             heal_at_ = boot_now() + kHealEvery;
-            look_after_bridges(link_changed);
-            look_after_interface();
-            look_after_filter();
-            look_after_host();
+            look_after_all(link_changed);
             tell_reasons();
         }
     }
@@ -349,6 +347,15 @@ void Agent::look_after_filter() {
                (filtering ? "attached again" : "detached by somebody, serving nothing") +
                " (interface=" + interface_ + ")");
     administration_.set_filtering(filtering);
+}
+
+void Agent::look_after_all(bool link_changed) {
+    if (!filter::descriptors_left(kToLook))
+        return log::warn("agent: no file descriptors are left, what needs one waits");
+    look_after_bridges(link_changed);
+    look_after_interface();
+    look_after_filter();
+    look_after_host();
 }
 
 void Agent::look_after_bridges(bool link_changed) {

@@ -71,6 +71,7 @@ class Agent {
     void end();
     void leave();
     void give_up(const std::string &why);
+    void look_after_all(bool link_changed);
     void look_after_host();
     void look_after_interface();
     void look_after_filter();

@@ -21,8 +21,8 @@ namespace {
 
 constexpr int kHandshake = 1500; // ms; on one segment it takes two
 constexpr int kEventsATurn = 256;
+constexpr unsigned kForAFront = 64; // descriptors: two sockets', a listener for each interface
 constexpr heartbeat::Duration kQuiet = std::chrono::seconds(1); // an answer has left by then
-constexpr const char *kMonitor = "inproc://knocks";
 constexpr const char *kAuthenticator = "inproc://zeromq.zap.01"; // where ZeroMQ looks for it
 
 // The frames of one message, at most eight more than anybody sends.
@@ -67,51 +67,69 @@ std::optional<Knock> knock_of(std::uint16_t event, std::uint32_t value) {
     }
 }
 
-} // namespace
-
-struct ControlPort::Sockets {
-    explicit Sockets(const ClusterKey &key);
+// What one key is good for. ZeroMQ takes a key when it begins to listen, so another key needs another.
+struct Front {
+    Front(zmq::context_t &context, const ClusterKey &key, unsigned number);
+    // With nobody left to take them, ZeroMQ's thread would wait for room for its notices for ever.
+    ~Front() { zmq_socket_monitor(router.handle(), nullptr, 0); }
 
     void accept_from(const ControlListener &listener);
-    void take_over(Sockets &former);
-    void authenticate();
-    void watch(heartbeat::Time now);
 
-    zmq::context_t context{1};
-    zmq::socket_t authenticator{context, zmq::socket_type::router};
-    zmq::socket_t router{context, zmq::socket_type::router};
-    zmq::socket_t monitor{context, zmq::socket_type::pair};
-    ControlRequests requests{router};
     std::array<std::uint8_t, 32> caller; // the public key of those who are let in
-    Knocks knocks;
-    std::vector<ControlListener> listeners;
+    zmq::socket_t router, monitor;
+    ControlRequests requests{router};
 };
 
-ControlPort::Sockets::Sockets(const ClusterKey &key) : caller(caller_keys(key).open) {
-    authenticator.set(zmq::sockopt::linger, 0);
-    authenticator.bind(kAuthenticator);
+Front::Front(zmq::context_t &context, const ClusterKey &key, unsigned number)
+    : caller(caller_keys(key).open), router(context, zmq::socket_type::router),
+      monitor(context, zmq::socket_type::pair) {
     const CurveKeys own = listener_keys(key);
     router.set(zmq::sockopt::curve_server, true);
     router.set(zmq::sockopt::curve_secretkey, zmq::buffer(own.secret));
     router.set(zmq::sockopt::zap_domain, "nlbd");
     router.set(zmq::sockopt::handshake_ivl, kHandshake);
-    if (zmq_socket_monitor(router.handle(), kMonitor, ZMQ_EVENT_ALL) != 0)
+    const std::string knocks = "inproc://knocks" + std::to_string(number);
+    if (zmq_socket_monitor(router.handle(), knocks.c_str(), ZMQ_EVENT_ALL) != 0)
         throw std::runtime_error(std::string("watch the port for commands: ") +
                                  zmq_strerror(zmq_errno()));
     monitor.set(zmq::sockopt::linger, 0);
-    monitor.connect(kMonitor);
+    monitor.connect(knocks);
 }
 
-void ControlPort::Sockets::accept_from(const ControlListener &listener) {
+void Front::accept_from(const ControlListener &listener) {
     router.set(zmq::sockopt::use_fd, listener.duplicate());
     router.bind("tcp://0.0.0.0:*"); // the descriptor is what counts
 }
 
-void ControlPort::Sockets::take_over(Sockets &former) {
-    for (const ControlListener &listener : former.listeners)
-        accept_from(listener);
-    listeners = std::move(former.listeners);
-    knocks = former.knocks;
+} // namespace
+
+struct ControlPort::Sockets {
+    explicit Sockets(const ClusterKey &key);
+
+    void use(const ClusterKey &key); // throws, with nothing changed
+    void authenticate();
+    void watch(heartbeat::Time now);
+
+    zmq::context_t context{1};
+    zmq::socket_t authenticator{context, zmq::socket_type::router};
+    std::unique_ptr<Front> front;
+    unsigned fronts = 0; // so far
+    Knocks knocks;
+    std::vector<ControlListener> listeners;
+};
+
+ControlPort::Sockets::Sockets(const ClusterKey &key) {
+    authenticator.set(zmq::sockopt::linger, 0);
+    authenticator.bind(kAuthenticator);
+    use(key);
+}
+
+// Who connects meanwhile waits in the kernel: what listens is the same socket.
+void ControlPort::Sockets::use(const ClusterKey &key) {
+    auto next = std::make_unique<Front>(context, key, ++fronts);
+    for (const ControlListener &listener : listeners)
+        next->accept_from(listener);
+    front = std::move(next);
     knocks.forget_open();
 }
 
@@ -122,8 +140,9 @@ void ControlPort::Sockets::authenticate() {
         if (question.empty()) return;
         if (question.size() < 4) continue;
         const bool known = question.size() == 9 && question[7] == "CURVE" &&
-                           question[8].size() == caller.size() &&
-                           sodium_memcmp(question[8].data(), caller.data(), caller.size()) == 0;
+                           question[8].size() == front->caller.size() &&
+                           sodium_memcmp(question[8].data(), front->caller.data(),
+                                         front->caller.size()) == 0;
         send(authenticator,
              {question[0], "", "1.0", question[3], known ? "200" : "400", "", "", ""});
     }
@@ -133,7 +152,7 @@ void ControlPort::Sockets::authenticate() {
 // ZeroMQ's thread with them.
 void ControlPort::Sockets::watch(heartbeat::Time now) {
     for (int taken = 0; taken < kEventsATurn; ++taken) {
-        const std::vector<std::string> told = receive(monitor);
+        const std::vector<std::string> told = receive(front->monitor);
         if (told.empty()) break;
         std::uint16_t event = 0;
         std::uint32_t value = 0;
@@ -152,7 +171,7 @@ ControlPort::ControlPort(const std::vector<std::string> &interfaces, std::uint16
     : sockets_(std::make_unique<Sockets>(key)) {
     try {
         for (const std::string &interface : interfaces)
-            sockets_->accept_from(sockets_->listeners.emplace_back(interface, port));
+            sockets_->front->accept_from(sockets_->listeners.emplace_back(interface, port));
     } catch (const zmq::error_t &error) {
         throw std::runtime_error(std::string("listen for commands: ") + error.what());
     }
@@ -161,35 +180,27 @@ ControlPort::ControlPort(const std::vector<std::string> &interfaces, std::uint16
 ControlPort::~ControlPort() = default;
 
 std::vector<int> ControlPort::descriptors() const {
-    return {sockets_->authenticator.get(zmq::sockopt::fd), sockets_->router.get(zmq::sockopt::fd),
-            sockets_->monitor.get(zmq::sockopt::fd)};
+    return {sockets_->authenticator.get(zmq::sockopt::fd), sockets_->front->router.get(zmq::sockopt::fd),
+            sockets_->front->monitor.get(zmq::sockopt::fd)};
 }
 
-// Who connects meanwhile waits in the kernel: what listens is the same socket. Should there be no
-// descriptors left for it, the next turn tries again.
 void ControlPort::change_key(heartbeat::Time now) {
-    const ControlRequests &requests = sockets_->requests;
+    const ControlRequests &requests = sockets_->front->requests;
     if (!requests.idle() || requests.answered() != answered_) {
         answered_ = requests.answered();
         quiet_since_ = now;
     }
-    if (now - quiet_since_ < kQuiet) return;
-    try {
-        auto fresh = std::make_unique<Sockets>(*next_);
-        fresh->take_over(*sockets_);
-        sockets_ = std::move(fresh);
-        next_.reset();
-        answered_ = 0;
-    } catch (const std::exception &) {
-        quiet_since_ = now;
-    }
+    if (now - quiet_since_ < kQuiet || !filter::descriptors_left(kForAFront)) return;
+    sockets_->use(*next_);
+    next_.reset();
+    answered_ = 0;
 }
 
 bool ControlPort::serve(heartbeat::Time now, Commands &commands) {
     if (next_) change_key(now);
     sockets_->authenticate();
     sockets_->watch(now);
-    return sockets_->requests.serve(commands);
+    return sockets_->front->requests.serve(commands);
 }
 
 Json ControlPort::counters() const {

@@ -27,8 +27,11 @@ std::string endpoint(const heartbeat::Transport::Address &address, std::uint16_t
 
 } // namespace
 
+// ZeroMQ starts a context's threads with its first socket, and ends the process when there is no
+// descriptor left for that: so one is made in the beginning.
 struct Relay::Sockets {
     zmq::context_t context{1};
+    zmq::socket_t first{context, zmq::socket_type::pair};
 };
 
 Relay::Relay(const Config &config, const NodeConfig &self, const ClusterKey &key,

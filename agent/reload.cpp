@@ -159,7 +159,9 @@ void Reload::use(const ClusterKeys &keys) {
               (keys.in_use == parts_.keys.in_use ? keys.other ? "accepts=another, too" : "accepts=no other"
                                                  : "uses=the other") +
               ")");
+    const bool another = keys.in_use != parts_.keys.in_use;
     parts_.keys = keys;
+    if (!another) return;
     parts_.relay.use(keys.in_use);
     parts_.control_port.use(keys.in_use);
 }

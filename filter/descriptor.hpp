@@ -26,4 +26,8 @@ class Descriptor {
     int fd_;
 };
 
+// Whether this process can open so many more at this moment. Who would look at the host without them
+// would take "cannot be asked" for "is not there".
+bool descriptors_left(unsigned count);
+
 } // namespace filter

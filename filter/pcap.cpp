@@ -66,7 +66,7 @@ class PcapDatapath final : public StateDatapath {
 
     std::string_view kind() const override { return "pcap"; }
 
-    Mode mode() const override {
+    Mode mode_now() const override {
         const bool capturing = thread_.captures() || !is_up(interface_.name);
         return capturing && tap_.stands() && originals_.stand() ? Mode::tap : Mode::none;
     }

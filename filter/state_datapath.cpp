@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filter/state_datapath.hpp"
 
+#include "filter/descriptor.hpp"
 #include "filter/tables.hpp"
 
 #include <algorithm>
@@ -13,6 +14,7 @@ namespace filter {
 
 namespace {
 
+constexpr unsigned kToAsk = 8; // descriptors: sockets of libbpf's, netlink, nftables
 constexpr std::size_t kReasonColumns = 1 << NLB_REASON_BITS;
 
 std::uint64_t packets(const nlb_counters &sum, std::uint32_t reason) {
@@ -86,6 +88,11 @@ void StateDatapath::set_lingering(const GroupSet &groups) {
 
 // A reader that began under the old configuration must not look into the new tables, whose places
 // are other rules': hence empty ones in between, and the wait.
+Mode StateDatapath::mode() const {
+    if (descriptors_left(kToAsk)) mode_ = mode_now();
+    return mode_;
+}
+
 void StateDatapath::configure(const Settings &settings, const Tables &tables) {
     auto config = std::make_unique<nlb_config>();
     write_config(settings, *config);

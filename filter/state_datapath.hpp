@@ -31,6 +31,7 @@ class StateDatapath : public Datapath {
     std::uint32_t take_missed() override;
     void show(Shown what) override;
     std::vector<Counter> counters() const override;
+    Mode mode() const final; // without descriptors to ask the kernel with, what it said last
     std::vector<RuleCounter> rule_counters() const override;
     std::vector<std::uint8_t> note() const override;
     void set_note(const std::vector<std::uint8_t> &bytes) override;
@@ -40,6 +41,7 @@ class StateDatapath : public Datapath {
 
     explicit StateDatapath(std::size_t rules) : rules_(rules) {}
 
+    virtual Mode mode_now() const = 0;
     virtual nlb_state &state() const = 0;
     // All that was counted, every reader's.
     virtual nlb_counters sum() const = 0;
@@ -57,6 +59,7 @@ class StateDatapath : public Datapath {
     void switch_owners(const Tables &tables);
 
     std::size_t rules_;
+    mutable Mode mode_ = Mode::none;
     std::array<Clock::time_point, NLB_OWNER_BUFFERS> retired_{};
     Clock::time_point config_retired_{};
 };

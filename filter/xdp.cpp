@@ -152,7 +152,7 @@ class XdpDatapath final : public StateDatapath {
         return StateDatapath::take_missed();
     }
 
-    Mode mode() const override {
+    Mode mode_now() const override {
         return attached_mode(interface_.index, program_id(programs_.xdp()));
     }
 
