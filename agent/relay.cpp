@@ -6,6 +6,7 @@
 #include "agent/relay.hpp"
 
 #include "agent/gathering.hpp"
+#include "filter/descriptor.hpp"
 
 #include <algorithm>
 
@@ -16,6 +17,7 @@ using heartbeat::Time;
 
 constexpr std::size_t kGatherings = 8; // commands for other nodes under way
 constexpr std::int64_t kMaxMessage = 1024 * 1024;
+constexpr unsigned kForACall = 32; // descriptors, at most
 constexpr int kReconnect = 200; // ms; a node may be about to start
 
 std::string endpoint(const heartbeat::Transport::Address &address, std::uint16_t port) {
@@ -27,11 +29,8 @@ std::string endpoint(const heartbeat::Transport::Address &address, std::uint16_t
 
 } // namespace
 
-// ZeroMQ starts a context's threads with its first socket, and ends the process when there is no
-// descriptor left for that: so one is made in the beginning.
 struct Relay::Sockets {
     zmq::context_t context{1};
-    zmq::socket_t first{context, zmq::socket_type::pair};
 };
 
 Relay::Relay(const Config &config, const NodeConfig &self, const ClusterKey &key,
@@ -87,6 +86,9 @@ void Relay::call(Gathering &gathering, const NodeConfig &node, const std::string
                                   "never heard by " + self_.name + ", so its address is not known");
     if (gatherings_.size() >= kGatherings)
         throw Failed("too many commands for other nodes at once; try again");
+    // ZeroMQ ends the process when it has none left for a context's threads.
+    if (!filter::descriptors_left(kForACall))
+        return gathering.add_lost(node, "no file descriptors are left on " + self_.name);
     if (!sockets_) sockets_ = std::make_unique<Sockets>();
     try {
         connect(gathering, node, endpoint(heard->from, config_.control_port));
