@@ -32,8 +32,7 @@ constexpr unsigned kToLook = 8; // descriptors
 // read when so many have been, and a flood cannot keep the agent from judging its time-outs.
 constexpr int kDatagramsATurn = 8192;
 
-HostWish host_wish(const Config &config, const NodeConfig &self,
-                   const filter::Datapath &datapath) {
+HostWish host_wish(const Config &config, const NodeConfig &self, const filter::Datapath &datapath) {
     return {.interface = clients_interface(config, self),
             .silent_interfaces = heartbeat_interfaces(config, self),
             .virtual_ips = config.virtual_ips,
@@ -88,19 +87,21 @@ void log_note(const heartbeat::Note &note) {
 
 Agent::Agent(const AgentOptions &options)
     : without_(ask_for_realtime()), // first, so that a successor is there within the lease
-      config_(load_config(options.config_file)),           // all of it, or one line that says where
-      self_(find_self(config_, options.node)),             // by name, or by the host's
-      keys_(load_keys(config_.key_file)),                  // root's alone
-      orders_file_(state_dir(options)),                    //
-      orders_(load_orders(orders_file_, config_)),         // what outlived the last agent
-      interface_(clients_interface(config_, self_)),       //
+      config_(load_config(options.config_file)),     // all of it, or one line that says where
+      self_(find_self(config_, options.node)),       // by name, or by the host's
+      keys_(load_keys(config_.key_file)),            // root's alone
+      orders_file_(state_dir(options)),              //
+      orders_(load_orders(orders_file_, config_)),   // what outlived the last agent
+      interface_(clients_interface(config_, self_)), //
       seen_(find_interface(interface_).value_or(HostInterface{})), //
-      interface_index_(seen_.index),                       // 0: there is none, the filter will say so
-      run_dir_(options.run_dir),                           // with a bpffs, for this agent alone
+      interface_index_(seen_.index), // 0: there is none, the filter will say so
+      run_dir_(options.run_dir),     // with a bpffs, for this agent alone
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
-      datapath_(attach_datapath(config_, self_, run_dir_, filter_settings(config_, keys_.in_use, orders_),
+      datapath_(attach_datapath(config_, self_, run_dir_,
+                                filter_settings(config_, keys_.in_use, orders_),
                                 steps_down_)), // drops everything as yet
-      host_(host_wish(config_, self_, *datapath_), run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
+      host_(host_wish(config_, self_, *datapath_),
+            run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
       neighbours_(interface_, config_.virtual_ips, cluster_mac(config_)), // silent as yet
       multicast_router_(make_multicast_router(config_, interface_)),
       witness_(make_witness(config_, interface_)),
@@ -137,10 +138,10 @@ void Agent::run() {
         log::info(line);
     for (const std::string &line : steps_down_)
         log::warn("datapath: steps down (" + line + ")");
-    log::info(std::string("agent: ") + (node_.resumed() ? "resumes" : "started") + " (cluster=" +
-              config_.cluster_name + " node=" + self_.name + " interface=" + interface_ +
-              " datapath=" + std::string(datapath_->kind()) + " mode=" +
-              std::string(filter::to_string(datapath_->mode())) + ")");
+    log::info(std::string("agent: ") + (node_.resumed() ? "resumes" : "started") +
+              " (cluster=" + config_.cluster_name + " node=" + self_.name +
+              " interface=" + interface_ + " datapath=" + std::string(datapath_->kind()) +
+              " mode=" + std::string(filter::to_string(datapath_->mode())) + ")");
     administration_.take_up();
     while (!has_left()) {
         wait();
@@ -387,15 +388,15 @@ void Agent::look_after_host() {
 // What no administrator need hear of, such as other nodes' packets, is only counted.
 void Agent::tell_reasons() {
     static constexpr std::array<std::string_view, 13> kPackets = {
-        "no_owner",  "ip_header",  "ip_length",  "too_many_headers", "header_too_deep",
-        "truncated", "tcp_header", "udp_length", "icmp_quote",       "unfiltered",
+        "no_owner",     "ip_header",   "ip_length",  "too_many_headers", "header_too_deep",
+        "truncated",    "tcp_header",  "udp_length", "icmp_quote",       "unfiltered",
         "capture_full", "capture_cut", "tap_refused"};
     using heartbeat::Refusal;
     static constexpr std::array kBeats = {
         Refusal::too_short, Refusal::too_long,  Refusal::foreign_protocol, Refusal::other_version,
         Refusal::bad_tag,   Refusal::malformed, Refusal::id_taken,         Refusal::unknown_node};
-    static constexpr std::array<std::string_view, 5> kCallers = {"wrong_key", "cut_off", "not_zeromq",
-                                                                 "not_expected", "held_off"};
+    static constexpr std::array<std::string_view, 5> kCallers = {
+        "wrong_key", "cut_off", "not_zeromq", "not_expected", "held_off"};
     std::vector<Counted> counted;
     for (const filter::Counter &counter : datapath_->counters())
         if (std::ranges::count(kPackets, counter.reason))
@@ -419,9 +420,10 @@ void Agent::serve_commands() {
 
 void Agent::add_commands() {
     commands_.add("status", [this](const auto &) {
-        return status({config_, self_, interface_, node_, *datapath_, health_, neighbours_.counters(),
-                       commands_, transport_.send_errors(), census_.latest(), witness_,
-                       administration_.orders(), control_port_.counters()},
+        return status({config_, self_, interface_, node_, *datapath_, health_,
+                       neighbours_.counters(), commands_, transport_.send_errors(),
+                       census_.latest(), witness_, administration_.orders(),
+                       control_port_.counters()},
                       boot_now());
     });
     commands_.add("explain", [this](const auto &args) {
@@ -431,8 +433,7 @@ void Agent::add_commands() {
         showing_.ask(args, boot_now());
         return capture_source(config_, interface_, node_, *datapath_, boot_now());
     });
-    commands_.add("events",
-                  [this](const auto &) { return events(node_.events(), boot_now()); });
+    commands_.add("events", [this](const auto &) { return events(node_.events(), boot_now()); });
     administration_.add_to(commands_);
     reload_.add_to(commands_);
     commands_.set_elsewhere([this](const auto &node, const auto &command, const auto &args) {

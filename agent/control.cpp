@@ -40,7 +40,8 @@ filter::Descriptor listen_at(const std::string &path) {
     unlink(path.c_str()); // a killed predecessor's
     const mode_t before = umask(0177);
     const bool bound =
-        made && bind(made.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0 &&
+        made &&
+        bind(made.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0 &&
         listen(made.get(), 128) == 0;
     const int cause = errno;
     umask(before);

@@ -33,7 +33,8 @@ filter::Descriptor connect_to(const std::string &run_dir, const std::string &pat
     if (errno == EACCES || errno == EPERM)
         throw std::runtime_error("open " + path + ": " + text_of(errno) + "; run it as root");
     const std::string where = run_dir == kDefaultRunDir ? "" : " --run-dir " + run_dir;
-    throw NoAgent("no agent answers in " + run_dir + "; start one with: nlbd --config FILE" + where);
+    throw NoAgent("no agent answers in " + run_dir + "; start one with: nlbd --config FILE" +
+                  where);
 }
 
 // Until there is something to do, or the time is up.

@@ -22,7 +22,7 @@ namespace {
 constexpr int kHandshake = 1500; // ms; on one segment it takes two
 constexpr int kEventsATurn = 256;
 constexpr unsigned kForAFront = 64; // descriptors: two sockets', a listener for each interface
-constexpr heartbeat::Duration kQuiet = std::chrono::seconds(1); // an answer has left by then
+constexpr heartbeat::Duration kQuiet = std::chrono::seconds(1);  // an answer has left by then
 constexpr const char *kAuthenticator = "inproc://zeromq.zap.01"; // where ZeroMQ looks for it
 
 // The frames of one message, at most eight more than anybody sends.
@@ -67,7 +67,8 @@ std::optional<Knock> knock_of(std::uint16_t event, std::uint32_t value) {
     }
 }
 
-// What one key is good for. ZeroMQ takes a key when it begins to listen, so another key needs another.
+// What one key is good for. ZeroMQ takes a key when it begins to listen, so another key needs
+// another.
 struct Front {
     Front(zmq::context_t &context, const ClusterKey &key, unsigned number);
     // With nobody left to take them, ZeroMQ's thread would wait for room for its notices for ever.
@@ -139,10 +140,10 @@ void ControlPort::Sockets::authenticate() {
         const std::vector<std::string> question = receive(authenticator);
         if (question.empty()) return;
         if (question.size() < 4) continue;
-        const bool known = question.size() == 9 && question[7] == "CURVE" &&
-                           question[8].size() == front->caller.size() &&
-                           sodium_memcmp(question[8].data(), front->caller.data(),
-                                         front->caller.size()) == 0;
+        const bool known =
+            question.size() == 9 && question[7] == "CURVE" &&
+            question[8].size() == front->caller.size() &&
+            sodium_memcmp(question[8].data(), front->caller.data(), front->caller.size()) == 0;
         send(authenticator,
              {question[0], "", "1.0", question[3], known ? "200" : "400", "", "", ""});
     }
@@ -180,7 +181,8 @@ ControlPort::ControlPort(const std::vector<std::string> &interfaces, std::uint16
 ControlPort::~ControlPort() = default;
 
 std::vector<int> ControlPort::descriptors() const {
-    return {sockets_->authenticator.get(zmq::sockopt::fd), sockets_->front->router.get(zmq::sockopt::fd),
+    return {sockets_->authenticator.get(zmq::sockopt::fd),
+            sockets_->front->router.get(zmq::sockopt::fd),
             sockets_->front->monitor.get(zmq::sockopt::fd)};
 }
 

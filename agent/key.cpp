@@ -74,8 +74,8 @@ std::optional<ClusterKeys> parse_keys(std::string_view text) {
     const auto decode = [](std::string_view digits) -> std::optional<ClusterKey> {
         ClusterKey key;
         std::size_t decoded = 0;
-        const bool all = sodium_hex2bin(key.data(), key.size(), digits.data(), digits.size(), nullptr,
-                                        &decoded, nullptr) == 0;
+        const bool all = sodium_hex2bin(key.data(), key.size(), digits.data(), digits.size(),
+                                        nullptr, &decoded, nullptr) == 0;
         return all && decoded == key.size() ? std::optional(key) : std::nullopt;
     };
     const auto first = decode(text.substr(0, kDigits));
@@ -134,9 +134,11 @@ int write_out(int descriptor, const std::string &text) {
 void replace(const std::string &file, const ClusterKeys &keys) {
     struct stat former {};
     std::string fresh = file + ".XXXXXX";
-    const int descriptor = stat(file.c_str(), &former) == 0 ? mkostemp(fresh.data(), O_CLOEXEC) : -1;
+    const int descriptor =
+        stat(file.c_str(), &former) == 0 ? mkostemp(fresh.data(), O_CLOEXEC) : -1;
     if (descriptor < 0)
-        fail("write", file, std::strerror(errno), "this user must be able to write to its directory");
+        fail("write", file, std::strerror(errno),
+             "this user must be able to write to its directory");
     const bool as_before = fchown(descriptor, former.st_uid, former.st_gid) == 0 &&
                            fchmod(descriptor, former.st_mode & 0700) == 0;
     int cause = as_before ? 0 : errno;
@@ -156,7 +158,8 @@ ClusterKeys load_for_step(const std::string &file, bool both) {
         fail("change", file, "holds two keys already",
              "finish that change first: nlbctl keygen --use, then --drop");
     if (!keys.other && both)
-        fail("change", file, "holds one key alone", "begin a change with: nlbctl keygen --next " + file);
+        fail("change", file, "holds one key alone",
+             "begin a change with: nlbctl keygen --next " + file);
     return keys;
 }
 

@@ -24,7 +24,8 @@ bool to_journal = false;
 std::array<Repeats, kLevels.size()> repeats;
 std::uint64_t lost = 0;
 
-// systemd.exec(5): $JOURNAL_STREAM is the device and inode of the stream; it may lead elsewhere since.
+// systemd.exec(5): $JOURNAL_STREAM is the device and inode of the stream; it may lead elsewhere
+// since.
 bool is_journal() {
     const char *stream = std::getenv("JOURNAL_STREAM");
     struct stat status {};

@@ -39,9 +39,9 @@ struct Call { // one invocation: what was asked for, and where the answer goes
     bool json = false;
     std::vector<std::string> arguments; // of the command, those that were given
     bool wait = false;
-    std::optional<int> timeout; // seconds
-    std::string flags;          // of explain: syn, ack, or left out
-    int interval = 1;           // of watch, in seconds
+    std::optional<int> timeout;              // seconds
+    std::string flags;                       // of explain: syn, ack, or left out
+    int interval = 1;                        // of watch, in seconds
     std::chrono::milliseconds patience = 2s; // until the agent answers
     bool colour = false;
     bool foreign = false, accepted = false; // of capture, as the four that follow
@@ -264,7 +264,8 @@ void add_explain_options(CLI::App &command, Call &call) {
 }
 
 void add_capture_options(CLI::App &command, Call &call) {
-    command.add_flag("--foreign", call.foreign, "Only what is dropped because another node serves it");
+    command.add_flag("--foreign", call.foreign,
+                     "Only what is dropped because another node serves it");
     command.add_flag("--accepted", call.accepted, "Only what is let in");
     command.add_option("-w,--write", call.file,
                        "To this new file, as Wireshark reads it; -: to standard output");
@@ -277,7 +278,8 @@ void add_capture_options(CLI::App &command, Call &call) {
 void add_keygen_options(CLI::App &command, Call &call) {
     auto *steps = command.add_option_group("Steps", "Change the key of a cluster that serves");
     const auto add = [&](const char *name, void (*step)(const std::string &), const char *help) {
-        steps->add_flag_callback(name, [&call, step] { call.key_step = step; }, help);
+        steps->add_flag_callback(
+            name, [&call, step] { call.key_step = step; }, help);
     };
     add("--next", add_next_key, "Add a second key, which is accepted from the next reload on");
     add("--use", use_next_key, "Use that one; both are accepted");

@@ -34,9 +34,8 @@ void describe(CLI::App &app, CommandLine &line) {
     app.add_option("--state-dir", line.options.state_dir,
                    "Orders that outlive a reboot; left out: /var/lib/nlb, "
                    "or RUN_DIR/state with --run-dir");
-    const std::map<std::string, log::Level> levels = {{"error", log::Level::error},
-                                                      {"warning", log::Level::warning},
-                                                      {"info", log::Level::info}};
+    const std::map<std::string, log::Level> levels = {
+        {"error", log::Level::error}, {"warning", log::Level::warning}, {"info", log::Level::info}};
     app.add_option_function<std::string>(
            "--log-level", [&line, levels](const auto &word) { line.level = levels.at(word); },
            "What is logged: error, warning and above, or all")
@@ -48,7 +47,8 @@ void describe(CLI::App &app, CommandLine &line) {
 }
 
 // The usual limit, 1,024, is for programs that use select(). Here, connections that strangers make
-// must not take the last descriptor from the agent itself (see control_port.hpp, which bounds them).
+// must not take the last descriptor from the agent itself (see control_port.hpp, which bounds
+// them).
 void raise_descriptor_limit() {
     constexpr rlim_t kEnough = 16384;
     rlimit limit{};

@@ -3,7 +3,8 @@
 
 namespace agent {
 
-std::vector<std::string> ReasonsLog::rose(heartbeat::Time now, const std::vector<Counted> &counted) {
+std::vector<std::string> ReasonsLog::rose(heartbeat::Time now,
+                                          const std::vector<Counted> &counted) {
     std::vector<std::string> lines;
     for (const Counted &one : counted) {
         const std::string head = std::string(one.what) + " (reason=" + one.reason;

@@ -72,7 +72,8 @@ std::vector<std::optional<std::size_t>> former_tables(const Config &running, con
         else
             former.emplace_back(found - running.rules.begin());
     }
-    const bool all = std::ranges::all_of(former, [](const auto &table) { return table.has_value(); });
+    const bool all =
+        std::ranges::all_of(former, [](const auto &table) { return table.has_value(); });
     if (all && next.rules.size() == running.rules.size())
         former.emplace_back(running.rules.size());
     else
@@ -100,7 +101,8 @@ Config Reload::load() const {
     const std::string &file = parts_.config.file;
     try {
         if (std::error_code gone; !std::filesystem::is_regular_file(file, gone) && !gone)
-            throw std::runtime_error(file + ": is not a regular file"); // a pipe would be waited for
+            throw std::runtime_error(file +
+                                     ": is not a regular file"); // a pipe would be waited for
         return load_config(file);
     } catch (const std::exception &error) {
         throw Failed(error.what());
@@ -112,9 +114,10 @@ ClusterKeys Reload::load_keys_of(const Config &next) const {
     try {
         const ClusterKeys keys = load_keys(next.key_file);
         if (keys.accept(parts_.keys.in_use) && parts_.keys.accept(keys.in_use)) return keys;
-        throw std::runtime_error(next.key_file + ": holds another key than this cluster uses; one "
-                                                 "key follows another in the steps of: nlbctl keygen "
-                                                 "--next, --use, --drop");
+        throw std::runtime_error(next.key_file +
+                                 ": holds another key than this cluster uses; one "
+                                 "key follows another in the steps of: nlbctl keygen "
+                                 "--next, --use, --drop");
     } catch (const std::exception &error) {
         throw Failed(error.what());
     }
@@ -156,8 +159,9 @@ std::optional<Json> Reload::go_on(heartbeat::Digest wanted, Time until) {
 void Reload::use(const ClusterKeys &keys) {
     if (keys == parts_.keys) return;
     log::info(std::string("configuration: cluster key changed (") +
-              (keys.in_use == parts_.keys.in_use ? keys.other ? "accepts=another, too" : "accepts=no other"
-                                                 : "uses=the other") +
+              (keys.in_use == parts_.keys.in_use
+                   ? keys.other ? "accepts=another, too" : "accepts=no other"
+                   : "uses=the other") +
               ")");
     const bool another = keys.in_use != parts_.keys.in_use;
     parts_.keys = keys;

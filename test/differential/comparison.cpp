@@ -47,7 +47,8 @@ judges::Flow flow_of(const filter::TcpSegment &segment) {
 }
 
 struct Host final : filter::VerdictHost {
-    Host(const Connections &all, const judges::Scenario &entered) : connections(all), scenario(entered) {}
+    Host(const Connections &all, const judges::Scenario &entered)
+        : connections(all), scenario(entered) {}
     bool has_socket(const filter::TcpSegment &segment) override {
         return connections.has_socket(flow_of(segment));
     }
@@ -55,7 +56,8 @@ struct Host final : filter::VerdictHost {
         const auto expected = scenario.expected.find(table);
         const bool known = expected != scenario.expected.end() && expected->second;
         return connections.has_listener(flow_of(segment)) ||
-               (known && connections.has_listener({{}, expected->second->address, 0, expected->second->port}));
+               (known && connections.has_listener(
+                             {{}, expected->second->address, 0, expected->second->port}));
     }
     std::uint64_t boot_ns() override { return now_ns(); }
 
@@ -210,7 +212,8 @@ bool Comparison::run(std::uint64_t batch, std::ostream &out) {
         const auto what = compare(scenario, seed);
         if (!what) break;
         if (now_ns() - began > kMarksHold) continue;
-        out << "scenario " << scenario.name << "\n" << *what << "again: nlb_differential --seed " << seed_ << " --batch " << batch << "\n";
+        out << "scenario " << scenario.name << "\n"
+            << *what << "again: nlb_differential --seed " << seed_ << " --batch " << batch << "\n";
         return false;
     }
     for (std::size_t i = 0; i < total_.size(); ++i)

@@ -19,7 +19,9 @@ struct Bytes {
     std::size_t left() const { return at < frame.size() ? frame.size() - at : 0; }
     unsigned byte(std::size_t i) const { return frame[at + i]; }
     unsigned big16(std::size_t i) const { return byte(i) << 8 | byte(i + 1); }
-    std::uint32_t big32(std::size_t i) const { return std::uint32_t{big16(i)} << 16 | big16(i + 2); }
+    std::uint32_t big32(std::size_t i) const {
+        return std::uint32_t{big16(i)} << 16 | big16(i + 2);
+    }
 
     IpAddress address(std::size_t i, bool v4) const {
         IpAddress result;
@@ -82,8 +84,7 @@ nlb_reason Plain::Packet::read_ipv4() {
     first_fragment = more && !displaced;
     later_fragment = displaced;
     protocol = bytes.byte(9);
-    datagram = {flow.source, flow.destination, bytes.big16(4),
-                static_cast<std::uint8_t>(protocol)};
+    datagram = {flow.source, flow.destination, bytes.big16(4), static_cast<std::uint8_t>(protocol)};
     payload = total - header;
     bytes.at += header;
     return NLB_ACCEPTED;
@@ -152,8 +153,8 @@ nlb_reason Plain::Packet::read_udp() {
 nlb_reason Plain::Packet::read_icmp() {
     if (const auto why = missing(8)) return *why;
     const unsigned type = bytes.byte(0);
-    const bool error = v4() ? (type >= 3 && type <= 5) || type == 11 || type == 12
-                            : type >= 1 && type <= 4;
+    const bool error =
+        v4() ? (type >= 3 && type <= 5) || type == 11 || type == 12 : type >= 1 && type <= 4;
     if (error) return read_quote();
     if (!v4() && !extended && type >= 133 && type <= 137) return NLB_NEIGHBOUR_DISCOVERY;
     return NLB_ACCEPTED;

@@ -35,7 +35,8 @@ BOOST_AUTO_TEST_CASE(what_was_held_back_is_told_when_nothing_like_it_follows) {
 BOOST_AUTO_TEST_CASE(a_reason_that_rises_is_told_at_once_and_then_every_ten_seconds) {
     agent::ReasonsLog log;
     const auto rose = [&log](heartbeat::Time now, std::uint64_t count) {
-        return log.rose(now, {{"packets: dropped", "no_owner", count}, {"beats: refused", "bad_tag", 0}});
+        return log.rose(
+            now, {{"packets: dropped", "no_owner", count}, {"beats: refused", "bad_tag", 0}});
     };
     BOOST_TEST(rose(1s, 0) == Lines{}, boost::test_tools::per_element());
     BOOST_TEST(rose(2s, 3) == Lines{"packets: dropped (reason=no_owner count=3)"},
