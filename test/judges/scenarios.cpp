@@ -88,8 +88,11 @@ GroupSet groups(std::uint64_t bits) {
 
 Scenario scenario(std::string_view name, Settings settings, std::uint64_t bits,
                   bool has_owner = true) {
-    Tables tables = fill(settings, bits, has_owner);
-    return {name, std::move(settings), std::move(tables)};
+    Scenario one;
+    one.name = name;
+    one.tables = fill(settings, bits, has_owner);
+    one.settings = std::move(settings);
+    return one;
 }
 
 // Rule 0 and uncovered traffic are this node's, alone; nothing else is.
