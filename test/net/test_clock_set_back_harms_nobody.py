@@ -30,7 +30,6 @@ def test():
         for node in cluster.ids:
             cluster.start(node, environment=faked)
         cluster.wait_active([1, 2, 3])
-        view = cluster.status(1)["view"]
         with Watched(cluster) as watch:
             for offset in ("-1h", "+1d", "+0"):
                 set_clocks(cluster, offset)
@@ -40,7 +39,6 @@ def test():
                 check(since, "no time since when a member is what it is")
         watch.check_one_owner(changes=0)
         watch.check_served()
-        check(cluster.status(1)["view"] == view, f"the view has changed: {view} -> {cluster.status(1)['view']}")
 
 
 main(test)
