@@ -48,5 +48,5 @@ class Guide:
         script = self.commands(beginning)
         return {one: cluster.machine[one].sh(script, self.directory) for one in who}
 
-    def ask(self, cluster, beginning):
-        return cluster.client_sh(self.commands(beginning))
+    def ask(self, cluster, beginning, directory="/"):
+        return cluster.client_sh(f"cd {directory}\n{self.commands(beginning)}")

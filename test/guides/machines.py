@@ -47,6 +47,7 @@ class Machine:
         for directory in ("cache", "lib", "log", "spool", "www"):
             os.makedirs(f"{self.root}/var/{directory}")
         os.symlink("/run", f"{self.root}/var/run")
+        os.symlink("/run/lock", f"{self.root}/var/lock")
         for directory in ["/etc"] + state:
             subprocess.run(["cp", "-a", directory, self.root + directory], check=True, timeout=60)
         self.power_on()

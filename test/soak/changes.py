@@ -133,10 +133,11 @@ class Changes:
         netns.ip(self._cluster.switch, f"link set web{node} up")
 
     def _rule(self, node):
-        verb = self._dice.choice(["disable", "drain-rule"])
-        for order in (verb, "enable"):
-            self._cluster.nlbctl(order, "network", self._dice.choice([node, "all"]) if order == verb else "all", node=node)
-            self._cluster.wait_until(lambda: self._state("network", node) != "enabled" or order == "enable", f"{order} is done")
+        where = node if self._away else self._dice.choice([node, "all"])
+        self._cluster.nlbctl(self._dice.choice(["disable", "drain-rule"]), "network", where, node=node)
+        self._cluster.wait_until(lambda: self._state("network", node) != "enabled", "the rule is out of service")
+        self._cluster.nlbctl("enable", "network", where, node=node)
+        self._cluster.wait_until(lambda: self._state("network", node) == "enabled", "the rule is in service again")
 
     def _state(self, name, node):
         return next(rule["state"] for rule in self._cluster.status(node)["rules"] if rule["name"] == name)
