@@ -28,7 +28,8 @@ class Guide:
         installed = re.findall(r"^    apt install (.*)$", "\n".join(self._paragraphs), re.MULTILINE)
         check(installed, "the guide installs nothing")
         for package in sorted({name for line in installed for name in line.split()}):
-            done = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package], capture_output=True, text=True)
+            done = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package], text=True,
+                                  capture_output=True)
             if done.stdout != "installed":
                 skip(f"the Debian package {package} is not installed (packaging/install-dependencies guides)")
 

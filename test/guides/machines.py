@@ -7,9 +7,9 @@ of its own, so that the files and commands of a guide are used as they are, at t
         cluster.crash(1)          # the cable is pulled and the power is gone: every process of it is killed
         cluster.revive(1)
 
-A machine's first process holds its namespaces (mount, UTS, PID) and ends with the test; with it ends all that runs there.
-Three programs are stand-ins (standins/): systemctl, which starts what Debian's units start; apt, since the packages are
-there; scp, which copies from machine to machine.
+A machine's first process holds its namespaces (mount, UTS, PID) and ends with the test; with it ends all that runs
+there. Three programs are stand-ins (standins/): systemctl, which starts what Debian's units start; apt, since the
+packages are there; scp, which copies from machine to machine.
 """
 
 import os
@@ -34,7 +34,7 @@ while read -r _; do :; done
 
 
 class Machine:
-    """One server. state: the directories below /var that its packages have made, copied as they are after installation."""
+    """One server. state: directories below /var that its packages have made, copied as they are after installation."""
 
     def __init__(self, cluster, who, state):
         self.name = cluster.label(who)
@@ -56,9 +56,9 @@ class Machine:
         shutil.rmtree(f"{self.root}/run")
         os.makedirs(f"{self.root}/run")
         self._holder = subprocess.Popen(
-            netns.command(self._namespace, ["unshare", "--mount", "--propagation", "private", "--uts", "--pid", "--fork",
-                                            "--kill-child=KILL", "--mount-proc", "bash", "-c", _BOOT, "boot", self.name,
-                                            self.root]),
+            netns.command(self._namespace, ["unshare", "--mount", "--propagation", "private", "--uts", "--pid",
+                                            "--mount-proc", "--fork", "--kill-child=KILL",
+                                            "bash", "-c", _BOOT, "boot", self.name, self.root]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=netns.die_with_parent)
         check(self._holder.stdout.readline() == "up\n", f"{self.name} does not start")
 

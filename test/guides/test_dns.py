@@ -32,7 +32,7 @@ def who(cluster, *words, count=60):
 
 
 class Asking(threading.Thread):
-    """One dig after the other; answers holds what each said. dig asks again, after a second, up to three times in all."""
+    """One dig after the other; answers holds what each said. dig asks again, after a second, three times in all."""
 
     def __init__(self, cluster, *words):
         super().__init__(daemon=True)
@@ -74,7 +74,8 @@ def look(guide, cluster):
     answers = guide.ask(cluster, "From a client, over UDP, TCP and IPv6:").split()
     check(answers == [ANSWER] * 3, f"answers: {answers}")
     check(guide.ask(cluster, "From a client, who answers;").strip() in ('"web1"', '"web2"'), "id.server")
-    check("healthy" not in guide.follow(cluster, [1], "On a server, whether the health check")[1], "rules says unhealthy")
+    rules = guide.follow(cluster, [1], "On a server, whether the health check")[1]
+    check("unhealthy" not in rules, f"rules:\n{rules}")
     for words in ((), ("+tcp",)):
         counts = who(cluster, *words)
         check(set(counts) == {"web1", "web2"}, f"{words}: answered by {counts}")

@@ -69,7 +69,7 @@ def dies(cluster):
 
 def service_dies(cluster):
     cluster.machine[2].sh("systemctl stop nginx")
-    cluster.wait_until(lambda: not any(rule["buckets"] for rule in cluster.status(2)["rules"]), "web2 lets go of the rules")
+    cluster.wait_until(lambda: not any(rule["buckets"] for rule in cluster.status(2)["rules"]), "web2 lets go of both")
     check(set(answered_by(cluster, addresses(200))) == {"web1"}, "who answers without web2's nginx")
 
 

@@ -110,7 +110,8 @@ class Changes:
         self._cluster.nlbctl("start", node=node)
 
     def _weigh(self, node):
-        self._cluster.nlbctl("weight", node, self._dice.choice([20, 50, 80, "default"]), node=self._dice.choice(self.active))
+        weight = self._dice.choice([20, 50, 80, "default"])
+        self._cluster.nlbctl("weight", node, weight, node=self._dice.choice(self.active))
 
     def _kill(self, node):
         self._cluster.kill(node)

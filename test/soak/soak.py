@@ -6,10 +6,11 @@
 
     NLBD_SOAK_SECONDS=60 NLBD_SOAK_SEED=7 NLBD_DATAPATH=pcap test/soak/soak.py
 
-In each round three things happen (changes.py), one after the other, while clients ask without a pause and others stay connected
-(net/watched.py): no SYN is answered by two nodes, nobody whose node lives misses an answer or loses a connection, and once
-all has settled everybody is answered. Connections that web1 accepted before the others joined last from the first minute to the last. Between the
-rounds the agents are measured (samples.py). In the end nothing is left of them: programs, maps, mounts, namespaces, files.
+In each round three things happen (changes.py), one after the other, while clients ask without a pause and others stay
+connected (net/watched.py): no SYN is answered by two nodes, nobody whose node lives misses an answer or loses a
+connection, and once all has settled everybody is answered. Connections that web1 accepted before the others joined last
+from the first minute to the last. Between the rounds the agents are measured (samples.py). In the end nothing is left
+of them: programs, maps, mounts, namespaces, files.
 """
 
 import os
@@ -90,13 +91,13 @@ class Soak:
     def _report(self):
         cluster, samples = self._cluster, self._samples
         web1 = (1, cluster.agents[1].pid)
-        print(f"\nseed {SEED}: {self._rounds} rounds, {self._requests} requests, {self._datagrams} datagrams; the longest wait of a "
-              f"client whose node lived was {1000 * self._longest:.0f} ms")
+        print(f"\nseed {SEED}: {self._rounds} rounds, {self._requests} requests, {self._datagrams} datagrams; "
+              f"the longest wait of a client whose node lived was {1000 * self._longest:.0f} ms")
         print(", ".join(f"{name} {count}" for name, count in self._changes.counts.most_common()))
         print(f"\nThe agent of web1, {len(samples.of[web1])} samples:\n{samples.table(web1)}")
         print(f"\nAll agents:\n{samples.lifetimes()}")
         print("\nBPF (seconds: agents, programs, maps):",
-              ", ".join(f"{at:.0f}: {agents}, {programs}, {maps}" for at, agents, programs, maps in samples.bpf_alive), "\n")
+              ", ".join("{:.0f}: {}, {}, {}".format(*entry) for entry in samples.bpf_alive), "\n")
         samples.check_no_growth(web1)
         samples.check_no_bpf_growth()
 
