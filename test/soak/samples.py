@@ -4,7 +4,7 @@
 Memory is what the process has made itself (RssAnon): pages of the program's file come in as code is first used. Growth is
 judged on one process that lives from the beginning to the end, by the medians of the second and the last third of its
 samples. The first third is its warm-up: the log of events fills (256 of them), the allocator finds its size. TOLERANCE is
-what the allocator may still round up; a leak of a kilobyte per change passes it within the 10 minutes of an ordinary soak.
+what the allocator may still round up; a leak of a kilobyte per change exceeds it within an ordinary soak's 10 minutes.
 """
 
 import json
@@ -86,7 +86,10 @@ class Samples:
         for field, name in enumerate(FIELDS):
             first, second, last = self.thirds(key, field)
             lines.append(f"{name:16}{first:12.0f}{second:12.0f}{last:12.0f}{self.slope(key, field):+12.2f}")
-        return "\n".join(lines)
+        values = [sample[1][0] for sample in self.of[key]]
+        curve = [str(round(statistics.median(values[len(values) * part // 10:len(values) * (part + 1) // 10])))
+                 for part in range(10) if len(values) >= 10]
+        return "\n".join(lines + ["anonymous KiB, tenth by tenth: " + " ".join(curve)])
 
     def lifetimes(self):
         """One line for each node: how many agents it has had and the extremes of what they held."""
@@ -101,7 +104,7 @@ class Samples:
 
     def check_no_growth(self, key):
         taken = len(self.of[key])
-        if taken < 30:
+        if taken < 15:
             print(f"{taken} samples are too few to judge growth")
             return
         _, before, after = self.thirds(key, 0)

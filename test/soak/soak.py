@@ -82,6 +82,8 @@ class Soak:
         watch.held.close()
         self._datagrams += len(check_udp(cluster, flows.many(60, VIP4, 7002, seed=self._rounds)))
         untouched = [one.took for one in watch.attempts if watch.owners[one.flow.source] not in loses]
+        print(f"{'':10}{len(watch.attempts)} requests, the longest wait of who could not lose anything "
+              f"{1000 * max(untouched):.0f} ms", flush=True)
         self._longest = max(self._longest, *untouched)
         self._rounds, self._requests = self._rounds + 1, self._requests + len(watch.attempts)
         self._samples.take(cluster)
@@ -92,7 +94,7 @@ class Soak:
         cluster, samples = self._cluster, self._samples
         web1 = (1, cluster.agents[1].pid)
         print(f"\nseed {SEED}: {self._rounds} rounds, {self._requests} requests, {self._datagrams} datagrams; "
-              f"the longest wait of a client whose node lived was {1000 * self._longest:.0f} ms")
+              f"the longest wait of a client whose node lived was {1000 * self._longest:.0f} ms (a lost SYN takes a second)")
         print(", ".join(f"{name} {count}" for name, count in self._changes.counts.most_common()))
         print(f"\nThe agent of web1, {len(samples.of[web1])} samples:\n{samples.table(web1)}")
         print(f"\nAll agents:\n{samples.lifetimes()}")
