@@ -7,7 +7,7 @@ of its own, so that the files and commands of a guide are used as they are, at t
         cluster.crash(1)          # the cable is pulled and the power is gone: every process of it is killed
         cluster.revive(1)
 
-A machine's first process holds its namespaces (mount, UTS, PID) and ends with the test; with it ends all that runs
+A machine's first process holds its namespaces (mount, UTS, IPC, PID) and ends with the test; with it ends all that runs
 there. Three programs are stand-ins (standins/): systemctl, which starts what Debian's units start; apt, since the
 packages are there; scp, which copies from machine to machine.
 """
@@ -27,6 +27,7 @@ set -e
 hostname "$1"
 root=$2
 for directory in etc var run; do mount --bind $root/$directory /$directory; done
+mount -t tmpfs tmpfs /dev/shm
 mkdir -p /run/lock /run/log /run/sendsigs.omit.d
 echo up
 while read -r _; do :; done
@@ -56,8 +57,8 @@ class Machine:
         shutil.rmtree(f"{self.root}/run")
         os.makedirs(f"{self.root}/run")
         self._holder = subprocess.Popen(
-            netns.command(self._namespace, ["unshare", "--mount", "--propagation", "private", "--uts", "--pid",
-                                            "--mount-proc", "--fork", "--kill-child=KILL",
+            netns.command(self._namespace, ["unshare", "--mount", "--propagation", "private", "--uts", "--ipc",
+                                            "--pid", "--mount-proc", "--fork", "--kill-child=KILL",
                                             "bash", "-c", _BOOT, "boot", self.name, self.root]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=netns.die_with_parent)
         check(self._holder.stdout.readline() == "up\n", f"{self.name} does not start")
@@ -73,7 +74,8 @@ class Machine:
         """Runs a script to its end; its output. What it leaves in the background goes on."""
         spaces = f"/proc/{self._holder.pid}/ns"
         words = ["nsenter", f"--net={spaces}/net", f"--mount={spaces}/mnt", f"--uts={spaces}/uts",
-                 f"--pid={spaces}/pid_for_children", f"--wd={directory}", "bash", "-euo", "pipefail", "-c", script]
+                 f"--ipc={spaces}/ipc", f"--pid={spaces}/pid_for_children", f"--wd={directory}", "bash",
+                 "-euo", "pipefail", "-c", script]
         done = subprocess.run(words, env=self._environment, capture_output=True, text=True, timeout=seconds,
                               stdin=subprocess.DEVNULL, preexec_fn=netns.die_with_parent)
         if ok and done.returncode != 0:
@@ -125,8 +127,9 @@ class Machines(Cluster):
         self.machine[node].power_off()
 
     def revive(self, node, services):
-        """Switched on again, with what starts at boot."""
+        """Switched on again, with what starts at boot, and without a memory of who did not answer while it was cut off."""
         netns.ip(self.switch, f"link set {self.label(node)} up")
+        netns.ip(self.namespace(node), "neighbour flush all")
         self.machine[node].power_on()
         self.machine[node].sh(f"systemctl start {services} nlbd")
 
