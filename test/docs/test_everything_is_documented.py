@@ -5,6 +5,7 @@ Commands and options are taken from --help, which is made from the table that ru
 says to an unknown one in each section. The man pages must render without a warning, of groff and of mandoc.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -191,8 +192,25 @@ def check_arguments():
     check(f"{SOURCE}/README.md" in completion("nlbctl", "check", f"{SOURCE}/READ"), "completion of a file")
 
 
+def check_configurations():
+    """What is shipped to start from is right, and every file that a guide names is there."""
+    shipped = glob.glob(os.path.join(SOURCE, "etc/**/cluster.toml"), recursive=True)
+    guides = glob.glob(os.path.join(SOURCE, "etc/examples/*/README.md"))
+    check(len(shipped) == 1 + len(guides) > 1, f"{len(guides)} guides and {len(shipped)} configurations")
+    for path in shipped:
+        done = run(os.path.join(BUILD, "nlbctl"), "check", path)
+        check(done.returncode == 0, done.stderr.strip())
+    overview = read(os.path.join(SOURCE, "README.md"))
+    for path in guides:
+        folder = os.path.dirname(path)
+        for name in re.findall(r"\]\(([^)#:]+)\)", read(path)):
+            check(os.path.exists(os.path.join(folder, name)), f"{path} names {name}, which is not there")
+        check(os.path.relpath(folder, SOURCE) in overview, f"README.md does not name the guide {folder}")
+
+
 check_commands()
 check_agent()
+check_configurations()
 check_keys()
 check_arguments()
 check_rendering()

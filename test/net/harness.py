@@ -186,10 +186,11 @@ class Cluster:
             link set {name} type bridge mcast_querier {int(self.snooping)}
             link set {name} up""")
 
-    def add_host(self, who):
-        """A namespace on the bridge: a node (by id), the client, or one more host (by name)."""
+    def add_host(self, who, number=None):
+        """A namespace on the bridge: a node (by id), the client, or one more host (by name; number: its last octet)."""
         host = self.namespace(who)
-        number = 254 if who == "client" else who if isinstance(who, int) else 200 + len(netns.with_prefix(host[:-1]))
+        if number is None:
+            number = 254 if who == "client" else who if isinstance(who, int) else 200 + len(netns.with_prefix(host[:-1]))
         low = "fe" if who == "client" else f"{number:x}"
         netns.create(host)
         self._plug(host, "eth0", self.label(who), "bridge0")

@@ -35,12 +35,12 @@ def _echoed(frame):
 
 
 class Watched:
-    def __init__(self, cluster, clients=200, per_second=300, held=80, pause=0.1):
+    def __init__(self, cluster, clients=200, per_second=300, held=80, pause=0.1, patience=20.0):
         self._clients = flows.many(clients, VIP4, 7002, seed=next(_SEEDS))
         self.owners = {flow.source: owner for flow, owner in expected(cluster, "tcp", self._clients).items()}
         netns.sysctl(cluster.client, "net.ipv4.tcp_timestamps", 2)  # one clock for all connections, no random offsets
         self._load = flows.Load(cluster.client, self._clients, per_second)
-        self.held = connections.Held(cluster.client, flows.many(held, VIP4, 7001, seed=next(_SEEDS)))
+        self.held = connections.Held(cluster.client, flows.many(held, VIP4, 7001, seed=next(_SEEDS)), patience)
         self.talking = connections.Talking(self.held, pause)
         self._witness = Witness(cluster.switch)
         self._wait_until = cluster.wait_until
