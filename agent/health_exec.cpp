@@ -115,7 +115,7 @@ ExecCheck::ExecCheck(const HealthConfig &wanted, const std::string &rule)
     : command_(wanted.command),
       environment_{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                    "LANG=C.UTF-8", "NLB_RULE=" + rule},
-      user_(wanted.user) {}
+      user_(wanted.user), reaper_(Reaper::shared()) {}
 
 ExecCheck::~ExecCheck() {
     abort();
@@ -159,10 +159,12 @@ bool ExecCheck::begin() {
 bool ExecCheck::reap(int &status, bool wait) {
     siginfo_t ended{};
     if (waitid(P_PID, static_cast<id_t>(child_), &ended, WEXITED | WNOWAIT | (wait ? 0 : WNOHANG)) != 0)
-        ended.si_pid = child_; // somebody else's child it can never be
+        ended.si_pid = child_, ended.si_status = SIGKILL; // somebody else's child it can never be
     if (ended.si_pid == 0) return false;
     kill(-child_, SIGKILL);
-    waitpid(child_, &status, 0);
+    reaper_->reap(child_);
+    status = ended.si_code == CLD_EXITED ? W_EXITCODE(ended.si_status, 0)
+                                         : W_EXITCODE(0, ended.si_status);
     child_ = 0;
     process_ = filter::Descriptor();
     return true;

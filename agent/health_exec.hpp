@@ -11,8 +11,10 @@
 #pragma once
 
 #include "agent/health_check.hpp"
+#include "agent/reaper.hpp"
 #include "filter/descriptor.hpp"
 
+#include <memory>
 #include <string>
 #include <sys/types.h>
 
@@ -36,6 +38,7 @@ class ExecCheck final : public HealthCheck {
 
     std::vector<std::string> command_, environment_;
     std::string user_;
+    std::shared_ptr<Reaper> reaper_;
     pid_t child_ = 0; // 0: none
     filter::Descriptor process_, output_;
     std::string start_failure_;

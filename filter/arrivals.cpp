@@ -16,6 +16,10 @@ constexpr int kShort = 1900, kLong = 65440;
 constexpr Ring::Size kShortRing{kShort, 8 << 20}, kLongRing{kLong, 16 << 20};
 constexpr Ring::Size kDepartures{256, 2 << 20};
 
+constexpr std::size_t most_waiting(Ring::Size size) {
+    return static_cast<std::size_t>(size.bytes / size.snap_length);
+}
+
 [[noreturn]] void fail(const std::string &device, const std::string &cause) {
     throw std::runtime_error("capture on " + device + ": " + cause);
 }
@@ -107,6 +111,8 @@ std::uint64_t Ring::take_lost() {
     lost_ = numbers.ps_drop;
     return more;
 }
+
+const std::size_t Arrivals::kMostWaiting = most_waiting(kShortRing) + most_waiting(kLongRing);
 
 Arrivals::Arrivals(const std::string &interface, const std::vector<IpAddress> &virtual_ips)
     : short_(interface, Way::in,

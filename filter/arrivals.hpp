@@ -62,6 +62,8 @@ class Arrivals {
   public:
     Arrivals(const std::string &interface, const std::vector<IpAddress> &virtual_ips);
 
+    static const std::size_t kMostWaiting; // frames that both rings hold together, at most
+
     bool are_open() const { return short_.is_open() && long_.is_open(); }
     std::vector<int> descriptors() const { return {short_.descriptor(), long_.descriptor()}; }
     std::optional<Captured> next(); // never blocks

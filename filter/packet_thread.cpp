@@ -31,6 +31,25 @@ void become_ordinary() {
     pthread_setname_np(pthread_self(), "packets");
 }
 
+// While the agent waits for the thread, the thread has the agent's priority: there is no mutex that
+// would lend it. What it does meanwhile is bounded by what the rings hold.
+class Hurry {
+  public:
+    explicit Hurry(pthread_t thread) : thread_(thread) {
+        sched_param lent{};
+        int policy = SCHED_OTHER;
+        pthread_getschedparam(thread_, &policy_, &before_);
+        pthread_getschedparam(pthread_self(), &policy, &lent);
+        pthread_setschedparam(thread_, policy, &lent);
+    }
+    ~Hurry() { pthread_setschedparam(thread_, policy_, &before_); }
+
+  private:
+    pthread_t thread_;
+    int policy_ = SCHED_OTHER;
+    sched_param before_{};
+};
+
 std::uint64_t boot_now_ns() {
     timespec now{};
     clock_gettime(CLOCK_BOOTTIME, &now);
@@ -99,25 +118,48 @@ PacketThread::PacketThread(const Interface &interface, const std::vector<IpAddre
       syn_acks_(memory.syn_acks, memory.state.config[0].key), alarm_(alarm),
       viewer_(directory, memory.shown),
       arrivals_(std::in_place, interface_, virtual_ips_), departures_(std::in_place, virtual_ips_),
-      end_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!end_) fail("start the packets' thread", errno);
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!wake_) fail("start the packets' thread", errno);
     see_whether_open();
     thread_ = std::thread([this] { run(); });
 }
 
 PacketThread::~PacketThread() {
     ending_ = true;
-    const std::uint64_t one = 1;
-    while (write(end_.get(), &one, sizeof one) < 0 && errno == EINTR)
-        continue;
+    wake();
     thread_.join();
 }
 
-void PacketThread::let_packets_arrive() const {
+void PacketThread::wake() {
+    const std::uint64_t one = 1;
+    while (write(wake_.get(), &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+}
+
+void PacketThread::wait_until(const std::function<bool()> &done) {
+    if (done()) return;
+    const Hurry hurry(thread_.native_handle());
+    while (!done())
+        std::this_thread::sleep_for(kGlance);
+}
+
+void PacketThread::let_packets_arrive() {
     std::atomic_thread_fence(std::memory_order_seq_cst); // what was stored before is seen by now
     const std::uint64_t frame = busy_;
-    while (frame != 0 && busy_ == frame)
-        std::this_thread::sleep_for(kGlance);
+    wait_until([this, frame] { return frame == 0 || busy_ != frame; });
+}
+
+// The question is answered when the thread, after it has seen it, finds the rings empty, or has taken
+// as many frames as they hold: in a flood they are never empty.
+void PacketThread::let_earlier_frames_be_judged() {
+    const std::uint64_t question = ++asked_;
+    wake();
+    wait_until([this, question] { return answered_ >= question; });
+}
+
+void PacketThread::frame_taken() {
+    if (seen_ == answered_) return;
+    if (++since_ > Arrivals::kMostWaiting) answered_ = seen_;
 }
 
 void PacketThread::run() {
@@ -125,6 +167,7 @@ void PacketThread::run() {
     Host host(*this);
     while (!ending_) {
         if (captures_ && handle_some(host)) continue;
+        if (!captures_) answered_ = asked_.load(); // what a closed ring held is gone
         wait();
         if (!captures_) open_again();
     }
@@ -132,7 +175,7 @@ void PacketThread::run() {
 
 // Waits for frames. When some were lost the ring may be empty before that was counted.
 void PacketThread::wait() {
-    std::vector<pollfd> waiting = {{end_.get(), POLLIN, 0}};
+    std::vector<pollfd> waiting = {{wake_.get(), POLLIN, 0}};
     if (captures_) {
         for (int fd : arrivals_->descriptors())
             waiting.push_back({fd, POLLIN, 0});
@@ -140,6 +183,8 @@ void PacketThread::wait() {
     }
     const bool again = !captures_ || !counted_;
     if (poll(waiting.data(), waiting.size(), again ? kPauseMs : -1) == 0) count_lost();
+    std::uint64_t woken = 0;
+    if (waiting[0].revents && read(wake_.get(), &woken, sizeof woken) < 0) return;
 }
 
 // The interface was down, or is.
@@ -172,12 +217,18 @@ void PacketThread::remember_departures(std::uint64_t now_ns) {
 // False: there are no more.
 bool PacketThread::handle_some(VerdictHost &host) {
     remember_departures(host.boot_ns());
+    if (const std::uint64_t asked = asked_; asked != seen_) {
+        seen_ = asked;
+        since_ = 0;
+    }
     for (int i = 0; i < kFramesATurn; i++) {
         const auto captured = arrivals_->next();
         if (!captured) {
+            answered_ = seen_;
             see_whether_open();
             return false;
         }
+        frame_taken();
         busy_ = ++turn_;
         std::atomic_thread_fence(std::memory_order_seq_cst);
         handle(*captured, host);

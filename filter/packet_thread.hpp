@@ -11,6 +11,10 @@
 // the tables have changed. So it says when it is at work on a frame (busy_, a number for each), and
 // whoever takes a right away from this node waits until the frame that was judged before has
 // arrived: let_packets_arrive().
+//
+// And a frame can wait in the ring while the tables change: judged by the new ones, it would be
+// answered here though its owner of then has answered it. So whoever gives this node a right waits
+// until what was captured before has been judged: let_earlier_frames_be_judged().
 #pragma once
 
 #include "filter/arrivals.hpp"
@@ -22,6 +26,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
@@ -60,7 +65,8 @@ class PacketThread {
 
     // Whether frames can be captured, or could until a moment ago; not while the interface is down.
     bool captures() const;
-    void let_packets_arrive() const;
+    void let_packets_arrive();
+    void let_earlier_frames_be_judged();
     void set_mtu(std::size_t mtu) { mtu_ = mtu; }
     const SynAcks &syn_acks() const { return syn_acks_; }
 
@@ -74,6 +80,9 @@ class PacketThread {
     void remember_departures(std::uint64_t now_ns);
     bool handle_some(VerdictHost &host);
     void handle(const Captured &captured, VerdictHost &host);
+    void wait_until(const std::function<bool()> &done);
+    void frame_taken();
+    void wake();
     void count_lost();
     void count(std::uint32_t counter, std::uint64_t packets = 1);
 
@@ -88,7 +97,10 @@ class PacketThread {
     std::optional<Arrivals> arrivals_;
     std::optional<Departures> departures_;
     std::atomic<bool> ending_ = false;
-    Descriptor end_; // an eventfd, which wakes the thread to that
+    Descriptor wake_; // an eventfd, which wakes the thread to that and to a question
+    std::atomic<std::uint64_t> asked_ = 0, answered_ = 0; // the number of the last question
+    std::uint64_t seen_ = 0;    // the last one that the thread has seen,
+    std::size_t since_ = 0;     // and how many frames it has taken since
     std::uint64_t turn_ = 0;
     std::atomic<std::uint64_t> busy_ = 0; // with the frame of this number; 0: with none
     std::atomic<std::size_t> mtu_ = 1500;

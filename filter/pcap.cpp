@@ -120,6 +120,7 @@ class PcapDatapath final : public StateDatapath {
     // The one reader is waited for after every switch, so nothing that is out of use is being read.
     void wait_for_readers(Clock::time_point) override { thread_.let_packets_arrive(); }
     void let_packets_arrive() override { thread_.let_packets_arrive(); }
+    void let_earlier_packets_be_judged() override { thread_.let_earlier_frames_be_judged(); }
 
     Interface interface_;
     Originals originals_; // the first to come and the last to go

@@ -63,7 +63,18 @@ void StateDatapath::switch_owners(const Tables &tables) {
     store(shared.active_owners, next);
 }
 
+bool StateDatapath::gains(const Tables &tables) const {
+    const nlb_owners &now = state().owners[state().active_owners % NLB_OWNER_BUFFERS];
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+        const __u64 *mine = now.mine[i < rules_ ? i : NLB_UNCOVERED];
+        for (std::size_t word = 0; word < tables[i].mine.size(); ++word)
+            if (tables[i].mine[word] & ~mine[word]) return true;
+    }
+    return false;
+}
+
 void StateDatapath::install(const Tables &tables) {
+    if (gains(tables)) let_earlier_packets_be_judged();
     switch_owners(tables);
     let_packets_arrive();
 }

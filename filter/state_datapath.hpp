@@ -50,6 +50,10 @@ class StateDatapath : public Datapath {
     virtual void forget_tables_counted() = 0;
     // Returns when no reader looks at what has been out of use since `retired`.
     virtual void wait_for_readers(Clock::time_point retired) = 0;
+    // Called before a change that gives this node rights: returns when every packet that has come
+    // by now has been judged. One that came earlier was the former owner's. A BPF program judges a
+    // packet as it comes.
+    virtual void let_earlier_packets_be_judged() {}
     // Called after a change that may have taken a right away: returns when every packet that was
     // judged before it has gone where its verdict sends it. A BPF program needs no waiting for: once
     // begun it ends within microseconds, which is less than it takes to tell a peer.
@@ -57,6 +61,7 @@ class StateDatapath : public Datapath {
 
   private:
     void switch_owners(const Tables &tables);
+    bool gains(const Tables &tables) const;
 
     std::size_t rules_;
     mutable Mode mode_ = Mode::none;
