@@ -10,6 +10,7 @@
 #include "agent/event_log.hpp"
 #include "agent/explain.hpp"
 #include "agent/log.hpp"
+#include "agent/privileges.hpp"
 #include "agent/realtime.hpp"
 #include "agent/settings.hpp"
 #include "agent/status.hpp"
@@ -28,6 +29,7 @@ using heartbeat::Time;
 
 constexpr Time kHealEvery = 1s;
 constexpr unsigned kToLook = 8; // descriptors
+constexpr Time kSpare = 30s; // for a leave, where a service manager waits for it
 // As many datagrams as a socket's buffer can hold, and more: what came before this turn has been
 // read when so many have been, and a flood cannot keep the agent from judging its time-outs.
 constexpr int kDatagramsATurn = 8192;
@@ -64,6 +66,18 @@ std::string state_dir(const AgentOptions &options) {
     return options.run_dir == kDefaultRunDir ? "/var/lib/nlb" : options.run_dir + "/state";
 }
 
+bool runs_commands(const Config &config) {
+    return std::ranges::any_of(config.rules, [](const RuleConfig &rule) {
+        return rule.health.type == HealthType::exec;
+    });
+}
+
+std::string give_up_root(const AgentOptions &options, const Config &config) {
+    if (!options.user) return "";
+    return become_user(*options.user, runs_commands(config),
+                       {options.run_dir, state_dir(options)});
+}
+
 Orders load_orders(const OrdersFile &file, const Config &config) {
     Orders orders = file.load();
     forget_missing(orders, config);
@@ -90,6 +104,7 @@ Agent::Agent(const AgentOptions &options)
       config_(load_config(options.config_file)),     // all of it, or one line that says where
       self_(find_self(config_, options.node)),       // by name, or by the host's
       keys_(load_keys(config_.key_file)),            // root's alone
+      stays_root_(give_up_root(options, config_)),   // all that follows needs less
       orders_file_(state_dir(options)),              //
       orders_(load_orders(orders_file_, config_)),   // what outlived the last agent
       interface_(clients_interface(config_, self_)), //
@@ -120,7 +135,8 @@ Agent::Agent(const AgentOptions &options)
       administration_({config_, self_, node_, *datapath_, census_, draining_, boot_now},
                       orders_file_, orders_),
       reload_({config_, self_, keys_, node_, census_, administration_, health_, relay_,
-               control_port_, boot_now}) {
+               control_port_, boot_now}),
+      service_manager_(boot_now()) {
     if (node_.resumed()) go_on_with_services();
     add_commands();
 }
@@ -136,6 +152,7 @@ Agent::~Agent() {
 void Agent::run() {
     for (const std::string &line : without_)
         log::info(line);
+    if (!stays_root_.empty()) log::warn("agent: stays root (" + stays_root_ + ")");
     for (const std::string &line : steps_down_)
         log::warn("datapath: steps down (" + line + ")");
     log::info(std::string("agent: ") + (node_.resumed() ? "resumes" : "started") +
@@ -162,7 +179,10 @@ void Agent::run() {
             heal_at_ = boot_now() + kHealEvery;
             look_after_all(link_changed);
             tell_reasons();
+            tell_service_manager();
         }
+        if (service_manager_.waits()) tell_service_manager();
+        service_manager_.feed(boot_now());
     }
     if (!failure_.empty()) throw std::runtime_error(failure_);
     log::info("agent: ended (node=" + self_.name + ")");
@@ -186,7 +206,7 @@ void Agent::wait() {
         waiting.push_back(each);
     if (witness_) waiting.push_back({witness_->descriptor(), POLLIN, 0});
     Time until = std::min({node_.wake_at(), heal_at_, census_.wake_at(pace()), draining_.wake_at(),
-                           relay_.wake_at(), health_.wake_at()});
+                           relay_.wake_at(), health_.wake_at(), service_manager_.wake_at()});
     if (leave_by_) until = std::min(until, *leave_by_);
     const Time left = control_waits_ ? Time{0} : std::max(Time{0}, until - boot_now());
     const timespec timeout{left / 1s, (left % 1s).count()};
@@ -290,6 +310,7 @@ void Agent::end() {
     if (leave_by_ || again || config_.drain == 0ms) return leave();
     const Time now = boot_now();
     draining_.begin(Draining::Then::leave, now + config_.drain);
+    service_manager_.stopping(config_.drain + config_.dead_after + kSpare);
     log::info("agent: drains, then leaves (node=" + self_.name +
               " drain_ms=" + std::to_string(config_.drain.count()) + ")");
     const heartbeat::NodeState state = node_.status(now).state;
@@ -303,10 +324,16 @@ void Agent::leave() {
     const bool again = leave_by_.has_value();
     leave_by_ = again ? now : now + config_.dead_after + 1s;
     if (again) return;
+    service_manager_.stopping(config_.dead_after + kSpare);
     administration_.set_ending();
     draining_.cancel();
     log::info("agent: leaves (node=" + self_.name + ")");
     node_.step(now, heartbeat::event::Leave{});
+}
+
+void Agent::tell_service_manager() {
+    const Time now = boot_now();
+    service_manager_.report(now, node_.status(now));
 }
 
 bool Agent::has_left() const {

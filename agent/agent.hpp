@@ -25,6 +25,7 @@
 #include "agent/relay.hpp"
 #include "agent/reload.hpp"
 #include "agent/run_dir.hpp"
+#include "agent/service_manager.hpp"
 #include "agent/signals.hpp"
 #include "agent/sockets_census.hpp"
 #include "agent/witness.hpp"
@@ -42,6 +43,7 @@ struct AgentOptions {
     std::optional<std::string> node;
     std::string run_dir = kDefaultRunDir;
     std::optional<std::string> state_dir; // left out: /var/lib/nlb, or RUN_DIR/state elsewhere
+    std::optional<std::string> user;      // to become; left out: whoever starts it
 };
 
 class Agent {
@@ -79,6 +81,7 @@ class Agent {
     void look_after_bridges(bool link_changed);
     void tell_reasons();
     bool has_left() const;
+    void tell_service_manager();
 
     void serve_commands();
     void add_commands();
@@ -88,6 +91,7 @@ class Agent {
     Config config_;
     NodeConfig self_;
     ClusterKeys keys_;
+    std::string stays_root_; // why, though it was to become another user
     OrdersFile orders_file_;
     Orders orders_; // as they were found
     std::string interface_;
@@ -115,6 +119,7 @@ class Agent {
     Reload reload_;
     Showing showing_{*datapath_};
     ReasonsLog reasons_log_;
+    ServiceManager service_manager_;
 
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to

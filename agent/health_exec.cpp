@@ -4,10 +4,12 @@
 // several threads: system calls. All that needs memory or the user database is prepared before.
 #include "agent/health_exec.hpp"
 
+#include "agent/account.hpp"
+#include "agent/privileges.hpp"
+
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,19 +34,6 @@ constexpr std::size_t kShown = 200;      // of its last line
 constexpr int kCannotExec = 127;         // as of a shell
 constexpr int kCannotPrepare = 125;
 
-struct Account {
-    uid_t user = 0;
-    gid_t group = 0;
-};
-
-std::optional<Account> find_account(const std::string &name) {
-    std::array<char, 4096> buffer;
-    passwd entry{}, *found = nullptr;
-    getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (!found) return std::nullopt;
-    return Account{entry.pw_uid, entry.pw_gid};
-}
-
 std::vector<char *> pointers(std::vector<std::string> &words) {
     std::vector<char *> result;
     for (std::string &word : words)
@@ -53,10 +42,9 @@ std::vector<char *> pointers(std::vector<std::string> &words) {
     return result;
 }
 
-// In the child.
-bool give_up_privileges(const Account &account) {
-    const bool root = geteuid() == 0;
-    if (root && (setgroups(0, nullptr) != 0 ||
+// In the child. Without the right to change the user, the command runs as the agent's, unprivileged.
+bool give_up_privileges(const Account &account, bool change_user) {
+    if (change_user && (setgroups(0, nullptr) != 0 ||
                  setresgid(account.group, account.group, account.group) != 0 ||
                  setresuid(account.user, account.user, account.user) != 0))
         return false;
@@ -72,7 +60,7 @@ bool give_up_privileges(const Account &account) {
 // In the child; does not return. The order matters: signals only when nothing of the agent's is
 // left, the parent's death after the change of user, which forgets it.
 [[noreturn]] void become(char *const *command, char *const *environment, const Account &account,
-                         int output, pid_t parent) {
+                         bool change_user, int output, pid_t parent) {
     const int null = open("/dev/null", O_RDWR);
     const sched_param ordinary{};
     const rlimit no_core{0, 0};
@@ -83,7 +71,7 @@ bool give_up_privileges(const Account &account) {
     sched_setscheduler(0, SCHED_OTHER, &ordinary);
     setrlimit(RLIMIT_CORE, &no_core);
     umask(022);
-    if (chdir("/") != 0 || !give_up_privileges(account))
+    if (chdir("/") != 0 || !give_up_privileges(account, change_user))
         end(kCannotPrepare, "cannot give up privileges");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) end(kCannotPrepare, "the agent has ended");
@@ -143,8 +131,10 @@ bool ExecCheck::begin() {
     const filter::Descriptor theirs(ends[1]);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     const std::vector<char *> command = pointers(command_), environment = pointers(environment_);
+    const bool change_user = can_change_user();
     const pid_t self = getpid(), child = fork();
-    if (child == 0) become(command.data(), environment.data(), *account, theirs.get(), self);
+    if (child == 0)
+        become(command.data(), environment.data(), *account, change_user, theirs.get(), self);
     if (child < 0) {
         start_failure_ = "fork: " + std::generic_category().message(errno);
         return true;

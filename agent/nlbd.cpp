@@ -41,6 +41,8 @@ void describe(CLI::App &app, CommandLine &line) {
            "What is logged: error, warning and above, or all")
         ->check(CLI::IsMember(levels))
         ->default_str("info");
+    app.add_option("--user", line.options.user,
+                   "Become this user once configuration and key are read");
     CLI::Option *check =
         app.add_flag("--check", line.check, "Check the configuration, print it, end");
     app.add_option("FILE", line.file, "The configuration to check")->needs(check);

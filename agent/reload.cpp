@@ -2,6 +2,7 @@
 #include "agent/reload.hpp"
 
 #include "agent/log.hpp"
+#include "agent/privileges.hpp"
 #include "agent/settings.hpp"
 #include "agent/status.hpp"
 
@@ -29,6 +30,12 @@ bool same_packets(const RuleConfig &one, const RuleConfig &other) {
     return one.virtual_ips == other.virtual_ips && one.protocol == other.protocol &&
            one.first_port == other.first_port && one.last_port == other.last_port &&
            one.affinity == other.affinity;
+}
+
+// A command that is run as another user, where none was before: see privileges.hpp.
+bool needs_rights(const Config &running, const Config &next) {
+    const auto exec = [](const RuleConfig &rule) { return rule.health.type == HealthType::exec; };
+    return std::ranges::any_of(next.rules, exec) && std::ranges::none_of(running.rules, exec);
 }
 
 std::string differing_sections(const Config &one, const Config &other) {
@@ -91,6 +98,10 @@ Commands::Result Reload::reload() {
     if (const std::string what = needs_restart(parts_.config, next); !what.empty())
         throw Failed(next.file + ": cannot change while nlbd runs: " + what +
                      "; restart nlbd on every node");
+    if (needs_rights(parts_.config, next) && !can_change_user())
+        throw Failed(next.file +
+                     ": cannot change while nlbd runs as this user: the first health check "
+                     "of type exec; restart nlbd on this node");
     return [this, wanted = stage(next, load_keys_of(next)), until = parts_.now() + kPatience] {
         return go_on(wanted, until);
     };

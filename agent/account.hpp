@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// A user of this host, by name.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+namespace agent {
+
+struct Account {
+    uid_t user = 0;
+    gid_t group = 0; // the user's own
+};
+
+std::optional<Account> find_account(const std::string &name);
+
+} // namespace agent

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which of root's rights the agent keeps. As root it reads the configuration and the key, and hands
+// its directories over to a user of its own; then it becomes that user, and keeps a handful of
+// capabilities. Everything else it does as that user, from the first socket on: what works at the
+// start works as well when it is done once more hours later.
+//
+// Capabilities kept: CAP_NET_ADMIN (addresses, sysctls, links, tc), CAP_NET_RAW (packet sockets),
+// CAP_BPF and CAP_PERFMON (programs), CAP_SYS_NICE and CAP_IPC_LOCK (to be in time). Where a health
+// check runs a command, also CAP_SETUID, CAP_SETGID and CAP_KILL, for it runs as yet another user.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace agent {
+
+// directories: made when missing, given to the user with what is in them. Returns why it
+// remains root: the kernel has no CAP_BPF (before 5.8), or it may not change its user; empty: done.
+// Throws when there is no such user or the directories cannot be given. Call before threads are
+// started.
+std::string become_user(const std::string &name, bool runs_commands,
+                        const std::vector<std::string> &directories);
+
+// Whether commands can be run as other users.
+bool can_change_user();
+
+} // namespace agent

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a service manager is told (sd_notify(3)): when the node is ready, how it is, that it is
+// alive, that it ends. Without one, NOTIFY_SOCKET unset, nothing happens.
+//
+// Ready is a node whose first view is installed. One that is not to have any, being stopped or
+// suspended by an order, is ready as it is; and one that the others refuse, or that waits for a
+// quorum, after ten seconds: a start that never ends would hold up the upgrade that is to cure it.
+//
+// The watchdog is fed by the poll loop and nothing else, so it bites when the loop hangs.
+#pragma once
+
+#include "heartbeat/membership.hpp"
+
+#include <string>
+
+namespace agent {
+
+class ServiceManager {
+  public:
+    static constexpr heartbeat::Duration kReadyAtLatest = std::chrono::seconds(10);
+
+    // Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
+    explicit ServiceManager(heartbeat::Time now);
+
+    // Whether report() is worth a status: at every turn until the node was ready, then seldom.
+    bool waits() const { return present_ && !ready_; }
+    void report(heartbeat::Time now, const heartbeat::Status &status);
+    void feed(heartbeat::Time now); // call on every turn
+    // The agent drains and leaves, and needs at most so long for it.
+    void stopping(heartbeat::Duration at_most);
+
+    heartbeat::Time wake_at() const { return feed_at_; } // for the next feed at the latest
+
+  private:
+    bool present_, ready_ = false;
+    heartbeat::Time started_, feed_at_ = heartbeat::Time::max();
+    heartbeat::Duration feed_every_{};
+    std::string said_;
+};
+
+// "active, view 3.7, 2 of 3 nodes serve"; with the reason where this node does not.
+std::string summary(const heartbeat::Status &status);
+
+} // namespace agent
