@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian package on a machine of its own with its own systemd: web1 of a cluster of three. It is built, installed,
+upgraded under traffic, removed and purged; the service is restarted, killed, and stopped in its tracks.
+
+    client --- bridge --- web1 (a container: debootstrap, systemd, the package), web2, web3 (agents of the build)
+
+Not one request fails, and no connection breaks, but through the stall: that is longer than the lease.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+SOURCE = os.environ["NLBD_SOURCE_DIR"]
+sys.path.insert(0, f"{SOURCE}/test/net")
+
+import connections  # noqa: E402
+import flows  # noqa: E402
+import netns  # noqa: E402
+from harness import VIP4, VIP6, Cluster, Failed, check, main, skip  # noqa: E402
+from machine import Machine  # noqa: E402
+
+NEXT = "0.1.0+next"
+KEPT = {"cap_net_admin", "cap_net_raw", "cap_bpf", "cap_perfmon", "cap_sys_nice", "cap_ipc_lock"}
+
+
+class Packaged(Cluster):
+    """The agent of web1 is the machine's business."""
+
+    machine = None
+
+    def run_dir(self, who):
+        return f"/proc/{self.machine.leader}/root/run/nlb" if who == 1 else super().run_dir(who)
+
+    def diagnosis(self):
+        try:
+            journal = self.machine.run("journalctl", "--no-pager", "-u", "nlbd", "-u", "run-nlb-bpf.mount", "-n", "60")
+            return super().diagnosis() + "\n--- web1's journal:\n" + journal.stdout
+        except (Failed, OSError, AttributeError):
+            return super().diagnosis()
+
+
+def build(directory):
+    """The package, and the same with a higher version."""
+    subprocess.run([f"{SOURCE}/packaging/build-deb", directory], check=True, stdout=subprocess.DEVNULL, timeout=3000)
+    [package] = [f"{directory}/{name}" for name in os.listdir(directory) if re.match(r"nlbd_.*\.deb$", name)]
+    tree, higher = f"{directory}/tree", f"{directory}/next.deb"
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    with open(f"{tree}/DEBIAN/control") as file:
+        control = re.sub(r"^Version: .*$", f"Version: {NEXT}", file.read(), flags=re.MULTILINE)
+    with open(f"{tree}/DEBIAN/control", "w") as file:
+        file.write(control)
+    subprocess.run(["dpkg-deb", "--build", tree, higher], check=True, stdout=subprocess.DEVNULL)
+    return package, higher
+
+
+def agent(machine):
+    return int(machine.run("systemctl", "show", "--value", "-p", "MainPID", "nlbd").stdout)
+
+
+def look_at_the_process(machine):
+    """It is the user's, with a handful of capabilities; what nlbctl and root need is there."""
+    status = machine.run("cat", f"/proc/{agent(machine)}/status").stdout
+    user = machine.run("id", "-u", "nlbd").stdout.strip()
+    check(re.search(r"^Uid:\s(.*)$", status, re.MULTILINE)[1].split() == [user] * 4, "the agent is not the user nlbd")
+    bits = int(re.search(r"^CapEff:\s(\w+)", status, re.MULTILINE)[1], 16)
+    kept = set(subprocess.run(["capsh", f"--decode={bits:x}"], capture_output=True,
+                              text=True).stdout.split("=")[1].strip().split(","))
+    check(kept == KEPT, f"the agent keeps {', '.join(sorted(kept))}")
+    check("Seccomp:\t2" in status, "no system call is filtered")
+    text = machine.run("systemctl", "show", "--value", "-p", "StatusText", "nlbd").stdout
+    check(text.startswith("active, view "), f"the service manager was told: {text!r}")
+    check(machine.run("findmnt", "-no", "FSTYPE", "/run/nlb/bpf").stdout.strip() == "bpf", "no bpffs of its own")
+    score = machine.run("systemd-analyze", "security", "--no-pager", "nlbd.service").stdout.splitlines()[-1]
+    print(score.strip("→ "))
+    check(float(re.search(r"(\d+\.\d)", score)[1]) < 3.5, score)
+
+
+def resumed(machine):
+    """How often an agent went on where another was."""
+    return machine.run("journalctl", "--no-pager", "-u", "nlbd").stdout.count("agent: resumes")
+
+
+def under_traffic(cluster, what, change, settled):
+    """Does it while clients ask and connections stay open: no request fails, no connection breaks."""
+    machine = cluster.machine
+    held = connections.Held(cluster.client, flows.many(200, VIP4, 7001, seed=3))
+    load = flows.Load(cluster.client, flows.many(400, VIP4, 7002, seed=4), per_second=200, patience=8)
+    before, old = resumed(machine), agent(machine)
+    load.start()
+    time.sleep(0.5)  # so that what came before the change is seen to be served as well
+    change()
+    cluster.wait_until(settled, what)
+    check(agent(machine) != old, f"{what}: the agent is the same")
+    cluster.wait_active([1, 2, 3])
+    broken = held.talk()
+    attempts = load.stop()
+    failed = [attempt for attempt in attempts if attempt.answer is None]
+    late = [attempt for attempt in attempts if attempt.took > 0.9]
+    print(f"{what}: {len(attempts)} requests, {len(failed)} failed, {len(late)} had to knock twice, longest "
+          f"{max(attempt.took for attempt in attempts) * 1000:.0f} ms; {len(held)} connections, {len(broken)} broken; "
+          f"{'resumed' if resumed(machine) > before else 'not within the lease'}")
+    check(not failed, f"{what}: {len(failed)} requests failed: {failed[:3]}")
+    check(not broken, f"{what}: {len(broken)} connections broke: {list(broken.items())[:3]}")
+    return attempts
+
+
+def is_up(machine):
+    return machine.run("systemctl", "is-active", "nlbd", check_exit=False).stdout.strip() == "active"
+
+
+def version(machine):
+    return machine.run("dpkg-query", "-W", "-f", "${Version} ${db:Status-Status}", "nlbd").stdout
+
+
+def restarts(cluster, higher):
+    machine = cluster.machine
+    under_traffic(cluster, "systemctl restart", lambda: machine.run("systemctl", "restart", "nlbd"),
+                  lambda: is_up(machine))
+    upgrade = machine.put(higher)
+    under_traffic(cluster, "upgrade", lambda: machine.run("dpkg", "-i", upgrade), lambda: is_up(machine))
+    check(version(machine) == f"{NEXT} installed", f"after the upgrade: {version(machine)}")
+    look_at_the_process(machine)
+    killed = agent(machine)
+    under_traffic(cluster, "killed", lambda: machine.run("kill", "-KILL", str(killed)),
+                  lambda: is_up(machine) and agent(machine) not in (0, killed))
+
+
+def watchdog(cluster):
+    """An agent that hangs is ended and started anew by nobody but the service manager."""
+    machine = cluster.machine
+    hung = agent(machine)
+    machine.run("kill", "-STOP", str(hung))
+    cluster.wait_until(lambda: is_up(machine) and agent(machine) not in (0, hung), "the watchdog has bitten", 60)
+    cluster.wait_active([1, 2, 3])
+
+
+def interface_comes_back(cluster):
+    """Gone for a while, and made anew: the service is back without anybody's doing."""
+    host = cluster.namespace(1)
+    netns.ip(host, "link delete eth0")
+    cluster.wait_until(lambda: not is_up(cluster.machine), "the agent has noticed")
+    cluster._plug(host, "eth0", "web1", "bridge0")
+    netns.ip(host, """
+        address add 192.0.2.1/24 dev eth0
+        address add 2001:db8::1/64 dev eth0 nodad
+        link set eth0 up
+        route add 198.18.0.0/15 via 192.0.2.254
+        route add 2001:db8:77::/48 via 2001:db8::fe""")
+    cluster.wait_active([1, 2, 3])
+
+
+def orders_hold(cluster):
+    """A node that was stopped is up, and stays stopped, after a restart."""
+    machine = cluster.machine
+    machine.run("nlbctl", "stop")
+    machine.run("systemctl", "restart", "nlbd", seconds=30)
+    check(cluster.status(1)["state"] == "stopped", "the order was lost")
+    machine.run("nlbctl", "start")
+    cluster.wait_active([1, 2, 3])
+
+
+def removal(cluster):
+    """Removed: out of the cluster, nothing of it on the host but what the administrator made. Purged: nor that."""
+    machine = cluster.machine
+    machine.run("nlbctl", "weight", "web1", "50")  # an order: a file in /var/lib/nlb
+    machine.run("dpkg", "--remove", "nlbd")
+    cluster.wait_active([2, 3])
+    addresses = machine.run("ip", "address", "show", "lo").stdout
+    check(VIP4 not in addresses and VIP6 not in addresses, f"addresses stay:\n{addresses}")
+    check("xdp" not in machine.run("ip", "link", "show", "eth0").stdout, "the filter stays attached")
+    check(machine.run("test", "-e", "/run/nlb", check_exit=False).returncode != 0,
+          "/run/nlb stays:" + machine.run("find", "/run/nlb").stdout)
+    for file in ("/etc/nlb/cluster.toml", "/etc/nlb/cluster.key", "/var/lib/nlb/orders.json"):
+        machine.run("test", "-e", file)
+    machine.run("dpkg", "--purge", "nlbd")
+    left = machine.run("find", "/", "-xdev", "-path", "/opt", "-prune", "-o", "(", "-name", "*nlbd*", "-o", "-name",
+                       "nlbctl*", "-o", "-name", "nlb", "-o", "-name", "cluster.toml*", ")", "-print").stdout
+    check(not left, f"purged, and still there:\n{left}")
+
+
+def configure(cluster, machine):
+    """As the guide says: the configuration and the key, the same as everybody's."""
+    with open(cluster.config_file) as file:
+        text = re.sub(r"key_file = .*\n", "", file.read())
+    with open(f"{machine.root}/etc/nlb/cluster.toml", "w") as file:
+        file.write(text)
+    key = machine.put(cluster.key_file, "/etc/nlb/cluster.key")
+    os.chmod(machine.root + key, 0o600)
+
+
+def test():
+    for program in ("debootstrap", "systemd-nspawn", "dpkg-buildpackage", "capsh"):
+        if shutil.which(program) is None:
+            skip(f"no {program}: packaging/install-dependencies package")
+    with Packaged(nodes=3) as cluster:
+        package, higher = build(cluster.directory)
+        print(f"{os.path.basename(package)}: {os.path.getsize(package) / 1000:.0f} kB")
+        cluster.machine = machine = Machine(cluster.directory)
+        try:
+            machine.install(package)
+            machine.boot("web1", cluster.namespace(1))
+            check(machine.run("systemctl", "is-enabled", "nlbd").stdout.strip() == "enabled", "not enabled")
+            machine.run("systemctl", "start", "nlbd")
+            check(not is_up(machine), "it runs without a configuration")
+            configure(cluster, machine)
+            for node in (2, 3):
+                cluster.start(node)
+            machine.run("systemctl", "start", "nlbd")  # returns when the node has a view
+            check(cluster.status(1)["view"]["installed"], "ready before the first view")
+            cluster.wait_active([1, 2, 3])
+            look_at_the_process(machine)
+            machine.run("systemctl", "reload", "nlbd")
+            restarts(cluster, higher)
+            watchdog(cluster)
+            interface_comes_back(cluster)
+            orders_hold(cluster)
+            removal(cluster)
+        finally:
+            machine.off()
+
+
+main(test)
