@@ -5,6 +5,7 @@
 #include "agent/agent.hpp"
 #include "agent/log.hpp"
 #include "agent/program.hpp"
+#include "agent/service_manager.hpp"
 #include "agent/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -83,7 +84,8 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
         agent.run();
         return kDone;
     } catch (const std::exception &error) {
-        err << error_line("nlbd", error.what(), file);
+        err << error_line("nlbd", error.what(), file) << std::flush;
+        if (!line.check) wait_before_restart();
         return kFailed;
     }
 }

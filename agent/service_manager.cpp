@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <thread>
 
 namespace agent {
 namespace {
@@ -54,6 +55,10 @@ void ServiceManager::stopping(heartbeat::Duration at_most) {
     if (!present_) return;
     const auto limit = std::chrono::duration_cast<microseconds>(at_most).count();
     sd_notify(0, ("STOPPING=1\nEXTEND_TIMEOUT_USEC=" + std::to_string(limit)).c_str());
+}
+
+void wait_before_restart() {
+    if (std::getenv("NOTIFY_SOCKET")) std::this_thread::sleep_for(std::chrono::seconds(2));
 }
 
 std::string summary(const heartbeat::Status &status) {

@@ -39,6 +39,10 @@ class ServiceManager {
     std::string said_;
 };
 
+// For an agent that gives up: it would be started again within the lease, as after a crash, and fail
+// again. Waits two seconds; without a service manager not at all.
+void wait_before_restart();
+
 // "active, view 3.7, 2 of 3 nodes serve"; with the reason where this node does not.
 std::string summary(const heartbeat::Status &status);
 

@@ -65,6 +65,8 @@ class Machine:
         self._plainly("chroot", self.root, "apt-get", "install", "-qy", "--no-install-recommends", self.put(package))
 
     def boot(self, name, namespace):
+        with open(f"{self.root}/etc/hostname", "w") as file:
+            file.write(name + "\n")
         log = open(self._log, "a")
         self._container = subprocess.Popen(
             ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}", f"--machine={name}",
