@@ -88,9 +88,9 @@ def look_at_the_process(machine):
     check(float(re.search(r"(\d+\.\d)", score)[1]) < 3.5, score)
 
 
-def resumed(machine):
-    """How often an agent went on where another was."""
-    return machine.run("journalctl", "--no-pager", "-u", "nlbd").stdout.count("agent: resumes")
+def said(machine, what):
+    """How often an agent has said this since the machine was booted."""
+    return machine.run("journalctl", "--boot", "--no-pager", "-u", "nlbd").stdout.count(what)
 
 
 def under_traffic(cluster, what, change, settled):
@@ -98,7 +98,7 @@ def under_traffic(cluster, what, change, settled):
     machine = cluster.machine
     held = connections.Held(cluster.client, flows.many(200, VIP4, 7001, seed=3))
     load = flows.Load(cluster.client, flows.many(400, VIP4, 7002, seed=4), per_second=200, patience=8)
-    before, old = resumed(machine), agent(machine)
+    before, old = said(machine, "agent: resumes"), agent(machine)
     load.start()
     time.sleep(0.5)  # so that what came before the change is seen to be served as well
     change()
@@ -111,7 +111,7 @@ def under_traffic(cluster, what, change, settled):
     late = [attempt for attempt in attempts if attempt.took > 0.9]
     print(f"{what}: {len(attempts)} requests, {len(failed)} failed, {len(late)} had to knock twice, longest "
           f"{max(attempt.took for attempt in attempts) * 1000:.0f} ms; {len(held)} connections, {len(broken)} broken; "
-          f"{'resumed' if resumed(machine) > before else 'not within the lease'}")
+          f"{'resumed' if said(machine, 'agent: resumes') > before else 'not within the lease'}")
     check(not failed, f"{what}: {len(failed)} requests failed: {failed[:3]}")
     check(not broken, f"{what}: {len(broken)} connections broke: {list(broken.items())[:3]}")
     return attempts
@@ -131,6 +131,8 @@ def restarts(cluster, higher):
                   lambda: is_up(machine))
     upgrade = machine.put(higher)
     under_traffic(cluster, "upgrade", lambda: machine.run("dpkg", "-i", upgrade), lambda: is_up(machine))
+    check(said(machine, "agent: ends and leaves everything in place") == 2 and not said(machine, "agent: leaves"),
+          "a restart or the upgrade has taken the node out of the cluster")
     check(version(machine) == f"{NEXT} installed", f"after the upgrade: {version(machine)}")
     look_at_the_process(machine)
     killed = agent(machine)
