@@ -54,7 +54,10 @@ Tap::Tap(const std::string &interface) : name_(name_for(interface)) {
 
 void Tap::make() {
     Descriptor device(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-    if (!device) fail("open /dev/net/tun", errno, "`modprobe tun`, and run as root");
+    if (!device)
+        fail("open /dev/net/tun", errno,
+             errno == EACCES ? "`chmod 666 /dev/net/tun`, which udev does, or run as root"
+                             : "`modprobe tun`, and run as root");
     ifreq request = request_for(name_);
     request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
     if (ioctl(device.get(), TUNSETIFF, &request) != 0)
