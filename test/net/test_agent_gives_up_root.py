@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`nlbd --user`: with the capabilities that the unit allows, the agent of web1 becomes another user and keeps six of
-them, takes over from an agent that ran as root and gives back to one, obeys nlbctl, heals the host, leaves nothing; a
+"""`nlbd --user`: with the capabilities that the unit allows, the agent of web1 becomes another user and keeps seven
+of them, takes over from an agent that ran as root and gives back to one, obeys nlbctl, heals the host, leaves nothing; a
 command that checks health runs as yet another user, for which it keeps three more.
 
     client --- bridge --- web1 (--user), web2
@@ -20,7 +20,7 @@ from harness import NLBD, VIP4, Cluster, check, main
 
 USER = "daemon"
 ALLOWED = "net_admin,net_raw,bpf,perfmon,sys_nice,ipc_lock,chown,dac_read_search,setuid,setgid,kill"
-SIX = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23 | 1 << 38 | 1 << 39
+SEVEN = 1 << 2 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23 | 1 << 38 | 1 << 39
 FOR_COMMANDS = 1 << 5 | 1 << 6 | 1 << 7
 EXEC = """
 [[rule]]
@@ -79,11 +79,12 @@ def take_over(cluster):
         cluster.wait_active([1, 2])
         rules = {rule["name"]: rule["state"] for rule in cluster.status(1)["rules"]}
         check(rules["none"] == "disabled", "the order was lost")
-    look(cluster, SIX)
+    look(cluster, SEVEN)
 
 
 def obey(cluster):
     cluster.nlbctl("enable", "none", node=1)
+    cluster.nlbctl("reload", node=1)  # the key is root's
     cluster.nlbctl("explain", "tcp", "198.18.0.1:4000", f"{VIP4}:7001", node=1)
     netns.ip(cluster.namespace(1), f"address delete {VIP4}/32 dev lo")
     netns.sysctl(cluster.namespace(1), "net.ipv4.conf.eth0.arp_ignore", 0)
@@ -102,7 +103,7 @@ def commands_run_as_another(cluster):
     cluster.terminate(2)
     cluster.start(2)
     cluster.wait_active([1, 2])
-    look(cluster, SIX | FOR_COMMANDS)
+    look(cluster, SEVEN | FOR_COMMANDS)
     cluster.wait_until(lambda: "exit code 1: nobody" in cluster.nlbctl("rules", node=1).stdout,
                        "the command runs as nobody")
 
