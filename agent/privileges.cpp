@@ -26,8 +26,8 @@ namespace {
 
 using filter::Descriptor;
 
-constexpr auto kAlways = {CAP_NET_ADMIN, CAP_NET_RAW,  CAP_BPF,            CAP_PERFMON,
-                          CAP_SYS_NICE,  CAP_IPC_LOCK, CAP_DAC_READ_SEARCH};
+constexpr auto kAlways = {CAP_NET_ADMIN, CAP_NET_RAW,  CAP_NET_BIND_SERVICE, CAP_BPF,
+                          CAP_PERFMON,   CAP_SYS_NICE, CAP_IPC_LOCK,         CAP_DAC_READ_SEARCH};
 constexpr auto kForCommands = {CAP_SETUID, CAP_SETGID, CAP_KILL};
 
 [[noreturn]] void fail(const std::string &what, const std::string &way_out) {

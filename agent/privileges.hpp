@@ -6,10 +6,10 @@
 // start works as well when it is done once more hours later.
 //
 // Capabilities kept: CAP_NET_ADMIN (addresses, sysctls, links, tc), CAP_NET_RAW (packet sockets),
-// CAP_BPF and CAP_PERFMON (programs), CAP_SYS_NICE and CAP_IPC_LOCK (to be in time), and
-// CAP_DAC_READ_SEARCH: a reload reads configuration and key anew, which are root's alone. Where a
-// health check runs a command, also CAP_SETUID, CAP_SETGID and CAP_KILL, for it runs as yet another
-// user.
+// CAP_NET_BIND_SERVICE (ports below 1024, where they are configured), CAP_BPF and CAP_PERFMON
+// (programs), CAP_SYS_NICE and CAP_IPC_LOCK (to be in time), and CAP_DAC_READ_SEARCH: a reload
+// reads configuration and key anew, which are root's alone. Where a health check runs a command,
+// also CAP_SETUID, CAP_SETGID and CAP_KILL, for it runs as yet another user.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`nlbd --user`: with the capabilities that the unit allows, the agent of web1 becomes another user and keeps seven
+"""`nlbd --user`: with the capabilities that the unit allows, the agent of web1 becomes another user and keeps eight
 of them, takes over from an agent that ran as root and gives back to one, obeys nlbctl, heals the host, leaves nothing; a
 command that checks health runs as yet another user, for which it keeps three more.
 
@@ -19,8 +19,8 @@ from configuration import DATAPATH, RULES
 from harness import NLBD, VIP4, Cluster, check, main
 
 USER = "daemon"
-ALLOWED = "net_admin,net_raw,bpf,perfmon,sys_nice,ipc_lock,chown,dac_read_search,setuid,setgid,kill"
-SEVEN = 1 << 2 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23 | 1 << 38 | 1 << 39
+ALLOWED = "net_admin,net_raw,net_bind_service,bpf,perfmon,sys_nice,ipc_lock,chown,dac_read_search,setuid,setgid,kill"
+EIGHT = 1 << 2 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23 | 1 << 38 | 1 << 39
 FOR_COMMANDS = 1 << 5 | 1 << 6 | 1 << 7
 EXEC = """
 [[rule]]
@@ -79,7 +79,7 @@ def take_over(cluster):
         cluster.wait_active([1, 2])
         rules = {rule["name"]: rule["state"] for rule in cluster.status(1)["rules"]}
         check(rules["none"] == "disabled", "the order was lost")
-    look(cluster, SEVEN)
+    look(cluster, EIGHT)
 
 
 def obey(cluster):
@@ -103,7 +103,7 @@ def commands_run_as_another(cluster):
     cluster.terminate(2)
     cluster.start(2)
     cluster.wait_active([1, 2])
-    look(cluster, SEVEN | FOR_COMMANDS)
+    look(cluster, EIGHT | FOR_COMMANDS)
     cluster.wait_until(lambda: "exit code 1: nobody" in cluster.nlbctl("rules", node=1).stdout,
                        "the command runs as nobody")
 
