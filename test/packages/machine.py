@@ -33,7 +33,7 @@ def _mirror():
 class Machine:
     def __init__(self, directory):
         self.root = f"{directory}/root"
-        self._log = f"{directory}/machine.log"
+        self._log = f"{directory}/machine.txt"
         self._container, self.leader = None, None
         self._plainly("debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,iproute2", "bookworm",
                       self.root, _mirror())
