@@ -276,15 +276,15 @@ void add_capture_options(CLI::App &command, Call &call) {
 }
 
 void add_keygen_options(CLI::App &command, Call &call) {
-    auto *steps = command.add_option_group("Steps", "Change the key of a cluster that serves");
     const auto add = [&](const char *name, void (*step)(const std::string &), const char *help) {
-        steps->add_flag_callback(
-            name, [&call, step] { call.key_step = step; }, help);
+        const auto take = [&call, step] { call.key_step = step; };
+        return command.add_flag_callback(name, take, help);
     };
-    add("--next", add_next_key, "Add a second key, which is accepted from the next reload on");
-    add("--use", use_next_key, "Use that one; both are accepted");
-    add("--drop", drop_other_key, "The key in use alone");
-    steps->require_option(0, 1);
+    CLI::Option *next =
+        add("--next", add_next_key, "Add a second key, which is accepted from the next reload on");
+    CLI::Option *use = add("--use", use_next_key, "Use that one from the next reload on");
+    add("--drop", drop_other_key, "Keep the key in use alone")->excludes(next, use);
+    use->excludes(next);
 }
 
 void add_watch_options(CLI::App &command, Call &call) {
