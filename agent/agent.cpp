@@ -167,6 +167,7 @@ void Agent::run() {
               " interface=" + interface_ + " datapath=" + std::string(datapath_->kind()) +
               " mode=" + std::string(filter::to_string(datapath_->mode())) + ")");
     administration_.take_up();
+    begun_ = boot_now();
     while (!has_left()) {
         wait();
         drain_beats();
@@ -220,7 +221,7 @@ void Agent::wait() {
     const Time left = control_waits_ ? Time{0} : std::max(Time{0}, until - boot_now());
     const timespec timeout{left / 1s, (left % 1s).count()};
     ppoll(waiting.data(), waiting.size(), &timeout, nullptr);
-    if (const Time now = boot_now(); now >= until) lag_.add(now - until);
+    if (const Time now = boot_now(); now >= until) lag_.add(now - std::max(until, begun_));
 }
 
 void Agent::drain_beats() {

@@ -127,6 +127,7 @@ class Agent {
     ServiceManager service_manager_;
 
     LoopLag lag_;
+    heartbeat::Time begun_{};                 // what was due before came to nobody late
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to
     bool counting_ = true;                    // sockets can be listed, as far as is known

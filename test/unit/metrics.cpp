@@ -71,9 +71,9 @@ BOOST_AUTO_TEST_CASE(a_lease_that_ran_out_is_nought_and_not_negative) {
 BOOST_AUTO_TEST_CASE(labels_are_escaped) {
     agent::MetricsText out;
     out.gauge("x", "An x.");
-    out.sample({{"name", "a\"b\\c\nd"}}, 0.5);
+    out.sample({{"name", "a\"b\\c\nd"}}, 0.0005);
     BOOST_TEST(out.text() ==
-               "# HELP x An x.\n# TYPE x gauge\nx{name=\"a\\\"b\\\\c\\nd\"} 0.5\n");
+               "# HELP x An x.\n# TYPE x gauge\nx{name=\"a\\\"b\\\\c\\nd\"} 0.0005\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_family_without_samples_is_not_there) {
