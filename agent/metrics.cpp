@@ -66,8 +66,7 @@ void add_orders(MetricsText &out, const Json &orders) {
         out.sample({{"part", part}}, std::uint64_t{part == word(orders["part"])});
     out.gauge("nlbd_order_suspended", "1: suspended by order.");
     out.sample({}, std::uint64_t{orders["suspended"].get<bool>()});
-    out.gauge("nlbd_order_weight",
-              "The weight by order; absent: the configured one holds.");
+    out.gauge("nlbd_order_weight", "The weight by order; absent: the configured one holds.");
     if (!orders["weight"].is_null()) out.sample({}, number(orders["weight"]));
 }
 
@@ -88,9 +87,7 @@ void add_members(MetricsText &out, const Json &members, const Json &leader) {
     out.gauge("nlbd_member_weight", "What a node's claim to buckets weighs, 0 to 100.");
     each([&](const Json &member, auto name) { out.sample({name}, number(member["weight"])); });
     out.gauge("nlbd_member_share_ratio", "A node's part of the buckets of all shared rules.");
-    each([&](const Json &member, auto name) {
-        out.sample({name}, member["share"].get<double>());
-    });
+    each([&](const Json &member, auto name) { out.sample({name}, member["share"].get<double>()); });
     out.gauge("nlbd_member_last_heard_seconds",
               "Time since this node heard that one; absent: never.");
     each([&](const Json &member, auto name) {
@@ -122,7 +119,8 @@ void add_view(MetricsText &out, const MetricsSources &sources) {
         const auto kind = static_cast<heartbeat::Note::Kind>(i);
         out.sample({{"kind", to_string(kind)}}, sources.events.count(kind));
     }
-    out.gauge("nlbd_lease_remaining_seconds", "How long this node may go on serving; 0: not at all.");
+    out.gauge("nlbd_lease_remaining_seconds",
+              "How long this node may go on serving; 0: not at all.");
     out.sample({}, std::max(0.0, seconds(sources.lease_left)));
     out.gauge("nlbd_heartbeat_interval_seconds", "As configured.");
     out.sample({}, seconds(sources.interval));
@@ -155,12 +153,14 @@ void add_rules(MetricsText &out, const Json &rules) {
     });
     out.gauge("nlbd_rule_buckets", "Buckets that this node serves, of 65536.");
     each([&](const Json &rule, auto name) { out.sample({name}, number(rule["buckets"])); });
-    out.gauge("nlbd_rule_connections", "Open TCP connections on this node; absent: not counted yet.");
+    out.gauge("nlbd_rule_connections",
+              "Open TCP connections on this node; absent: not counted yet.");
     each([&](const Json &rule, auto name) {
         if (!rule["connections"].is_null()) out.sample({name}, number(rule["connections"]));
     });
-    out.counter("nlbd_rule_packets_total",
-                "Packets of a rule that this node took, and that it dropped, most of them for others.");
+    out.counter(
+        "nlbd_rule_packets_total",
+        "Packets of a rule that this node took, and that it dropped, most of them for others.");
     each([&](const Json &rule, auto name) {
         for (const std::string_view verdict : {"taken", "dropped"})
             if (!rule["packets"].is_null())
@@ -261,8 +261,9 @@ void add_commands(MetricsText &out, const Json &commands) {
                                                 "not_zeromq", "not_expected", "held_off"};
     out.counter("nlbd_commands_total", "Commands to this agent, by result.");
     counts(out, "result", commands, callers);
-    out.counter("nlbd_command_connections_total",
-                "Connections of other agents (callers), and of who is none, by what became of them.");
+    out.counter(
+        "nlbd_command_connections_total",
+        "Connections of other agents (callers), and of who is none, by what became of them.");
     for (const std::string_view result : callers)
         if (commands.contains(result)) out.sample({{"result", result}}, number(commands[result]));
 }

@@ -25,9 +25,9 @@ std::string text_of(std::uint64_t value) { return std::to_string(value); }
 // As short as it can be and still come out the same, without an exponent.
 std::string text_of(double value) {
     std::array<char, 400> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value,
-                                   std::chars_format::fixed)
-                         .ptr;
+    const auto end =
+        std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed)
+            .ptr;
     return {digits.data(), end};
 }
 

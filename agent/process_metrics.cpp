@@ -51,7 +51,8 @@ void add_process(MetricsText &out) {
     if (stat.size() > 21) {
         const auto field = [&](std::size_t number) { return std::stod(stat[number - 3]); };
         const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-        out.counter("process_cpu_seconds_total", "Processor time, in user space and in the kernel.");
+        out.counter("process_cpu_seconds_total",
+                    "Processor time, in user space and in the kernel.");
         out.sample({}, (field(14) + field(15)) / ticks);
         out.gauge("process_start_time_seconds", "When it started, since 1970.");
         out.sample({}, boot_time() + field(22) / ticks);

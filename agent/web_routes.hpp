@@ -22,7 +22,7 @@ struct Route {
     std::optional<Document> document; // with 200
 };
 
-// path: without the query, unescaped. has_body: the request brings one.
+// path: without the query, escapes as they are. has_body: the request brings one.
 Route route(std::string_view method, std::string_view path, bool has_body);
 
 } // namespace agent

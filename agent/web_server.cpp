@@ -15,6 +15,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstring>
 #include <map>
 #include <stdexcept>
 
@@ -32,8 +33,7 @@ constexpr std::size_t kMemory = 16384; // for a request's line and headers
 constexpr std::size_t kStack = 256 << 10;
 
 Response make_response(std::string_view text, std::string_view type) {
-    Response response(MHD_create_response_from_buffer(text.size(),
-                                                      const_cast<char *>(text.data()),
+    Response response(MHD_create_response_from_buffer(text.size(), const_cast<char *>(text.data()),
                                                       MHD_RESPMEM_MUST_COPY),
                       MHD_destroy_response);
     const auto add = [&](const char *name, const std::string &value) {
@@ -44,8 +44,8 @@ Response make_response(std::string_view text, std::string_view type) {
     add("X-Content-Type-Options", "nosniff");
     add("Referrer-Policy", "no-referrer");
     add("Cross-Origin-Resource-Policy", "same-origin");
-    add("Content-Security-Policy", type.starts_with("text/html") ? content_security_policy()
-                                                                 : "default-src 'none'");
+    add("Content-Security-Policy",
+        type.starts_with("text/html") ? content_security_policy() : "default-src 'none'");
     return response;
 }
 
@@ -61,6 +61,9 @@ std::string_view explanation(unsigned code) {
         return "unavailable: the agent does not answer at present\n";
     }
 }
+
+// No path has escapes, and one with an escaped end of text would be cut there.
+std::size_t leave_escaped(void *, MHD_Connection *, char *text) { return std::strlen(text); }
 
 bool has_body(MHD_Connection *connection) {
     const auto header = [&](const char *name) {
@@ -102,9 +105,9 @@ struct WebServer::Server {
 
 // The first call is for the headers: an answer given then ends the connection, so it is given only
 // to a request whose body nobody wants.
-MHD_Result WebServer::Server::on_request(void *server, MHD_Connection *connection,
-                                         const char *path, const char *method, const char *,
-                                         const char *, std::size_t *, void **seen) {
+MHD_Result WebServer::Server::on_request(void *server, MHD_Connection *connection, const char *path,
+                                         const char *method, const char *, const char *,
+                                         std::size_t *, void **seen) {
     const bool first = *seen == nullptr;
     *seen = server;
     if (first && !has_body(connection)) return MHD_YES;
@@ -128,7 +131,8 @@ WebServer::Server::Server(const Endpoint &listen) {
         MHD_OPTION_LISTEN_SOCKET, copy, MHD_OPTION_NOTIFY_CONNECTION, on_connection, this,
         MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(2 * WebCallers::kMost),
         MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kMemory,
-        MHD_OPTION_THREAD_STACK_SIZE, kStack, MHD_OPTION_END);
+        MHD_OPTION_THREAD_STACK_SIZE, kStack, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, nullptr,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!daemon) throw std::runtime_error("serve " + to_string(listen) + ": no thread for it");
 }
 
@@ -174,8 +178,7 @@ MHD_Response *WebServer::Server::document(Document which) {
 }
 
 MHD_Response *WebServer::Server::failure(unsigned code) {
-    auto [known, is_new] =
-        failures.try_emplace(code, Response{nullptr, MHD_destroy_response});
+    auto [known, is_new] = failures.try_emplace(code, Response{nullptr, MHD_destroy_response});
     if (!known->second) {
         known->second = make_response(explanation(code), "text/plain; charset=utf-8");
         if (code == 405) MHD_add_response_header(known->second.get(), "Allow", "GET, HEAD");

@@ -15,8 +15,8 @@ namespace {
 constexpr int kWaiting = 32; // connections that have not been accepted yet
 
 [[noreturn]] void fail(const Endpoint &endpoint) {
-    throw std::runtime_error("listen on " + to_string(endpoint) + " for metrics: " +
-                             std::generic_category().message(errno) +
+    throw std::runtime_error("listen on " + to_string(endpoint) +
+                             " for metrics: " + std::generic_category().message(errno) +
                              "; choose another: [metrics] listen");
 }
 

@@ -120,10 +120,10 @@ class Browser:
         return [entry["message"] for entry in self._ask("POST", "/se/log", {"type": "browser"})]
 
     def asked(self):
-        """The addresses of all requests since the last call."""
+        """The addresses of all requests since the last call, but for those of the browser's own first page."""
         urls = []
         for entry in self._ask("POST", "/se/log", {"type": "performance"}):
             message = json.loads(entry["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 urls.append(message["params"]["request"]["url"])
-        return urls
+        return [url for url in urls if not url.startswith("chrome://")]

