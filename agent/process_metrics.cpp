@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <vector>
 
@@ -34,9 +35,9 @@ double boot_time() { // seconds since 1970
     return 0;
 }
 
-std::uint64_t open_descriptors() {
+std::optional<std::uint64_t> open_descriptors() {
     DIR *directory = opendir("/proc/self/fd");
-    if (!directory) return 0;
+    if (!directory) return std::nullopt;
     std::uint64_t count = 0;
     while (const dirent *entry = readdir(directory))
         count += entry->d_name[0] != '.';
@@ -62,7 +63,7 @@ void add_process(MetricsText &out) {
         out.sample({}, field(24) * static_cast<double>(sysconf(_SC_PAGESIZE)));
     }
     out.gauge("process_open_fds", "Open file descriptors.");
-    out.sample({}, open_descriptors());
+    if (const auto count = open_descriptors()) out.sample({}, *count);
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     out.gauge("process_max_fds", "How many it may have.");

@@ -46,11 +46,18 @@ std::optional<std::string> Questions::ask(char what, milliseconds patience) {
     for (;;) {
         while (const auto answer = std::unique_ptr<Answer>(next_answer()))
             if (answer->number == asked_) return std::move(answer->text);
+        if (stopped_) return std::nullopt;
         const auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
         if (left <= 0) return std::nullopt;
         pollfd waiting{answers_.read.get(), POLLIN, 0};
         poll(&waiting, 1, static_cast<int>(left));
     }
+}
+
+void Questions::stop() {
+    stopped_ = true;
+    const Answer *none = nullptr; // wakes who waits
+    if (write(answers_.write.get(), &none, sizeof none) < 0) return; // full: it is awake
 }
 
 void Questions::answer(const std::function<std::string(char)> &make) {

@@ -10,6 +10,7 @@
 
 #include "filter/descriptor.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -27,6 +28,9 @@ class Questions {
 
     // The asking thread. Nothing: no answer within that time.
     std::optional<std::string> ask(char what, std::chrono::milliseconds patience);
+
+    // Any thread: nothing will be answered any more, and whoever waits need not.
+    void stop();
 
     // The answering thread: readable when a question waits. Never blocks; of several questions only
     // the last has anybody who still waits for it.
@@ -50,6 +54,7 @@ class Questions {
 
     Pipe questions_, answers_;
     std::uint32_t asked_ = 0; // the asking thread's
+    std::atomic<bool> stopped_ = false;
 };
 
 } // namespace agent

@@ -136,7 +136,11 @@ WebServer::Server::Server(const Endpoint &listen) {
     if (!daemon) throw std::runtime_error("serve " + to_string(listen) + ": no thread for it");
 }
 
-WebServer::Server::~Server() { MHD_stop_daemon(daemon); }
+// The loop has ended: its thread is not to wait for an answer of it.
+WebServer::Server::~Server() {
+    questions.stop();
+    MHD_stop_daemon(daemon);
+}
 
 void WebServer::Server::came(MHD_Connection *connection, void **caller) {
     const auto *address =

@@ -126,6 +126,18 @@ BOOST_AUTO_TEST_CASE(a_question_gets_its_own_answer_however_late_the_former_came
     BOOST_TEST(!questions.ask('f', 0ms));
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_is_told_that_nobody_will_answer) {
+    agent::Questions questions;
+    const auto began = std::chrono::steady_clock::now();
+    std::thread asking([&] {
+        BOOST_TEST(!questions.ask('a', 1h));
+        BOOST_TEST(!questions.ask('b', 1h));
+    });
+    questions.stop();
+    asking.join();
+    BOOST_TEST((std::chrono::steady_clock::now() - began < 1h));
+}
+
 BOOST_AUTO_TEST_CASE(the_page_is_whole_and_its_policy_lets_nothing_else_in) {
     const std::string_view page = agent::status_page();
     BOOST_TEST(page.starts_with("<!doctype html>"));
