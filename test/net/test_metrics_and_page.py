@@ -101,7 +101,7 @@ def check_refusals(cluster):
          b" 413 "),
         ("a path that is none", b"GET /%00%ff/../.. HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b" 404 "),
         ("noise", bytes(range(256)) * 8, None),
-        ("a TLS hello", bytes.fromhex("16030100a5010000a1030300") + bytes(160), None),
+        ("a TLS hello", bytes.fromhex("16030100a5010000a1030300") + bytes(160) + b"\r\n\r\n", None),
         ("no host", b"GET / HTTP/1.1\r\n\r\n", b" 400 "),
         ("a version that is none", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", None),
         ("an endless path", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b" 414 "),
@@ -121,6 +121,7 @@ def check_refusals(cluster):
         scraped(cluster, 1).value("nlbd_http_requests_total", code=code)
         > before.value("nlbd_http_requests_total", code=code) for code in ("200", "404", "405", "413")),
         "requests are counted by code")
+    scrape.connect(cluster, ADDRESS[1]).close()
     cluster.wait_until(lambda: scraped(cluster, 1).value("nlbd_http_connections_total", result="silent")
                        > before.value("nlbd_http_connections_total", result="silent"),
                        "who asked nothing that made sense is counted")

@@ -13,7 +13,7 @@ import scrape
 from harness import Cluster, Failed, check, main
 
 ADDRESS = "192.0.2.1"
-SECONDS = 6
+SECONDS = 4
 
 
 def flood(cluster, path, *more):
@@ -69,7 +69,7 @@ def test():
         time.sleep(SECONDS / 2)  # as long as the flood, for comparison
         before = metrics(cluster)
         print("idle: ", lag(first, before))
-        held = slow(cluster, 200)
+        held = slow(cluster, 120)
         floods = [flood(cluster, "/metrics"), flood(cluster, "/", "--header", "Connection: close")]
         asked, slowest = 0, 0.0
         while any(process.poll() is None for process in floods):
