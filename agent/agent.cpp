@@ -10,6 +10,7 @@
 #include "agent/event_log.hpp"
 #include "agent/explain.hpp"
 #include "agent/log.hpp"
+#include "agent/metrics.hpp"
 #include "agent/privileges.hpp"
 #include "agent/realtime.hpp"
 #include "agent/settings.hpp"
@@ -97,6 +98,11 @@ void log_note(const heartbeat::Note &note) {
     bad ? log::warn(note.text) : log::info(note.text);
 }
 
+std::optional<WebServer> make_web_server(const Config &config) {
+    if (!config.metrics_listen) return std::nullopt;
+    return std::optional<WebServer>(std::in_place, *config.metrics_listen);
+}
+
 } // namespace
 
 Agent::Agent(const AgentOptions &options)
@@ -112,6 +118,7 @@ Agent::Agent(const AgentOptions &options)
       interface_index_(seen_.index), // 0: there is none, the filter will say so
       run_dir_(options.run_dir),     // with a bpffs, for this agent alone
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
+      web_(make_web_server(config_)),                      // before anything is changed
       datapath_(attach_datapath(config_, self_, run_dir_,
                                 filter_settings(config_, keys_.in_use, orders_),
                                 steps_down_)), // drops everything as yet
@@ -160,6 +167,7 @@ void Agent::run() {
               " interface=" + interface_ + " datapath=" + std::string(datapath_->kind()) +
               " mode=" + std::string(filter::to_string(datapath_->mode())) + ")");
     administration_.take_up();
+    begun_ = boot_now();
     while (!has_left()) {
         wait();
         drain_beats();
@@ -174,6 +182,7 @@ void Agent::run() {
         neighbours_.handle();
         obey_signals();
         serve_commands();
+        if (web_) web_->answer([this](Document which) { return document(which); });
         const bool link_changed = links_.drain();
         if (link_changed || boot_now() >= heal_at_) {
             heal_at_ = boot_now() + kHealEvery;
@@ -205,12 +214,14 @@ void Agent::wait() {
     for (const pollfd &each : health_.descriptors())
         waiting.push_back(each);
     if (witness_) waiting.push_back({witness_->descriptor(), POLLIN, 0});
+    if (web_) waiting.push_back({web_->descriptor(), POLLIN, 0});
     Time until = std::min({node_.wake_at(), heal_at_, census_.wake_at(pace()), draining_.wake_at(),
                            relay_.wake_at(), health_.wake_at(), service_manager_.wake_at()});
     if (leave_by_) until = std::min(until, *leave_by_);
     const Time left = control_waits_ ? Time{0} : std::max(Time{0}, until - boot_now());
     const timespec timeout{left / 1s, (left % 1s).count()};
     ppoll(waiting.data(), waiting.size(), &timeout, nullptr);
+    if (const Time now = boot_now(); now >= until) lag_.add(now - std::max(until, begun_));
 }
 
 void Agent::drain_beats() {
@@ -445,14 +456,25 @@ void Agent::serve_commands() {
     control_waits_ = control_port_.serve(boot_now(), commands_);
 }
 
+Json Agent::status_now() {
+    return status({config_, self_, interface_, node_, *datapath_, health_, neighbours_.counters(),
+                   commands_, transport_.send_errors(), census_.latest(), witness_,
+                   administration_.orders(), control_port_.counters()},
+                  boot_now());
+}
+
+std::string Agent::document(Document which) {
+    const Time now = boot_now();
+    if (which == Document::metrics)
+        return metrics({status_now(), node_.receptions(), node_.view_changes(), node_.events(),
+                        lag_, node_.lease_until() - now, config_.interval, config_.dead_after,
+                        node_.config()});
+    const Json json = which == Document::status ? status_now() : events(node_.events(), now);
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 void Agent::add_commands() {
-    commands_.add("status", [this](const auto &) {
-        return status({config_, self_, interface_, node_, *datapath_, health_,
-                       neighbours_.counters(), commands_, transport_.send_errors(),
-                       census_.latest(), witness_, administration_.orders(),
-                       control_port_.counters()},
-                      boot_now());
-    });
+    commands_.add("status", [this](const auto &) { return status_now(); });
     commands_.add("explain", [this](const auto &args) {
         return explain(args, config_, node_, *datapath_, boot_now());
     });

@@ -15,6 +15,7 @@
 #include "agent/control_port.hpp"
 #include "agent/draining.hpp"
 #include "agent/health.hpp"
+#include "agent/loop_lag.hpp"
 #include "agent/host_interface.hpp"
 #include "agent/host_lock.hpp"
 #include "agent/host_setup.hpp"
@@ -28,6 +29,7 @@
 #include "agent/service_manager.hpp"
 #include "agent/signals.hpp"
 #include "agent/sockets_census.hpp"
+#include "agent/web_server.hpp"
 #include "agent/witness.hpp"
 #include "heartbeat/transport.hpp"
 
@@ -85,6 +87,8 @@ class Agent {
 
     void serve_commands();
     void add_commands();
+    Json status_now();
+    std::string document(Document which);
 
     Signals signals_;
     std::vector<std::string> without_; // what the kernel has refused: real-time priority, locked memory
@@ -99,6 +103,7 @@ class Agent {
     int interface_index_;
     RunDir run_dir_;
     HostLock interface_lock_;
+    std::optional<WebServer> web_; // answers when the loop does
     std::vector<std::string> steps_down_; // why the datapath is not the one that was tried first
     std::unique_ptr<filter::Datapath> datapath_;
     HostSetup host_;
@@ -121,6 +126,8 @@ class Agent {
     ReasonsLog reasons_log_;
     ServiceManager service_manager_;
 
+    LoopLag lag_;
+    heartbeat::Time begun_{};                 // what was due before came to nobody late
     bool filtering_ = true;                   // the filter is attached, as far as is known
     std::string failure_;                     // why the agent ends, when nobody told it to
     bool counting_ = true;                    // sockets can be listed, as far as is known

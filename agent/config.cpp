@@ -48,10 +48,7 @@ const NodeConfig *find_node(const Config &config, const std::string &name) {
 Config load_config(const std::string &file) { return parse_config(read_text(file), file); }
 
 Config parse_config(const std::string &text, const std::string &file) {
-    const TomlValue tree = parse_toml(text, file);
-    Config config = read_config(tree, file);
-    refuse_unbuilt(tree, file);
-    return config;
+    return read_config(parse_toml(text, file), file);
 }
 
 filter::MacAddress cluster_mac(const Config &config) {

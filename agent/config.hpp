@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The configuration: one TOML file, byte-identical on every node, parsed wholly and checked wholly
-// before anything is touched. What is not built yet is refused by name, never ignored.
+// before anything is touched. What it does not know is refused by name, never ignored.
 #pragma once
 
+#include "agent/endpoint.hpp"
 #include "agent/key.hpp"
 #include "filter/address.hpp"
 #include "filter/datapath.hpp"
@@ -89,6 +90,8 @@ struct Config {
 
     std::chrono::milliseconds drain{2000}; // told to end, the agent waits for connections so long
 
+    std::optional<Endpoint> metrics_listen; // metrics and the status page; nothing: nowhere
+
     std::vector<NodeConfig> nodes; // by ascending id
     std::vector<filter::IpAddress> virtual_ips;
     std::vector<RuleConfig> rules; // in the order of the file
@@ -116,7 +119,7 @@ std::optional<filter::IpAddress> cluster_group(const Config &config);
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name);
 
 // One digest for each section, node and rule, so that a difference between two nodes can be named:
-// "cluster", "heartbeat", "control", "agent", "virtual_ip", "node \"web1\"", "rule \"http\"". Over the effective
+// "cluster", "heartbeat", "control", "agent", "metrics", "virtual_ip", "node \"web1\"", "rule \"http\"". Over the effective
 // values, in a stable order: nodes by id, rules as in the file (there their order has a meaning:
 // compare the lists place by place). Per-node overrides belong to the node's digest. key_file's
 // path is left out: only its content matters.

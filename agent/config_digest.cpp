@@ -30,6 +30,7 @@ std::vector<SectionDigest> section_digests(const Config &config) {
                                            {"heartbeat", digest(print_heartbeat(config))},
                                            {"control", digest(print_control(config))},
                                            {"agent", digest(print_agent(config))},
+                                           {"metrics", digest(print_metrics(config))},
                                            {"virtual_ip", digest(print_virtual_ips(config))}};
     for (const NodeConfig &node : config.nodes)
         sections.push_back({"node " + quoted(node.name), digest(print_node(node))});

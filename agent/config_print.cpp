@@ -122,6 +122,11 @@ std::string print_control(const Config &config) {
     return "[control]\n" + number("port", config.control_port);
 }
 
+std::string print_metrics(const Config &config) {
+    const auto &listen = config.metrics_listen;
+    return "[metrics]\n" + (listen ? line("listen", quoted(to_string(*listen))) : "");
+}
+
 std::string print_virtual_ips(const Config &config) {
     std::string out;
     for (const std::string &address : texts(config.virtual_ips))
@@ -153,7 +158,7 @@ std::string print_rule(const RuleConfig &rule, const Config &config) {
 
 std::string to_toml(const Config &config) {
     std::string out =
-        print_cluster(config) + '\n' + print_heartbeat(config) + '\n' + print_control(config) + '\n' + print_agent(config) + '\n';
+        print_cluster(config) + '\n' + print_heartbeat(config) + '\n' + print_control(config) + '\n' + print_agent(config) + '\n' + print_metrics(config) + '\n';
     for (const NodeConfig &node : config.nodes)
         out += print_node(node) + '\n';
     out += print_virtual_ips(config);

@@ -12,6 +12,7 @@ std::string print_cluster(const Config &config);
 std::string print_heartbeat(const Config &config);
 std::string print_control(const Config &config);
 std::string print_agent(const Config &config);
+std::string print_metrics(const Config &config);
 std::string print_virtual_ips(const Config &config);
 std::string print_node(const NodeConfig &node);
 std::string print_rule(const RuleConfig &rule, const Config &config);

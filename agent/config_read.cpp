@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sections of the configuration: cluster, heartbeat, node, virtual_ip. Each reads its keys,
+// The sections of the configuration but for the rules. Each reads its keys,
 // then checks what they must be to one another. Defaults are those of Config and its members.
 #include "agent/config_read.hpp"
 
@@ -222,12 +222,27 @@ void read_control(const Field &table, Config &config) {
         config.control_port = static_cast<std::uint16_t>(integer(*port, 1, 65535));
 }
 
-// Sections of which only the names are settled: nothing to read, but nothing unknown in them
-// either.
-void read_reserved(const Section &root) {
-    constexpr std::string_view reserved[][2] = {{"metrics", "listen"}};
-    for (const auto &[section, key] : reserved)
-        if (const auto table = root.find(section)) Section(*table).only({&key, 1});
+Endpoint read_listen(const Field &field, const Config &config) {
+    constexpr std::string_view must_be =
+        "an address and a port, such as \"127.0.0.1:9777\", \"0.0.0.0:9777\" or \"[::]:9777\"";
+    const std::string written = text(field, must_be);
+    const std::optional<Endpoint> listen = parse_endpoint(written);
+    if (!listen || listen->port == 0)
+        field.refuse(shown(written) + " is not " + std::string(must_be));
+    if (std::ranges::count(config.virtual_ips, listen->address))
+        field.refuse(to_string(listen->address) +
+                     " is a virtual IP, must be an address that every node has by itself, such as "
+                     "127.0.0.1 or 0.0.0.0");
+    return *listen;
+}
+
+// Virtual IPs are known by then.
+void read_metrics(const Field &table, Config &config) {
+    constexpr std::string_view keys[] = {"listen"};
+    const Section metrics(table);
+    metrics.only(keys);
+    if (const auto listen = metrics.find("listen"))
+        config.metrics_listen = read_listen(*listen, config);
 }
 
 } // namespace
@@ -252,7 +267,7 @@ Config read_config(const TomlValue &tree, const std::string &file) {
     if (const auto rules = root.find("rule")) read_rules(*rules, config);
     if (const auto control = root.find("control")) read_control(*control, config);
     if (const auto agent = root.find("agent")) read_agent(*agent, config);
-    read_reserved(root);
+    if (const auto metrics = root.find("metrics")) read_metrics(*metrics, config);
     return config;
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a TOML tree to a checked configuration, in three steps that parse_config takes one after the
-// other. Reading handles the whole schema; what the product does not do yet is refused afterwards,
-// from one list.
+// From a TOML tree to a checked configuration, section by section.
 #pragma once
 
 #include "agent/config.hpp"
@@ -18,6 +16,5 @@ HealthConfig default_health(HealthType type);
 // Protocol and ports of the rule are known by then.
 HealthConfig read_health(const Field &field, const RuleConfig &rule);
 void refuse_overlap(const Field &table, const RuleConfig &rule, const Config &config);
-void refuse_unbuilt(const TomlValue &tree, const std::string &file); // of a tree that has been read
 
 } // namespace agent

@@ -24,4 +24,9 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
     return endpoint;
 }
 
+std::string to_string(const Endpoint &endpoint) {
+    const std::string host = to_string(endpoint.address), port = std::to_string(endpoint.port);
+    return endpoint.address.is_v4() ? host + ":" + port : "[" + host + "]:" + port;
+}
+
 } // namespace agent

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace agent {
@@ -13,8 +14,10 @@ namespace agent {
 struct Endpoint {
     filter::IpAddress address;
     std::uint16_t port = 0;
+    bool operator==(const Endpoint &) const = default;
 };
 
 std::optional<Endpoint> parse_endpoint(std::string_view text);
+std::string to_string(const Endpoint &endpoint);
 
 } // namespace agent

@@ -11,7 +11,17 @@ namespace {
 
 using Kind = heartbeat::Note::Kind;
 
-std::string_view to_string(Kind kind) {
+double milliseconds(heartbeat::Duration duration) {
+    return static_cast<double>(duration / std::chrono::microseconds(1)) / 1000;
+}
+
+Json view_number(const heartbeat::ViewNumber &view) {
+    return {{"term", view.term}, {"number", view.number}};
+}
+
+} // namespace
+
+std::string_view to_string(heartbeat::Note::Kind kind) {
     switch (kind) {
     case Kind::view:
         return "view";
@@ -33,16 +43,6 @@ std::string_view to_string(Kind kind) {
     return "";
 }
 
-double milliseconds(heartbeat::Duration duration) {
-    return static_cast<double>(duration / std::chrono::microseconds(1)) / 1000;
-}
-
-Json view_number(const heartbeat::ViewNumber &view) {
-    return {{"term", view.term}, {"number", view.number}};
-}
-
-} // namespace
-
 NodeEvent *EventLog::waiting() {
     const auto newest = std::ranges::find_if(
         events_.rbegin(), events_.rend(),
@@ -52,6 +52,7 @@ NodeEvent *EventLog::waiting() {
 }
 
 void EventLog::add(heartbeat::Time now, const heartbeat::Note &note) {
+    ++counts_[static_cast<std::size_t>(note.kind)];
     if (note.kind == Kind::view || note.kind == Kind::life)
         if (NodeEvent *event = waiting()) event->overtaken = true;
     events_.push_back({now, note, std::nullopt, false});

@@ -8,6 +8,8 @@
 #include "agent/commands.hpp"
 #include "heartbeat/membership.hpp"
 
+#include <array>
+#include <cstdint>
 #include <deque>
 
 namespace agent {
@@ -25,13 +27,21 @@ class EventLog {
     void served(heartbeat::Time now, heartbeat::ViewNumber view);
 
     const std::deque<NodeEvent> &events() const { return events_; } // the newest last
+    std::uint64_t count(heartbeat::Note::Kind kind) const {
+        return counts_[static_cast<std::size_t>(kind)];
+    } // of all that ever came
+
+    static constexpr std::size_t kKinds = 8;
 
     static constexpr std::size_t kKept = 256;
 
   private:
     NodeEvent *waiting(); // the newest view, when it is still to be served
     std::deque<NodeEvent> events_;
+    std::array<std::uint64_t, kKinds> counts_{};
 };
+
+std::string_view to_string(heartbeat::Note::Kind kind);
 
 // The newest first.
 Json events(const EventLog &log, heartbeat::Time now);

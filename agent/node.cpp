@@ -32,7 +32,7 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
       resumed_(predecessor(datapath, settings, now)),
       membership_(make_membership(settings, now, resumed_)), serving_(std::move(serving)),
       envelope_(envelope), datapath_(datapath), send_(std::move(send)),
-      listener_(std::move(listener)) {
+      listener_(std::move(listener)), receptions_(settings.dead_after) {
     if (datapath_.adopted()) { // in which groups the predecessor had connections, nobody knows
         filter::GroupSet all;
         all.fill(~std::uint64_t{0});
@@ -62,9 +62,13 @@ std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
     }
     auto &beat = std::get<heartbeat::Beat>(opened);
     const heartbeat::NodeId sender = beat.sender;
+    const heartbeat::Life life = beat.life;
+    const heartbeat::Sequence sequence = beat.sequence;
     const std::uint64_t before = beats_.received;
     step(now, heartbeat::event::Received{std::move(beat)});
-    return beats_.received > before ? std::optional(sender) : std::nullopt;
+    if (beats_.received == before) return std::nullopt;
+    receptions_.heard(now, sender, life, sequence);
+    return sender;
 }
 
 void Node::tick(heartbeat::Time now) {
@@ -169,6 +173,8 @@ void Node::send_beat(heartbeat::Time now) {
 
 void Node::note(heartbeat::Time now, const heartbeat::Note &note) {
     events_.add(now, note);
+    if (note.kind == heartbeat::Note::Kind::view)
+        view_changes_.applied(membership_.status(now).view);
     listener_(note);
 }
 

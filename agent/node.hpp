@@ -14,7 +14,9 @@
 
 #include "agent/event_log.hpp"
 #include "agent/lingering.hpp"
+#include "agent/reception.hpp"
 #include "agent/serving.hpp"
+#include "agent/view_causes.hpp"
 #include "filter/datapath.hpp"
 #include "heartbeat/codec.hpp"
 #include "heartbeat/membership.hpp"
@@ -90,6 +92,8 @@ class Node {
     const Lingering &lingering() const { return lingering_; }
     const BeatCounters &beats() const { return beats_; }
     const EventLog &events() const { return events_; }
+    const Receptions &receptions() const { return receptions_; }
+    const ViewChanges &view_changes() const { return view_changes_; }
     // Groups in which a peer may hold connections, and the right to serve, as the filter has them.
     const filter::GroupSet &guarded() const { return guarded_; }
     heartbeat::Time lease_until() const { return lease_; }
@@ -122,6 +126,8 @@ class Node {
     heartbeat::Time lease_{};
     BeatCounters beats_;
     EventLog events_;
+    Receptions receptions_;
+    ViewChanges view_changes_;
 };
 
 } // namespace agent

@@ -23,6 +23,8 @@ std::string header(const Json &status, bool colour) {
     line += label("   leader ") + name_of(status, status["view"]["leader"]);
     line += label("   datapath ") + text_of(datapath["kind"], "") + " " +
             text_of(datapath["mode"], "") + " on " + text_of(datapath["interface"], "");
+    const Json web = status.value("web", Json());
+    if (!web.is_null()) line += label("   page ") + "http://" + text_of(web["listen"], "") + "/";
     if (!status["reason"].is_null())
         line.append("\n").append(label("not serving: ")).append(text_of(status["reason"], ""));
     if (status["reload"]["staged"])

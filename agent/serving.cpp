@@ -50,7 +50,7 @@ Serving::Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &n
                  std::vector<heartbeat::RuleOwnership> rules)
     : self_(self), rules_(rules),
       ownership_(std::make_unique<heartbeat::Ownership>(std::move(rules))),
-      tables_(rules_.size() + 1) {
+      owned_(rules_.size() + 1), tables_(rules_.size() + 1) {
     ownership_->tables(everybody(nodes)); // now, and not in the middle of the first takeover
 }
 
@@ -58,7 +58,23 @@ void Serving::consider(const heartbeat::View &view) {
     if (view_ == view) return;
     owners_ = ownership_->tables(view);
     view_ = view;
+    count_owned();
     count_shares();
+}
+
+// Rules with the same weights and the same members have one table, which is counted once.
+void Serving::count_owned() {
+    owned_.assign(owners_.size(), Owned{});
+    for (std::size_t rule = 0; rule < owners_.size(); ++rule) {
+        const auto same = std::find(owners_.begin(), owners_.begin() + static_cast<std::ptrdiff_t>(rule),
+                                    owners_[rule]);
+        const auto first = static_cast<std::size_t>(same - owners_.begin());
+        if (first < rule)
+            owned_[rule] = owned_[first];
+        else
+            for (heartbeat::NodeId id : *owners_[rule])
+                ++owned_[rule][heartbeat::index(id)];
+    }
 }
 
 // Over the rules that are shared; where there is none, over the uncovered traffic.
@@ -70,15 +86,15 @@ void Serving::count_shares() {
     for (std::size_t rule = 0; rule < owners_.size(); ++rule) {
         const bool uncovered = rule == rules_.size();
         if (uncovered ? shared : rules_[rule].mode != heartbeat::RuleMode::multiple) continue;
-        for (heartbeat::NodeId id : *owners_[rule])
-            shares_[heartbeat::index(id)] += 1;
+        for (std::size_t id = 0; id < shares_.size(); ++id)
+            shares_[id] += owned_[rule][id];
         all += static_cast<double>(owners_[rule]->size());
     }
     for (double &share : shares_)
         share /= all;
 }
 
-filter::Tables Serving::owned() const {
+filter::Tables Serving::own_tables() const {
     filter::Tables tables;
     for (const auto &owners : owners_)
         tables.push_back(table_of(*owners, self_));
@@ -100,13 +116,13 @@ Serving::Change Serving::apply(const heartbeat::Action &action) {
     if (const auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
         consider(serve->view);
         digest_ = heartbeat::digest(owners_);
-        return replace(owned());
+        return replace(own_tables());
     }
     filter::Tables next = tables_;
     if (const auto *release = std::get_if<heartbeat::action::Release>(&action)) {
         consider(release->view);
         digest_ = heartbeat::digest(owners_);
-        next = owned();
+        next = own_tables();
         for (std::size_t i = 0; i < next.size(); ++i)
             for (std::size_t word = 0; word < next[i].mine.size(); ++word)
                 next[i].mine[word] &= tables_[i].mine[word];
@@ -134,6 +150,7 @@ void Serving::configure(std::vector<heartbeat::RuleOwnership> rules,
     ownership_->set_rules(std::move(rules));
     view_.reset();
     owners_.clear();
+    owned_.assign(rules_.size() + 1, Owned{});
 }
 
 bool Serving::serves_nothing() const {

@@ -56,6 +56,9 @@ class Serving {
     // The part of all buckets that a node owns in the considered view, over the rules that are
     // shared at all.
     double share(heartbeat::NodeId id) const { return shares_[heartbeat::index(id)]; }
+    // Buckets of a table by owner, in the considered view; at kNoNode those that nobody owns.
+    using Owned = std::array<unsigned, heartbeat::kMaxNodes + 1>;
+    const Owned &owned(std::size_t rule) const { return owned_[rule]; }
     // Who owns a bucket in the considered view; kNoNode: nobody. rule == number of rules: uncovered
     // traffic.
     heartbeat::NodeId owner(std::size_t rule, unsigned bucket) const;
@@ -65,7 +68,8 @@ class Serving {
 
   private:
     Change replace(filter::Tables next);
-    filter::Tables owned() const;
+    filter::Tables own_tables() const;
+    void count_owned();
     void count_shares();
 
     heartbeat::NodeId self_;
@@ -74,6 +78,7 @@ class Serving {
     std::optional<heartbeat::View> view_; // the one that owners_ are of
     std::vector<std::shared_ptr<const heartbeat::OwnerTable>> owners_;
     heartbeat::Digest digest_ = 0;
+    std::vector<Owned> owned_; // of owners_, one a table
     std::array<double, heartbeat::kMaxNodes + 1> shares_{};
     filter::Tables tables_;
 };

@@ -108,18 +108,19 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
 }
 
 // Of one table: those that were let in, and those that were dropped, most of them other nodes'.
-Json packets(const StatusSources &sources, std::size_t table) {
-    const std::vector<filter::RuleCounter> counters = sources.datapath.rule_counters();
+using RuleCounters = std::vector<filter::RuleCounter>;
+
+Json packets(const RuleCounters &counters, std::size_t table) {
     if (table >= counters.size()) return nullptr;
     return {{"taken", counters[table].taken}, {"dropped", counters[table].dropped}};
 }
 
-Json uncovered(const StatusSources &sources, unsigned buckets) {
+Json uncovered(const StatusSources &sources, unsigned buckets, const RuleCounters &packets_of) {
     const std::size_t table = sources.config.rules.size();
     const heartbeat::NodeId owner = sources.node.serving().owner(table, 0);
     return {{"owner", owner == heartbeat::kNoNode ? Json() : Json(heartbeat::index(owner))},
             {"buckets", buckets},
-            {"packets", packets(sources, table)}};
+            {"packets", packets(packets_of, table)}};
 }
 
 // Why this node serves nothing of a rule, or should not; null when all is well.
@@ -149,8 +150,18 @@ std::string_view rule_state(const RuleConfig &rule, const Orders &orders) {
     return order ? to_string(*order) : "enabled";
 }
 
+// Who owns how many buckets of a rule, by ascending id; those that nobody owns are left out.
+Json owners(const StatusSources &sources, std::size_t index) {
+    Json result = Json::array();
+    const Serving::Owned &owned = sources.node.serving().owned(index);
+    for (const NodeConfig &node : sources.config.nodes)
+        if (owned[node.id] > 0)
+            result.push_back({{"id", node.id}, {"name", node.name}, {"buckets", owned[node.id]}});
+    return result;
+}
+
 Json rule(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
-          unsigned buckets, heartbeat::Time now) {
+          unsigned buckets, const RuleCounters &packets_of, heartbeat::Time now) {
     const std::string unhealthy = sources.health.reason(index, now);
     const RuleConfig &config = sources.config.rules[index];
     const auto word = [](const auto &words, auto value) { return words[static_cast<int>(value)]; };
@@ -164,9 +175,10 @@ Json rule(const StatusSources &sources, const heartbeat::Status &status, std::si
             {"buckets", buckets},
             {"reason", rule_reason(sources, status, index, buckets, unhealthy)},
             {"connections", number_or_null(connections(sources, index))},
-            {"packets", packets(sources, index)},
+            {"packets", packets(packets_of, index)},
             {"health", sources.health.report(index, now)},
-            {"when_all_down", word(kWhenAllDown, config.when_all_down)}};
+            {"when_all_down", word(kWhenAllDown, config.when_all_down)},
+            {"owners", owners(sources, index)}};
 }
 
 // On the virtual IPs; and where connections of buckets that have moved may still be.
@@ -225,6 +237,12 @@ Json witness(const StatusSources &sources) {
             {"send_errors", counters.send_errors}};
 }
 
+// Where metrics and the page are.
+Json web(const StatusSources &sources) {
+    if (!sources.config.metrics_listen) return nullptr;
+    return {{"listen", to_string(*sources.config.metrics_listen)}};
+}
+
 } // namespace
 
 Json waiting_for(const Config &config, const heartbeat::Status &status) {
@@ -238,11 +256,12 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
     heartbeat::Status status = sources.node.status(now);
     say_since_when(status, now);
     const std::vector<unsigned> buckets = sources.node.serving().buckets();
+    const RuleCounters packets_of = sources.datapath.rule_counters();
     Json members = Json::array(), rules = Json::array();
     for (const heartbeat::PeerStatus &peer : status.nodes)
         members.push_back(member(sources, status, peer, now));
     for (std::size_t i = 0; i < sources.config.rules.size(); ++i)
-        rules.push_back(rule(sources, status, i, buckets[i], now));
+        rules.push_back(rule(sources, status, i, buckets[i], packets_of, now));
     return {{"cluster", sources.config.cluster_name},
             {"node", {{"id", sources.self.id}, {"name", sources.self.name}}},
             {"state", heartbeat::to_string(status.state)},
@@ -260,11 +279,12 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"commands", commands(sources)},
             {"connections", connections(sources)},
             {"witness", witness(sources)},
-            {"uncovered", uncovered(sources, buckets.back())},
+            {"uncovered", uncovered(sources, buckets.back(), packets_of)},
             {"orders", orders(sources.orders)},
             {"reload",
              {{"staged", status.staged},
-              {"waiting_for", waiting_for(sources.config, status)}}}};
+              {"waiting_for", waiting_for(sources.config, status)}}},
+            {"web", web(sources)}};
 }
 
 } // namespace agent

@@ -168,11 +168,9 @@ def check_agent():
 
 def check_keys():
     known, named, example = keys(), keys_in_man(read(PAGES["cluster.toml.5"])), read(EXAMPLE)
-    reserved = read(PAGES["cluster.toml.5"]).partition(".Ss Reserved")[2].partition(".Sh ")[0]
     for header in known:
-        here = named.get(header, set()) | (known[header] & set(re.findall(r"^\.Ic (\w+)", reserved, re.MULTILINE)))
-        same(f"cluster.toml(5), {header}", known[header], here)
-        for key in known[header] - set(re.findall(r"^\.Ic (\w+)", reserved, re.MULTILINE)):
+        same(f"cluster.toml(5), {header}", known[header], named.get(header, set()))
+        for key in known[header]:
             check(re.search(rf"^#? *{key} *=", example, re.MULTILINE), f"etc/cluster.toml lacks {header} {key}")
 
 

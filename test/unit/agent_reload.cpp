@@ -44,6 +44,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_change_is_named) {
     BOOST_TEST(needs(kTwoNodes + kAddress + "[heartbeat]\ninterval_ms = 40\n") == "heartbeat");
     BOOST_TEST(needs(kTwoNodes + "[[node]]\nid = 3\nname = \"web3\"\n" + kAddress) == "node \"web3\"");
     BOOST_TEST(needs(kTwoNodes + kAddress + "[[virtual_ip]]\naddress = \"192.0.2.101\"\n") == "virtual_ip");
+    BOOST_TEST(needs(kTwoNodes + kAddress + "[metrics]\nlisten = \"127.0.0.1:9777\"\n") == "metrics");
     BOOST_TEST(needs(kTwoNodes + "interface = \"eth9\"\n" + kAddress) == "node \"web2\"");
 }
 

@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     BOOST_TEST(keys(json) ==
                    (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
                          "rules", "counters", "beats", "neighbours", "commands", "connections", "witness", "uncovered",
-                         "orders", "reload"}),
+                         "orders", "reload", "web"}),
                same);
     BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
                same);
     BOOST_TEST(keys(json["rules"][0]) ==
                    (Keys{"name", "protocol", "ports", "mode", "affinity", "state", "healthy",
-                         "buckets", "reason", "connections", "packets", "health", "when_all_down"}),
+                         "buckets", "reason", "connections", "packets", "health", "when_all_down", "owners"}),
                same);
 }
 
@@ -106,6 +106,12 @@ BOOST_AUTO_TEST_CASE(an_active_node_tells_what_it_is_and_does) {
     BOOST_TEST(std::abs(rule["buckets"].get<double>() / 65536 - share) < 0.001);
     BOOST_TEST(json["members"][0]["last_heard_ms"] == 0);
     BOOST_TEST(json["members"][1]["last_heard_ms"].is_number());
+    const Json &owners = rule["owners"];
+    BOOST_TEST_REQUIRE(owners.size() == 2u);
+    BOOST_TEST(owners[0]["name"] == "web1");
+    BOOST_TEST(owners[0]["buckets"] == rule["buckets"]);
+    BOOST_TEST(owners[0]["buckets"].get<int>() + owners[1]["buckets"].get<int>() == 65536);
+    BOOST_TEST(json["web"].is_null());
 }
 
 BOOST_AUTO_TEST_CASE(what_is_unknown_is_null_and_what_is_not_served_has_a_reason) {
@@ -117,6 +123,7 @@ BOOST_AUTO_TEST_CASE(what_is_unknown_is_null_and_what_is_not_served_has_a_reason
     BOOST_TEST(json["members"][1]["last_heard_ms"].is_null());
     BOOST_TEST(json["members"][1]["state"] == "dead");
     BOOST_TEST(json["rules"][0]["buckets"] == 0);
+    BOOST_TEST(json["rules"][0]["owners"].empty());
     BOOST_TEST(json["rules"][0]["reason"].is_string());
 }
 

@@ -36,7 +36,7 @@ protocol = "both"
 ports = "53"
 )";
 
-// The whole schema, what is not built yet included.
+// The whole schema.
 std::map<std::string, std::uint64_t> digests(const std::string &text) {
     std::map<std::string, std::uint64_t> found;
     for (const agent::SectionDigest &section :
@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(names_and_their_order) {
     for (const agent::SectionDigest &section : agent::section_digests(config))
         names += section.name + ',';
     BOOST_TEST(names ==
-               "cluster,heartbeat,control,agent,virtual_ip,node \"web1\",node \"web2\",rule \"http\",rule \"dns\",");
+               "cluster,heartbeat,control,agent,metrics,virtual_ip,node \"web1\",node \"web2\",rule \"http\",rule \"dns\",");
 }
 
 BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
@@ -94,6 +94,7 @@ BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
         {"[[node]]", "witness = \"192.0.2.1\"\n[[node]]", "heartbeat,"},
         {"[[node]]", "[agent]\ndrain_ms = 0\n[[node]]", "agent,"},
         {"[[node]]", "[control]\nport = 7779\n[[node]]", "control,"},
+        {"[[node]]", "[metrics]\nlisten = \"[::1]:9777\"\n[[node]]", "metrics,"},
         {"id = 1", "id = 3", "node \"web1\","},
         {"web2", "www2", "node \"web2\",new node \"www2\","},
         {"id = 1", "id = 1\nweight = 99", "node \"web1\","},

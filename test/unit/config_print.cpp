@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What is printed parses again to the same thing, for thousands of random configurations that use
-// the whole schema, what is not built yet included.
+// the whole schema.
 #include "agent/config_read.hpp"
 #include "test/unit/config_files.hpp"
 
@@ -113,6 +113,9 @@ agent::Config some_config(Random &random) {
     config.partition = any<agent::Partition>(random, 2);
     if (config.partition == agent::Partition::serve && coin(random))
         config.witness = some_address(random, 250);
+    if (coin(random))
+        config.metrics_listen = agent::Endpoint{
+            some_address(random, 240), static_cast<std::uint16_t>(pick(random, 1, 65535))};
     for (std::uint8_t id = 1; id <= 32; ++id)
         if (id == 7 || coin(random)) config.nodes.push_back(some_node(random, id));
     for (unsigned number = pick(random, 1, 32); number > 0; --number)

@@ -74,7 +74,7 @@ mode = "disabled"
 
 agent::Config smallest() { return agent::parse_config(kSmallest, "f"); }
 
-agent::Config read(const std::string &text) { // what is not built yet included
+agent::Config read(const std::string &text) {
     return agent::read_config(agent::parse_toml(text, "f"), "f");
 }
 
@@ -112,6 +112,7 @@ BOOST_AUTO_TEST_CASE(the_smallest_configuration_gets_the_defaults) {
     BOOST_TEST((config.dead_after == 500ms));
     BOOST_TEST((config.partition == agent::Partition::serve));
     BOOST_TEST(!config.witness);
+    BOOST_TEST(!config.metrics_listen);
     BOOST_TEST(config.rules.empty());
 }
 

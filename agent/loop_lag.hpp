@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How late the loop came to what was due: the time between the moment at which a turn should have
+// begun and the one at which it did, whatever kept it (a long turn before, a busy machine, a
+// stopped process). Once it is as long as a lease, the node has been fenced. A histogram, for the
+// mean hides the one turn that matters.
+#pragma once
+
+#include "heartbeat/types.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+
+namespace agent {
+
+struct LoopLag {
+    // Seconds, inclusive; the last bucket has no bound.
+    static constexpr std::array kBounds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                        0.05,   0.1,   0.25,   0.5,   1.0};
+    std::array<std::uint64_t, kBounds.size() + 1> counts{}; // not cumulative
+    double sum = 0;                                         // seconds
+
+    void add(heartbeat::Duration late) {
+        const double seconds = std::chrono::duration<double>(late).count();
+        std::size_t bucket = 0;
+        while (bucket < kBounds.size() && seconds > kBounds[bucket])
+            ++bucket;
+        ++counts[bucket];
+        sum += seconds;
+    }
+};
+
+} // namespace agent
