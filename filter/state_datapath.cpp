@@ -97,13 +97,13 @@ void StateDatapath::set_lingering(const GroupSet &groups) {
     let_packets_arrive();
 }
 
-// A reader that began under the old configuration must not look into the new tables, whose places
-// are other rules': hence empty ones in between, and the wait.
 Mode StateDatapath::mode() const {
     if (descriptors_left(kToAsk)) mode_ = mode_now();
     return mode_;
 }
 
+// A reader that began under the old configuration must not look into the new tables, whose places
+// are other rules': hence empty ones in between, and the wait.
 void StateDatapath::configure(const Settings &settings, const Tables &tables) {
     auto config = std::make_unique<nlb_config>();
     write_config(settings, *config);
