@@ -67,12 +67,6 @@ std::string state_dir(const AgentOptions &options) {
     return options.run_dir == kDefaultRunDir ? "/var/lib/nlb" : options.run_dir + "/state";
 }
 
-bool runs_commands(const Config &config) {
-    return std::ranges::any_of(config.rules, [](const RuleConfig &rule) {
-        return rule.health.type == HealthType::exec;
-    });
-}
-
 std::string give_up_root(const AgentOptions &options, const Config &config) {
     if (!options.user) return "";
     return become_user(*options.user, runs_commands(config),

@@ -34,8 +34,7 @@ bool same_packets(const RuleConfig &one, const RuleConfig &other) {
 
 // A command that is run as another user, where none was before: see privileges.hpp.
 bool needs_rights(const Config &running, const Config &next) {
-    const auto exec = [](const RuleConfig &rule) { return rule.health.type == HealthType::exec; };
-    return std::ranges::any_of(next.rules, exec) && std::ranges::none_of(running.rules, exec);
+    return runs_commands(next) && !runs_commands(running);
 }
 
 std::string differing_sections(const Config &one, const Config &other) {

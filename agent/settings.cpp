@@ -145,6 +145,12 @@ std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config) {
     return rules;
 }
 
+bool runs_commands(const Config &config) {
+    return std::ranges::any_of(config.rules, [](const RuleConfig &rule) {
+        return rule.health.type == HealthType::exec;
+    });
+}
+
 std::string clients_interface(const Config &config, const NodeConfig &self) {
     return self.interface.value_or(config.interface);
 }

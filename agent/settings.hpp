@@ -27,6 +27,9 @@ heartbeat::RuleBits eligible_rules(const Config &config, const NodeConfig &self,
                                    const Orders &orders);
 std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config);
 
+// Whether the health of some rule is a command's to say.
+bool runs_commands(const Config &config);
+
 // The node's own names for interfaces win over the cluster's.
 std::string clients_interface(const Config &config, const NodeConfig &self);
 std::vector<std::string> heartbeat_interfaces(const Config &config, const NodeConfig &self);

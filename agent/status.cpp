@@ -107,9 +107,9 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
             {"unhealthy_rules", unhealthy_rules(sources.config, peer)}};
 }
 
-// Of one table: those that were let in, and those that were dropped, most of them other nodes'.
 using RuleCounters = std::vector<filter::RuleCounter>;
 
+// Of one table: those that were let in, and those that were dropped, most of them other nodes'.
 Json packets(const RuleCounters &counters, std::size_t table) {
     if (table >= counters.size()) return nullptr;
     return {{"taken", counters[table].taken}, {"dropped", counters[table].dropped}};

@@ -191,8 +191,18 @@ class Cluster:
         host = self.namespace(who)
         if number is None:
             number = 254 if who == "client" else who if isinstance(who, int) else 200 + len(netns.with_prefix(host[:-1]))
-        low = "fe" if who == "client" else f"{number:x}"
         netns.create(host)
+        self.add_interface(who, number)
+        if isinstance(who, int) and self.heartbeat_network:
+            self._plug(host, "eth1", f"hb{who}", "bridge1")
+            netns.ip(host, f"""
+                address add 198.51.100.{number}/24 dev eth1
+                link set eth1 up""")
+        return host
+
+    def add_interface(self, who, number):
+        """eth0 of a host, also when it had one before. number: the last octet of its address."""
+        host, low = self.namespace(who), "fe" if who == "client" else f"{number:x}"
         self._plug(host, "eth0", self.label(who), "bridge0")
         netns.ip(host, f"""
             address add 192.0.2.{number}/24 dev eth0
@@ -202,12 +212,6 @@ class Cluster:
             netns.ip(host, """
                 route add 198.18.0.0/15 via 192.0.2.254
                 route add 2001:db8:77::/48 via 2001:db8::fe""")
-        if isinstance(who, int) and self.heartbeat_network:
-            self._plug(host, "eth1", f"hb{who}", "bridge1")
-            netns.ip(host, f"""
-                address add 198.51.100.{number}/24 dev eth1
-                link set eth1 up""")
-        return host
 
     def _plug(self, host, interface, port, bridge):
         netns.ip(self.switch, f"""
@@ -247,13 +251,13 @@ class Cluster:
             file.write(configuration(**{**self.options, **changes}))
         return path
 
-    def start(self, node, config=None, name=None, log_file=None, environment=None):
+    def start(self, node, config=None, name=None, log_file=None, environment=None, arguments=()):
         """Starts an agent, by default that of its node; does not wait for anything."""
         with open(log_file or self.log_file(node), "a") as log:
             self.agents[node] = subprocess.Popen(
                 netns.command(self.namespace(node), [NLBD, "--config", config or self.config_file,
                                                      "--node", name or self.label(node),
-                                                     "--run-dir", self.run_dir(node)]),
+                                                     "--run-dir", self.run_dir(node), *arguments]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=netns.die_with_parent,
                 env={**os.environ, **(environment or {})})
 

@@ -35,8 +35,6 @@ def test():
                 set_clocks(cluster, offset)
                 rounds = watch.talking.rounds
                 cluster.wait_until(lambda: watch.talking.rounds >= rounds + 5, "all connections have talked since")
-                since = cluster.status(2)["members"][0]["since"]
-                check(since, "no time since when a member is what it is")
         watch.check_one_owner(changes=0)
         watch.check_served()
 

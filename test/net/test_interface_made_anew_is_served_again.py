@@ -15,7 +15,6 @@ def test():
     with Cluster(nodes=3) as cluster:
         cluster.start_all()
         cluster.wait_active([1, 2, 3])
-        host = cluster.namespace(2)
         for _ in range(2):
             netns.ip(cluster.switch, "link delete web2")
             agent = cluster.agents.pop(2)
@@ -27,13 +26,7 @@ def test():
             cluster.wait_active([1, 3])
             check_shares(check_tcp(cluster, flows.many(1000, VIP4, 7001)), nodes=2)
 
-            cluster._plug(host, "eth0", "web2", "bridge0")
-            netns.ip(host, """
-                address add 192.0.2.2/24 dev eth0
-                address add 2001:db8::2/64 dev eth0 nodad
-                link set eth0 up
-                route add 198.18.0.0/15 via 192.0.2.254
-                route add 2001:db8:77::/48 via 2001:db8::fe""")
+            cluster.add_interface(2, 2)
             cluster.start(2)
             cluster.wait_active([1, 2, 3])
             check_shares(check_tcp(cluster, flows.many(1000, VIP4, 7001)), nodes=3)

@@ -95,6 +95,11 @@ class Witness:
             check(answers.get(back, set()) <= {owner}, f"{flow} of {owner} was answered by {sorted(answers.get(back, ()))}")
             check(back not in resets, f"{flow} of {owner} was reset by {sorted(resets.get(back, ()))}")
 
+    def check_one_answer(self):
+        """No connection was accepted by two nodes."""
+        doubles = [flow for flow, ports in self.tcp_answers(SYN | ACK, SYN | ACK).items() if len(ports) > 1]
+        check(not doubles, f"two nodes answered {len(doubles)} flows: {doubles[:3]}")
+
     def sources(self):
         """Every Ethernet source address seen -> the ports it came from."""
         found = {}

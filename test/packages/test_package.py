@@ -152,16 +152,9 @@ def watchdog(cluster):
 
 def interface_comes_back(cluster):
     """Gone for a while, and made anew: the node is back without anybody's doing."""
-    host = cluster.namespace(1)
-    netns.ip(host, "link delete eth0")
+    netns.ip(cluster.namespace(1), "link delete eth0")
     cluster.wait_active([2, 3])
-    cluster._plug(host, "eth0", "web1", "bridge0")
-    netns.ip(host, """
-        address add 192.0.2.1/24 dev eth0
-        address add 2001:db8::1/64 dev eth0 nodad
-        link set eth0 up
-        route add 198.18.0.0/15 via 192.0.2.254
-        route add 2001:db8:77::/48 via 2001:db8::fe""")
+    cluster.add_interface(1, 1)
     cluster.wait_active([1, 2, 3])
 
 
