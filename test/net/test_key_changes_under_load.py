@@ -79,7 +79,8 @@ def test():
         cluster.wait_until(lambda: cluster.status(1)["beats"]["bad_tag"] > 0, "beats under the old key are refused")
         check(cluster.status(1)["members"][2]["state"] == "dead", "a node with the old key is a member")
         shutil.copy2(newest, cluster.key_file)
-        with Witness(cluster.switch) as seen:  # long after it would have served alone
+        cluster.wait_until(lambda: cluster.status(3)["beats"]["sent"] >= 40, "web3 has been there for longer than a death")
+        with Witness(cluster.switch) as seen:
             check_tcp(cluster, flows.many(600, VIP4, 7001, seed=9))
         seen.check_one_answer()
         outside = cluster.status(3)
