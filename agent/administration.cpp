@@ -186,11 +186,13 @@ void Administration::take_up() {
     take_part();
 }
 
-// Who was told to leave the cluster has left it; everything else shows at once.
+// Who was told to leave the cluster has left it, and who serves does so by a view that has what was
+// ordered: `nlbctl status` after the command shows it.
 bool Administration::settled(const Orders &wanted) const {
-    if (!is_out(wanted) || !is_out(orders_)) return true;
-    const NodeState state = parts_.node.status(parts_.now()).state;
-    return state == NodeState::stopped || state == NodeState::suspended;
+    const heartbeat::Status status = parts_.node.status(parts_.now());
+    if (is_out(wanted) && is_out(orders_))
+        return status.state == NodeState::stopped || status.state == NodeState::suspended;
+    return status.state != NodeState::active || (status.installed && status.as_asked);
 }
 
 void Administration::drained() {

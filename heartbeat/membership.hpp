@@ -123,6 +123,7 @@ struct Status {
     Life life = 0;
     View view;               // the newest applied
     bool installed = false;  // its buckets are served: every member has reported it
+    bool as_asked = false;   // it gives this node the weight and the rules that it asks for
     NodeId leader = kNoNode; // followed, or this node
     Role role = Role::joining;
     bool staged = false;             // another configuration is ready ...

@@ -164,6 +164,15 @@ std::string why_not_serving(const State &state, const Peer &peer, Time now) {
     return doing(peer.beat.state);
 }
 
+// True also of who has no place in the view.
+bool as_asked(const State &state) {
+    if (!state.member()) return true;
+    const Member &self = *state.view.find(state.settings.self);
+    const RuleBits willing = state.settings.eligible, works = willing & state.settings.healthy;
+    return self.weight == wished_weight(state) && (self.eligible & ~willing) == 0 &&
+           (works & ~self.eligible) == 0;
+}
+
 } // namespace
 
 Status Membership::status(Time now) const {
@@ -174,6 +183,7 @@ Status Membership::status(Time now) const {
     status.life = state.life;
     status.view = state.view;
     status.installed = state.installed;
+    status.as_asked = as_asked(state);
     status.leader =
         state.role == Role::following || state.role == Role::leading ? state.choice : kNoNode;
     status.role = state.role;

@@ -27,6 +27,10 @@ def weights(cluster, node):
     return [member["weight"] for member in cluster.status(node)["members"]]
 
 
+def buckets(cluster, node, rule):
+    return {one["name"]: one["buckets"] for one in cluster.status(node)["rules"]}[rule]
+
+
 def test():
     with Cluster(nodes=3) as cluster:
         cluster.start_all()
@@ -48,7 +52,18 @@ def test():
             give(cluster, node, "start", "all")
             cluster.wait_active([1, 2, 3])
 
-        # Weights.
+        # What is ordered is in force where the command returns.
+        for node in cluster.ids:
+            give(cluster, 2, "weight", node, 50)
+            check(weights(cluster, node)[node - 1] == 50, f"weight 50 has returned before web{node} had it")
+            give(cluster, 3, "weight", node, "default")
+            check(weights(cluster, node)[node - 1] == 100, f"weight default has returned before web{node} had it")
+            give(cluster, 1, "disable", "single", node)
+            check(buckets(cluster, node, "single") == 0, f"disable has returned while web{node} had buckets")
+            give(cluster, 2, "enable", "single", node)
+            check(buckets(cluster, node, "single") > 0, f"enable has returned before web{node} had buckets")
+
+        # Weights of two, seen by all.
         give(cluster, 3, "weight", "web1", 0)
         give(cluster, 3, "weight", "2", 50)
         cluster.wait_until(lambda: weights(cluster, 2) == [0, 50, 100], "the weights are as ordered")
