@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/capture_file.hpp"
 
+#include "agent/pcapng.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,6 +47,7 @@ void CaptureFile::write(const std::string &blocks) {
         if (written < 0 && errno == EINTR) continue;
         if (written <= 0) {
             const int cause = written == 0 ? ENOSPC : errno;
+            whole_ += static_cast<std::int64_t>(pcapng::whole({blocks.data(), at}));
             if (ftruncate(file_.get(), whole_) != 0) errno = 0; // a pipe has no end to take away
             errno = cause;
             fail();

@@ -3,6 +3,8 @@
 // in the writer's order, which the section header shows.
 #include "agent/pcapng.hpp"
 
+#include <cstring>
+
 namespace agent::pcapng {
 namespace {
 
@@ -106,6 +108,15 @@ std::string end(const Statistics &statistics) {
     body.integer(kStatisticsReceived, statistics.received);
     body.integer(kStatisticsDropped, statistics.dropped);
     return body.block(Block::interface_statistics);
+}
+
+std::size_t whole(std::string_view blocks) {
+    std::size_t at = 0;
+    for (std::uint32_t length = 0; blocks.size() - at >= 2 * sizeof length; at += length) {
+        std::memcpy(&length, blocks.data() + at + sizeof length, sizeof length);
+        if (length == 0 || length > blocks.size() - at) break;
+    }
+    return at;
 }
 
 } // namespace agent::pcapng

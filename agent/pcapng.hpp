@@ -5,9 +5,11 @@
 // These functions make blocks; who writes them where is the caller's business.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace agent::pcapng {
 
@@ -29,5 +31,8 @@ struct Statistics {
     std::uint64_t received = 0, dropped = 0; // dropped: for want of room, not by a verdict
 };
 std::string end(const Statistics &statistics);
+
+// Bytes of the blocks that are there to their end, of blocks that were cut off somewhere.
+std::size_t whole(std::string_view blocks);
 
 } // namespace agent::pcapng

@@ -19,6 +19,8 @@ import flows
 from configuration import DATAPATH
 from harness import NLBCTL, VIP4, VIP6, Cluster, check, main
 from owners import expected
+from test_fragments_are_answered import PAYLOAD, ask, send_in_order
+from test_jumbo_frames_pass import widen
 
 Packet = collections.namedtuple("Packet", "flow mac comment")
 FIELDS = ("ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport", "eth.dst", "frame.comment")
@@ -160,11 +162,37 @@ def check_restart(cluster, asked):
     check("pass accepted" in out, f"nothing accepted: {out}")
 
 
+def settle(cluster):
+    cluster.start_all()
+    cluster.wait_active([1, 2])
+    cluster.wait_until(lambda: cluster.status(1)["connections"]["lingering_groups"] == 0, "nothing lingers")
+
+
+def check_large_frames(cluster):
+    """In the driver such a frame is in several buffers, and goes into the file whole."""
+    path, size = f"{cluster.directory}/large.pcapng", len(PAYLOAD) + 42
+    process = capture(cluster, "--accepted", "-w", path)
+    begins(cluster, process)
+    ask(cluster, flows.many(20, VIP4, 7001), send_in_order)
+    process.send_signal(signal.SIGINT)
+    check(process.wait(30) == 0, "capture of large frames fails")
+    words = ["tshark", "-r", path, "-Y", "udp.dstport == 7001", "-T", "fields", "-e", "frame.len", "-e", "frame.cap_len"]
+    seen = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    check(seen and set(seen) == {f"{size}\t{size}"}, f"frames of {size} bytes, length and bytes in the file: {set(seen)}")
+
+
+def in_the_driver():
+    with Cluster(nodes=2, cluster='datapath = "xdp-native"') as cluster:
+        widen(cluster)
+        settle(cluster)
+        check(cluster.status(1)["datapath"]["mode"] == "native", "not native")
+        check_every_packet(cluster, flows.many(100, VIP4, 7001) + flows.many(100, VIP6, 7002))
+        check_large_frames(cluster)
+
+
 def test():
     with Cluster(nodes=2) as cluster:
-        cluster.start_all()
-        cluster.wait_active([1, 2])
-        cluster.wait_until(lambda: cluster.status(1)["connections"]["lingering_groups"] == 0, "nothing lingers")
+        settle(cluster)
         asked = flows.many(100, VIP4, 7001) + flows.many(100, VIP6, 7002)
         check_every_packet(cluster, asked)
         check_part(cluster, asked, "--foreign", "foreign")
@@ -174,6 +202,8 @@ def test():
         check_full_disk(cluster, asked)
         check_killed(cluster)
         check_restart(cluster, asked)
+    if DATAPATH != "pcap":
+        in_the_driver()
 
 
 main(test)
