@@ -45,7 +45,7 @@ HostWish host_wish(const Config &config, const NodeConfig &self, const filter::D
 }
 
 Serving make_serving(const heartbeat::Settings &settings, const Config &config) {
-    return Serving(settings.self, settings.nodes, ownership_rules(config));
+    return Serving(settings.self, settings.nodes, ownership_rules(config), ~settings.serve_all_down);
 }
 
 std::optional<Witness> make_witness(const Config &config, const std::string &interface) {
@@ -119,6 +119,7 @@ Agent::Agent(const AgentOptions &options)
       host_(host_wish(config_, self_, *datapath_),
             run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
       neighbours_(interface_, config_.virtual_ips, cluster_mac(config_)), // silent as yet
+      refusals_(interface_, *datapath_),
       multicast_router_(make_multicast_router(config_, interface_)),
       witness_(make_witness(config_, interface_)),
       transport_(heartbeat_interfaces(config_, self_), filter::to_string(config_.group),
@@ -174,6 +175,7 @@ void Agent::run() {
         showing_.expire(boot_now());
         neighbours_.set_answering(node_.answers(boot_now()));
         neighbours_.handle();
+        refusals_.handle(boot_now());
         obey_signals();
         serve_commands();
         if (web_) web_->answer([this](Document which) { return document(which); });
@@ -196,7 +198,7 @@ void Agent::wait() {
     std::vector<pollfd> waiting;
     for (int fd : transport_.descriptors())
         waiting.push_back({fd, POLLIN, 0});
-    for (int fd : {neighbours_.descriptor(), links_.descriptor(), signals_.descriptor(),
+    for (int fd : {neighbours_.descriptor(), refusals_.descriptor(boot_now()), links_.descriptor(), signals_.descriptor(),
                    census_.descriptor(), orders_file_.descriptor()})
         waiting.push_back({fd, POLLIN, 0});
     for (const pollfd &each : control_.descriptors())
@@ -210,7 +212,8 @@ void Agent::wait() {
     if (witness_) waiting.push_back({witness_->descriptor(), POLLIN, 0});
     if (web_) waiting.push_back({web_->descriptor(), POLLIN, 0});
     Time until = std::min({node_.wake_at(), heal_at_, census_.wake_at(pace()), draining_.wake_at(),
-                           relay_.wake_at(), health_.wake_at(), service_manager_.wake_at()});
+                           relay_.wake_at(), health_.wake_at(), service_manager_.wake_at(),
+                           refusals_.wake_at(boot_now())});
     if (leave_by_) until = std::min(until, *leave_by_);
     const Time left = control_waits_ ? Time{0} : std::max(Time{0}, until - boot_now());
     const timespec timeout{left / 1s, (left % 1s).count()};
@@ -419,10 +422,10 @@ void Agent::look_after_host() {
 
 // What no administrator need hear of, such as other nodes' packets, is only counted.
 void Agent::tell_reasons() {
-    static constexpr std::array<std::string_view, 13> kPackets = {
-        "no_owner",     "ip_header",   "ip_length",  "too_many_headers", "header_too_deep",
-        "truncated",    "tcp_header",  "udp_length", "icmp_quote",       "unfiltered",
-        "capture_full", "capture_cut", "tap_refused"};
+    static constexpr std::array<std::string_view, 14> kPackets = {
+        "no_owner",        "refused",     "ip_header",    "ip_length",   "too_many_headers",
+        "header_too_deep", "truncated",   "tcp_header",   "udp_length",  "icmp_quote",
+        "unfiltered",      "capture_full", "capture_cut", "tap_refused"};
     using heartbeat::Refusal;
     static constexpr std::array kBeats = {
         Refusal::too_short, Refusal::too_long,  Refusal::foreign_protocol, Refusal::other_version,

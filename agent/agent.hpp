@@ -23,6 +23,7 @@
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
 #include "agent/reasons_log.hpp"
+#include "agent/refusals.hpp"
 #include "agent/relay.hpp"
 #include "agent/reload.hpp"
 #include "agent/run_dir.hpp"
@@ -108,6 +109,7 @@ class Agent {
     std::unique_ptr<filter::Datapath> datapath_;
     HostSetup host_;
     Neighbours neighbours_;
+    Refusals refusals_;
     std::optional<MulticastRouter> multicast_router_;
     std::optional<Witness> witness_;
     LinkWatch links_;

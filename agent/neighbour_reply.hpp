@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a node says about neighbours, built and sent with libnet: the answer "this virtual IP is at
+// What a node says about neighbours, built with libnet: the answer "this virtual IP is at
 // the cluster MAC", and its own question to the witness. The cluster MAC stands in the answer's
 // message alone. The frame's source is the interface's own MAC, always: a switch that
 // saw the cluster MAC as a source would learn it, and from then on send all clients' frames to that
@@ -10,11 +10,7 @@
 #include "agent/neighbour_message.hpp"
 
 #include <cstdint>
-#include <memory>
-#include <string>
 #include <vector>
-
-struct libnet_context;
 
 namespace agent {
 
@@ -31,17 +27,5 @@ std::vector<std::uint8_t> build_reply(const Solicitation &question,
 std::vector<std::uint8_t> build_question(const filter::IpAddress &target,
                                          const filter::IpAddress &from,
                                          const filter::MacAddress &own_mac);
-
-class ReplySender {
-  public:
-    explicit ReplySender(const std::string &interface); // throws std::runtime_error
-    bool send(const std::vector<std::uint8_t> &frame);  // never blocks
-
-  private:
-    struct Close {
-        void operator()(libnet_context *context) const;
-    };
-    std::unique_ptr<libnet_context, Close> context_;
-};
 
 } // namespace agent

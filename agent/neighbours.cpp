@@ -2,6 +2,7 @@
 #include "agent/neighbours.hpp"
 
 #include "agent/host_interface.hpp"
+#include "agent/neighbour_reply.hpp"
 
 #include <algorithm>
 

@@ -6,9 +6,10 @@
 // the clients: the answer stays the same, so nothing is ever announced.
 #pragma once
 
+#include "agent/frame_sender.hpp"
 #include "agent/neighbour_capture.hpp"
 #include "agent/neighbour_groups.hpp"
-#include "agent/neighbour_reply.hpp"
+#include "agent/neighbour_message.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -53,7 +54,7 @@ class Neighbours {
     int index_ = 0; // of the interface that is open
     std::optional<SolicitedNodeGroups> groups_;
     std::optional<NeighbourCapture> capture_;
-    std::optional<ReplySender> sender_;
+    std::optional<FrameSender> sender_;
     NeighbourCounters counters_;
 };
 

@@ -140,7 +140,8 @@ void Node::configure(heartbeat::Time now) {
     all.fill(~std::uint64_t{0});
     lingering_.add(all, now);
     datapath_.set_lingering(all);
-    serving_.configure(std::move(staged_->rules), staged_->former);
+    serving_.configure(std::move(staged_->rules), ~staged_->settings.serve_all_down,
+                       staged_->former);
     datapath_.configure(staged_->filter, serving_.tables());
     envelope_ = staged_->envelope;
     config_ = staged_->settings.config;

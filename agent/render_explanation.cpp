@@ -42,6 +42,7 @@ const Words kReasons = {
     {"foreign", "another node serves the bucket"},
     {"foreign_fragment", "the first fragment of its datagram was dropped"},
     {"no_owner", "nobody serves the bucket"},
+    {"refused", "nobody serves the bucket, and this node tells the client so"},
     {"rule_disabled", "the rule is disabled"},
     {"no_listener", "nobody listens there any more: another node is about to take it"},
     {"guarded", "the connection is not here, and the bucket's former owner may have it"},

@@ -25,6 +25,8 @@ filter::Table table_of(const heartbeat::OwnerTable &owners, heartbeat::NodeId se
     return table;
 }
 
+bool serves_uncovered(const filter::Tables &tables) { return tables.back().mine[0] & 1; }
+
 // Adds the groups in which `before` has a bucket that `after` has not.
 void add_lost(filter::GroupSet &lost, const filter::BucketSet &before,
               const filter::BucketSet &after) {
@@ -47,8 +49,8 @@ heartbeat::View everybody(const std::vector<heartbeat::NodeId> &nodes) {
 } // namespace
 
 Serving::Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &nodes,
-                 std::vector<heartbeat::RuleOwnership> rules)
-    : self_(self), rules_(rules),
+                 std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing)
+    : self_(self), rules_(rules), refusing_(refusing),
       ownership_(std::make_unique<heartbeat::Ownership>(std::move(rules))),
       owned_(rules_.size() + 1), tables_(rules_.size() + 1) {
     ownership_->tables(everybody(nodes)); // now, and not in the middle of the first takeover
@@ -101,11 +103,20 @@ filter::Tables Serving::own_tables() const {
     return tables;
 }
 
+// One for all: the default host.
+void Serving::decide_who_refuses(filter::Tables &tables) const {
+    const bool here = serves_uncovered(tables);
+    for (std::size_t rule = 0; rule < rules_.size(); ++rule)
+        tables[rule].refuses = here && !tables[rule].has_owner && (refusing_ >> rule & 1);
+}
+
 Serving::Change Serving::replace(filter::Tables next) {
     Change change;
+    decide_who_refuses(next);
     for (std::size_t i = 0; i < tables_.size(); ++i) {
-        change.tables |=
-            tables_[i].mine != next[i].mine || tables_[i].has_owner != next[i].has_owner;
+        change.tables |= tables_[i].mine != next[i].mine ||
+                         tables_[i].has_owner != next[i].has_owner ||
+                         tables_[i].refuses != next[i].refuses;
         add_lost(change.lost, tables_[i].mine, next[i].mine);
     }
     tables_ = std::move(next);
@@ -140,13 +151,14 @@ filter::GroupSet Serving::not_served(const std::vector<filter::BucketSet> &bucke
     return groups;
 }
 
-void Serving::configure(std::vector<heartbeat::RuleOwnership> rules,
+void Serving::configure(std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing,
                         const std::vector<std::optional<std::size_t>> &former) {
     filter::Tables kept;
     for (const std::optional<std::size_t> &table : former)
         kept.push_back(table ? tables_[*table] : filter::Table{});
     tables_ = std::move(kept);
     rules_ = rules;
+    refusing_ = refusing;
     ownership_->set_rules(std::move(rules));
     view_.reset();
     owners_.clear();
@@ -165,7 +177,7 @@ std::vector<unsigned> Serving::buckets() const {
     return counts;
 }
 
-bool Serving::default_host() const { return tables_.back().mine[0] & 1; }
+bool Serving::default_host() const { return serves_uncovered(tables_); }
 
 heartbeat::NodeId Serving::owner(std::size_t rule, unsigned bucket) const {
     return rule < owners_.size() ? (*owners_[rule])[bucket] : heartbeat::kNoNode;

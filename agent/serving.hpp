@@ -21,9 +21,9 @@ namespace agent {
 
 class Serving {
   public:
-    // nodes: all configured ones.
+    // nodes: all configured ones. refusing: rules whose clients are told when nobody serves them.
     Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &nodes,
-            std::vector<heartbeat::RuleOwnership> rules);
+            std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing);
 
     // What a step changed: whether the tables have to be installed, and the groups that lost a
     // bucket.
@@ -34,7 +34,7 @@ class Serving {
     Change apply(const heartbeat::Action &action);
     // Other rules, over the same nodes. Table i is from now on what table former[i] was; without one
     // it serves nothing until the next action.
-    void configure(std::vector<heartbeat::RuleOwnership> rules,
+    void configure(std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing,
                    const std::vector<std::optional<std::size_t>> &former);
     // The view that share() and owner() speak of from now on; apply() does it by itself. For a node
     // that looks on.
@@ -67,6 +67,7 @@ class Serving {
     const std::vector<heartbeat::RuleOwnership> &rules() const { return rules_; }
 
   private:
+    void decide_who_refuses(filter::Tables &tables) const;
     Change replace(filter::Tables next);
     filter::Tables own_tables() const;
     void count_owned();
@@ -74,6 +75,7 @@ class Serving {
 
     heartbeat::NodeId self_;
     std::vector<heartbeat::RuleOwnership> rules_;
+    heartbeat::RuleBits refusing_;
     std::unique_ptr<heartbeat::Ownership> ownership_;
     std::optional<heartbeat::View> view_; // the one that owners_ are of
     std::vector<std::shared_ptr<const heartbeat::OwnerTable>> owners_;

@@ -2,6 +2,8 @@
 #include "agent/witness.hpp"
 
 #include "agent/host_interface.hpp"
+#include "agent/neighbour_message.hpp"
+#include "agent/neighbour_reply.hpp"
 #include "agent/witness_asker.hpp"
 
 namespace agent {

@@ -7,8 +7,8 @@
 // The kernel's own neighbour table would not do: its entries stay valid for half a minute.
 #pragma once
 
+#include "agent/frame_sender.hpp"
 #include "agent/neighbour_capture.hpp"
-#include "agent/neighbour_reply.hpp"
 #include "heartbeat/types.hpp"
 
 #include <cstdint>
@@ -52,7 +52,7 @@ class Witness {
     std::optional<heartbeat::Time> asked_;
     int index_ = 0; // of the interface that is open
     std::optional<NeighbourCapture> capture_;
-    std::optional<ReplySender> sender_;
+    std::optional<FrameSender> sender_;
     WitnessCounters counters_;
 };
 

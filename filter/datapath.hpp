@@ -27,6 +27,7 @@ inline constexpr unsigned kMaxRules = 32;
 inline constexpr unsigned kMaxVirtualIps = 32;
 
 inline constexpr std::size_t kNoteBytes = 4092;
+inline constexpr std::size_t kMostRefused = 252;
 
 using BucketSet = std::array<std::uint64_t, kBuckets / 64>; // bit b % 64 of word b / 64
 using GroupSet = std::array<std::uint64_t, kGroups / 64>;
@@ -55,6 +56,7 @@ struct Settings {
 struct Table {
     BucketSet mine{};
     bool has_owner = false; // some member of the cluster is eligible; else dropped packets are `no_owner`
+    bool refuses = false;   // nobody is, and this node tells clients so: SYNs and datagrams are `refused`
 };
 using Tables = std::vector<Table>;
 
@@ -131,6 +133,12 @@ class Datapath {
     virtual int missed_descriptor() const { return -1; }
     // The rules whose service was missed since the last call, as bits.
     virtual std::uint32_t take_missed() { return 0; }
+
+    // What refused frames began with, those that were not taken yet: at most kMostRefused bytes of
+    // each, and at most so many. The descriptor is readable when there are some. Who has to be told is
+    // told by the caller; what he is too slow for is lost.
+    virtual int refused_descriptor() const { return -1; }
+    virtual std::vector<std::vector<std::uint8_t>> take_refused(std::size_t /*most*/) { return {}; }
 
     // Packets of each table (as in Tables) that were let in and dropped.
     virtual std::vector<RuleCounter> rule_counters() const { return {}; }

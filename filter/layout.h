@@ -58,6 +58,7 @@
     X(FOREIGN, "foreign")                   /* another node serves the bucket */                   \
     X(FOREIGN_FRAGMENT, "foreign_fragment") /* the first one of its datagram was dropped */        \
     X(NO_OWNER, "no_owner")                 /* nobody serves it */                                 \
+    X(REFUSED, "refused")                   /* likewise, and this node tells who asks */           \
     X(RULE_DISABLED, "rule_disabled")       /* by configuration or command */                      \
     X(NO_LISTENER, "no_listener")           /* a SYN, and the service has just gone */            \
     X(GUARDED, "guarded")                   /* no socket here: the peer that has it answers */     \
@@ -88,7 +89,7 @@ enum nlb_reason {
 
 /* Changes with every change of anything below, so that a successor knows whether it can adopt the
  * tables. */
-#define NLB_LAYOUT 6
+#define NLB_LAYOUT 7
 
 #define NLB_BUCKETS 65536
 #define NLB_GROUP_SHIFT 7 /* 128 buckets a group */
@@ -162,13 +163,17 @@ NLB_ASSERT(__builtin_offsetof(struct nlb_config, rule_of) == 156704);
 NLB_ASSERT(__builtin_offsetof(struct nlb_config, rules) == 164896);
 NLB_ASSERT(sizeof(struct nlb_config) == 165024);
 
+/* Who serves the buckets of a table: nobody, and then it may be this node that refuses new
+ * connections for all. */
+enum nlb_served { NLB_BY_NOBODY, NLB_BY_SOMEBODY, NLB_REFUSED_HERE };
+
 /* Which buckets this node serves. */
 struct nlb_owners {
     __u64 mine[NLB_TABLES][NLB_BUCKETS / 64];
-    __u8 has_owner[NLB_TABLES];
+    __u8 served[NLB_TABLES]; /* enum nlb_served */
     __u8 zero[31];
 };
-NLB_ASSERT(__builtin_offsetof(struct nlb_owners, has_owner) == 270336);
+NLB_ASSERT(__builtin_offsetof(struct nlb_owners, served) == 270336);
 NLB_ASSERT(sizeof(struct nlb_owners) == 270400);
 
 /* Where a rule's service listens. A program that finds no listener for a SYN looks there: when
@@ -182,6 +187,14 @@ struct nlb_service {
     __u8 zero[3];
 };
 NLB_ASSERT(sizeof(struct nlb_service) == 24);
+
+/* What a refused frame began with. */
+#define NLB_REFUSED_MOST 252
+struct nlb_refused {
+    __u32 length; /* bytes that are here */
+    __u8 frame[NLB_REFUSED_MOST];
+};
+NLB_ASSERT(sizeof(struct nlb_refused) == 256);
 
 struct nlb_verdict {
     __u32 reason;

@@ -35,6 +35,12 @@ struct {
     __uint(max_entries, 4096);
 } alarm SEC(".maps");
 
+/* Frames that the agent has to answer, for nobody else does. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 65536);
+} refused SEC(".maps");
+
 /* Where frames are shown to `nlbctl capture`, and what each processor has to know for that. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
@@ -242,11 +248,26 @@ __noinline int show(struct xdp_md *frame, __u64 word) {
     return 0;
 }
 
+/* When the ring is full nobody is told: the agent says so often enough. */
+__noinline int refuse(struct xdp_md *frame) {
+    __u32 length = (__u32)bpf_xdp_get_buff_len(frame);
+    if (length > NLB_REFUSED_MOST) length = NLB_REFUSED_MOST;
+    struct nlb_refused *began = bpf_ringbuf_reserve(&refused, sizeof *began, 0);
+    if (!began) return 0;
+    began->length = length;
+    if (length == 0 || bpf_xdp_load_bytes(frame, 0, began->frame, length) != 0)
+        bpf_ringbuf_discard(began, 0);
+    else
+        bpf_ringbuf_submit(began, 0);
+    return 0;
+}
+
 SEC("xdp.frags")
 int nlbd_xdp(struct xdp_md *frame) {
     __u64 word = nlb_decide(frame, &state, cursor_of(frame));
     count(NLB_WORD_COUNTER(word));
     if (state.captured >> NLB_WORD_REASON(word) & 1) show(frame, word);
+    if (NLB_WORD_REASON(word) == NLB_REFUSED) refuse(frame);
     if (NLB_WORD_REASON(word) > NLB_LAST_PASSED) return XDP_DROP;
     if (NLB_WORD_REASON(word) <= NLB_LAST_TAKEN) readdress(frame);
     return XDP_PASS;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filter/packet_thread.hpp"
 
+#include "filter/datapath.hpp"
 #include "filter/failure.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
@@ -11,6 +14,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace filter {
@@ -119,7 +123,10 @@ PacketThread::PacketThread(const Interface &interface, const std::vector<IpAddre
       viewer_(directory, memory.shown),
       arrivals_(std::in_place, interface_, virtual_ips_), departures_(std::in_place, virtual_ips_),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!wake_) fail("start the packets' thread", errno);
+    std::array<int, 2> ends{};
+    if (!wake_ || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()))
+        fail("start the packets' thread", errno);
+    refused_ = {Descriptor(ends[0]), Descriptor(ends[1])};
     see_whether_open();
     thread_ = std::thread([this] { run(); });
 }
@@ -244,9 +251,23 @@ void PacketThread::handle(const Captured &captured, VerdictHost &host) {
     const std::uint64_t word = decide(memory_.state, captured.frame, host);
     if (memory_.state.captured >> reason_of(word) & 1)
         viewer_.show(word, captured.frame, host.boot_ns());
+    if (reason_of(word) == NLB_REFUSED) // when there is no room, nobody is told
+        send(refused_.written.get(), captured.frame.data(),
+             std::min(captured.frame.size(), kMostRefused), MSG_NOSIGNAL);
     const bool taken = reason_of(word) <= NLB_LAST_TAKEN;
     if (taken && !tap_.deliver(captured.frame, mtu_)) return count(NLB_TAP_REFUSED);
     count(counter_of(word));
+}
+
+std::vector<std::vector<std::uint8_t>> PacketThread::take_refused(std::size_t most) {
+    std::vector<std::vector<std::uint8_t>> frames;
+    std::array<std::uint8_t, kMostRefused> frame;
+    while (frames.size() < most) {
+        const ssize_t size = recv(refused_.read.get(), frame.data(), frame.size(), 0);
+        if (size <= 0) break;
+        frames.emplace_back(frame.begin(), frame.begin() + size);
+    }
+    return frames;
 }
 
 void PacketThread::count_lost() {

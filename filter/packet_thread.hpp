@@ -69,6 +69,8 @@ class PacketThread {
     void let_earlier_frames_be_judged();
     void set_mtu(std::size_t mtu) { mtu_ = mtu; }
     const SynAcks &syn_acks() const { return syn_acks_; }
+    int refused_descriptor() const { return refused_.read.get(); }
+    std::vector<std::vector<std::uint8_t>> take_refused(std::size_t most); // as in Datapath
 
   private:
     class Host;
@@ -93,6 +95,9 @@ class PacketThread {
     SynAcks syn_acks_;
     HostSockets sockets_;
     int alarm_;
+    struct {
+        Descriptor written, read; // by the thread; by the agent
+    } refused_;
     Viewer viewer_;
     std::optional<Arrivals> arrivals_;
     std::optional<Departures> departures_;

@@ -97,6 +97,12 @@ class PcapDatapath final : public StateDatapath {
         return StateDatapath::take_missed();
     }
 
+    int refused_descriptor() const override { return thread_.refused_descriptor(); }
+
+    std::vector<std::vector<std::uint8_t>> take_refused(std::size_t most) override {
+        return thread_.take_refused(most);
+    }
+
     Verdict judge(const std::vector<std::uint8_t> &frame) override {
         return to_verdict(verdict_of(decide(state(), frame, host_)));
     }

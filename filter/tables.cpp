@@ -121,7 +121,9 @@ void write_owners(const Tables &tables, std::size_t rules, nlb_owners &owners) {
     for (std::size_t i = 0; i < tables.size(); i++) {
         std::size_t place = i == rules ? NLB_UNCOVERED : i;
         std::memcpy(owners.mine[place], tables[i].mine.data(), sizeof owners.mine[place]);
-        owners.has_owner[place] = tables[i].has_owner;
+        owners.served[place] = tables[i].has_owner ? NLB_BY_SOMEBODY
+                               : tables[i].refuses ? NLB_REFUSED_HERE
+                                                   : NLB_BY_NOBODY;
     }
 }
 

@@ -65,6 +65,20 @@ NLB_INLINE enum nlb_reason nlb_linger(void *context, const struct nlb_packet *pa
     return nlb_has_socket(context) ? NLB_ACCEPTED_LINGERING : otherwise;
 }
 
+/* Nobody serves the table. What is no new connection may belong to one that some node still has. */
+NLB_INLINE enum nlb_reason nlb_decide_unserved(void *context, const struct nlb_state *state,
+                                               const struct nlb_packet *packet, __u32 bucket,
+                                               __u8 served) {
+    int tcp = packet->kind == NLB_KIND_TCP;
+    int opens = tcp ? nlb_is_syn(packet) : packet->kind == NLB_KIND_UDP;
+    if (opens && served == NLB_REFUSED_HERE &&
+        nlb_boot_ns(context) < *(const volatile __u64 *)&state->lease_ns)
+        return NLB_REFUSED;
+    if (tcp && nlb_has_group(state->lingering, bucket))
+        return nlb_linger(context, packet, NLB_NO_OWNER, NLB_LINGERING_NO_SOCKET);
+    return NLB_NO_OWNER;
+}
+
 /* Table and bucket are known; who may have the packet? */
 NLB_INLINE enum nlb_reason nlb_decide_bucket(void *context, const struct nlb_state *state,
                                              const struct nlb_packet *packet, __u32 table,
@@ -74,9 +88,12 @@ NLB_INLINE enum nlb_reason nlb_decide_bucket(void *context, const struct nlb_sta
     int mine = owners->mine[table][bucket / 64] >> bucket % 64 & 1;
     int tcp = packet->kind == NLB_KIND_TCP;
     if (!mine) {
+        __u8 served = owners->served[table];
+        if (served != NLB_BY_SOMEBODY)
+            return nlb_decide_unserved(context, state, packet, bucket, served);
         if (tcp && nlb_has_group(state->lingering, bucket))
             return nlb_linger(context, packet, NLB_LINGERING_SYN, NLB_LINGERING_NO_SOCKET);
-        return owners->has_owner[table] ? NLB_FOREIGN : NLB_NO_OWNER;
+        return NLB_FOREIGN;
     }
     if (nlb_boot_ns(context) >= *(const volatile __u64 *)&state->lease_ns) {
         if (tcp) return nlb_linger(context, packet, NLB_LEASE_EXPIRED, NLB_LEASE_EXPIRED);

@@ -118,6 +118,7 @@ struct Programs {
     int state() const { return bpf_map__fd(skeleton->maps.bss); }
     int counters() const { return bpf_map__fd(skeleton->maps.counters); }
     int alarm() const { return bpf_map__fd(skeleton->maps.alarm); }
+    int refused() const { return bpf_map__fd(skeleton->maps.refused); }
 
   private:
     void adopt(bool fits, const Pins &pins) {
@@ -134,7 +135,8 @@ class XdpDatapath final : public StateDatapath {
                 const Settings &settings, std::vector<std::string> *steps_down)
         : StateDatapath(settings.rules.size()), interface_(find_interface(interface)),
           pins_(pin_dir), programs_(settings, interface_, pins_), state_(programs_.skeleton->bss->state),
-          alarm_(open_alarm(programs_.alarm())),
+          alarm_(open_ring(programs_.alarm(), ignore)),
+          refused_(open_ring(programs_.refused(), &XdpDatapath::keep_frame)),
           link_(interface_, mode, programs_.xdp(), pins_.open("link"), steps_down),
           tc_(interface_, programs_.tc(), Found(pins_.open("state")).made_hook(interface_)) {
         state_.made_clsact = tc_.hook_is_ours();
@@ -150,6 +152,15 @@ class XdpDatapath final : public StateDatapath {
     std::uint32_t take_missed() override {
         ring_buffer__consume(alarm_.get());
         return StateDatapath::take_missed();
+    }
+
+    int refused_descriptor() const override { return ring_buffer__epoll_fd(refused_.get()); }
+
+    std::vector<std::vector<std::uint8_t>> take_refused(std::size_t most) override {
+        taken_.clear();
+        most_ = most;
+        ring_buffer__consume(refused_.get()); // ends early by keep_frame's word
+        return std::move(taken_);
     }
 
     Mode mode_now() const override {
@@ -220,18 +231,29 @@ class XdpDatapath final : public StateDatapath {
         void operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
     };
     using Ring = std::unique_ptr<ring_buffer, CloseRing>;
-    static Ring open_alarm(int map) {
-        const auto ignore = [](void *, void *, std::size_t) { return 0; }; // `missed` says it all
-        Ring ring(ring_buffer__new(map, ignore, nullptr, nullptr));
-        if (!ring) fail("open the programs' alarm", errno);
+    Ring open_ring(int map, ring_buffer_sample_fn handler) {
+        Ring ring(ring_buffer__new(map, handler, this, nullptr));
+        if (!ring) fail("open a ring of the programs", errno);
         return ring;
+    }
+
+    static int ignore(void *, void *, std::size_t) { return 0; } // `missed` says it all
+
+    // An error ends the reading, behind this frame.
+    static int keep_frame(void *self, void *data, std::size_t) {
+        auto &datapath = *static_cast<XdpDatapath *>(self);
+        const auto &began = *static_cast<const nlb_refused *>(data);
+        datapath.taken_.emplace_back(began.frame, began.frame + began.length);
+        return datapath.taken_.size() < datapath.most_ ? 0 : -1;
     }
 
     Interface interface_;
     Pins pins_;
     Programs programs_;
     nlb_state &state_;
-    Ring alarm_;
+    Ring alarm_, refused_;
+    std::vector<std::vector<std::uint8_t>> taken_;
+    std::size_t most_ = 0;
     XdpLink link_; // before the filter: whose interface it is shows here
     TcFilter tc_;
 };

@@ -39,7 +39,7 @@ class Member {
   public:
     explicit Member(const Size &size)
         : size_(size), datapath_(attach()),
-          serving_(heartbeat::NodeId{1}, everybody(), rules(size)) {
+          serving_(heartbeat::NodeId{1}, everybody(), rules(size), 0) {
         datapath_->configure(settings(size), serving_.tables());
         datapath_->set_lease(kForever);
         install(view_of(1, size_.nodes));

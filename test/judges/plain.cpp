@@ -251,11 +251,14 @@ nlb_reason Plain::judge_bucket(const Packet &packet, std::size_t table, unsigned
     const bool tcp = packet.protocol == kTcp;
     const bool opens = tcp && (packet.flow.flags & (2 | 4 | 16)) == 2; // SYN, no RST, no ACK
     const auto has_socket = [&] { return tcp && !opens && has_socket_(packet.flow); };
+    const filter::Table &who = scenario_.tables[table];
+    if (!mine && !who.has_owner && who.refuses && scenario_.lease && (opens || packet.protocol == kUdp))
+        return NLB_REFUSED;
     if (!mine && tcp && bit(scenario_.lingering, bucket)) {
-        if (opens) return NLB_LINGERING_SYN;
+        if (opens) return who.has_owner ? NLB_LINGERING_SYN : NLB_NO_OWNER;
         return has_socket() ? NLB_ACCEPTED_LINGERING : NLB_LINGERING_NO_SOCKET;
     }
-    if (!mine) return scenario_.tables[table].has_owner ? NLB_FOREIGN : NLB_NO_OWNER;
+    if (!mine) return who.has_owner ? NLB_FOREIGN : NLB_NO_OWNER;
     if (!scenario_.lease) return has_socket() ? NLB_ACCEPTED_LINGERING : NLB_LEASE_EXPIRED;
     if (opens && !is_served(packet, table)) return NLB_NO_LISTENER;
     if (tcp && !opens && bit(scenario_.guarded, bucket))

@@ -118,6 +118,17 @@ Scenario expired(std::uint64_t lingering) {
     return one;
 }
 
+// Nobody serves anything, and this node says so; where connections linger, too.
+Scenario refusing(bool lease) {
+    Scenario one = scenario(lease ? "refused here" : "refused, but for the lease",
+                            with_rules(five_rules()), 0, false);
+    for (filter::Table &table : one.tables)
+        table.refuses = true;
+    one.lease = lease;
+    one.lingering = groups(0x3333333333333333);
+    return one;
+}
+
 // Somebody listens on ports 80 and 8000 of the first virtual IP of each family, and nowhere else.
 Scenario with_services() {
     Scenario one = scenario("services expected", with_rules(five_rules()), ~std::uint64_t{0});
@@ -142,6 +153,8 @@ std::vector<Scenario> all() {
         scenario("all is mine", with_rules(five_rules()), everything),
         scenario("nothing is mine", with_rules(five_rules()), 0),
         scenario("no owner", with_rules(five_rules()), 0, false),
+        refusing(true),
+        refusing(false),
         single_owner(),
         hand_over("guarded", everything, everything, 0),
         hand_over("lingering", 0, 0, everything),

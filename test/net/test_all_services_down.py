@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service that works on no node: served all the same, or by nobody, as when_all_down says. One that flaps is held.
+"""A service that works on no node: served all the same, or refused for all, as when_all_down says. One that flaps is held.
 
     client --- bridge --- web1, web2
 """
 
+import errno
+import select
+import socket
 import time
 
+import flows
+import netns
 import services
-from harness import VIP4, Cluster, check, main
+from harness import VIP4, VIP6, Cluster, check, main
 
 SERVE, REJECT = 7040, 7041
 
@@ -23,9 +28,52 @@ def buckets(cluster, name):
     return [services.shown(cluster, node, name)["buckets"] for node in cluster.ids]
 
 
-def unowned(cluster):
-    counters = cluster.status(1)["counters"]
-    return counters["no_owner"] + counters["lingering_syn"]  # the latter in the first seconds after a change
+def counted(cluster, node):
+    return cluster.status(node)["counters"]["refused"]
+
+
+def check_all_are_told(cluster):
+    """One node, the default host, refuses for all: SYNs by a reset, datagrams as unreachable, IPv4 and IPv6."""
+    for address in (VIP4, VIP6):
+        begun = time.monotonic()
+        for flow in flows.many(40, address, REJECT):
+            with netns.inside(cluster.client):
+                made = flows.open_socket(flow, socket.SOCK_STREAM)
+            check(error_of(made, select.POLLOUT) == errno.ECONNREFUSED, f"{flow} is not refused")
+        for flow in flows.many(40, address, REJECT):
+            with netns.inside(cluster.client):
+                made = flows.open_socket(flow, socket.SOCK_DGRAM)
+            made.send(b"?")
+            check(error_of(made, select.POLLIN) == errno.ECONNREFUSED, f"a datagram of {flow} is not refused")
+        print(f"refused 80 at {address} in {time.monotonic() - begun:.2f} s")
+
+
+def check_flood(cluster):
+    """More than anybody can be told of harms neither the node that tells nor those who ask afterwards."""
+    before, view = counted(cluster, 1), cluster.status(1)["view"]
+    flow, end, sent = flows.many(1, VIP4, REJECT, seed=2)[0], time.monotonic() + 4, 0
+    with netns.inside(cluster.client):
+        made = flows.open_socket(flow, socket.SOCK_DGRAM)
+    while time.monotonic() < end:
+        try:
+            sent += made.send(b"?")
+        except OSError:  # that it was refused
+            pass
+    made.close()
+    refused_now, full = counted(cluster, 1), cluster.status(1)["counters"]["capture_full"]
+    check(refused_now + full >= before + sent * 0.9, f"of {sent} datagrams {refused_now - before} were counted")
+    check(cluster.status(1)["view"] == view and "fenced" not in cluster.log(1), "the flood has cost a lease")
+    print(f"a flood of {sent} datagrams")
+    check_all_are_told(cluster)
+
+
+def error_of(made, events):
+    poll = select.poll()
+    poll.register(made, events)
+    poll.poll(10000)
+    error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    made.close()
+    return error
 
 
 def check_all_down(cluster, serve, reject):
@@ -39,9 +87,12 @@ def check_all_down(cluster, serve, reject):
     cluster.wait_until(lambda: buckets(cluster, "reject") == [0, 0], "nobody serves it")
     check("served: no node is healthy" in services.shown(cluster, 1, "serve")["reason"], "serve: the reason")
     cluster.wait_until(lambda: refused(cluster, SERVE), "the hosts refuse, as without a load balancer")
-    before = unowned(cluster)
-    check(services.answering(cluster, REJECT, 20, 1.0) == {None}, "reject: somebody has answered")
-    check(unowned(cluster) > before, "reject: what was dropped is not counted")
+    cluster.wait_until(lambda: refused(cluster, REJECT), "reject: clients are told at once")
+    before = [counted(cluster, node) for node in cluster.ids]
+    check_all_are_told(cluster)
+    after = [counted(cluster, node) for node in cluster.ids]
+    check(after[0] >= before[0] + 160 and after[1] == before[1], f"refused was {before}, and is {after}")
+    check_flood(cluster)
     told = cluster.nlbctl("explain", "tcp", "198.51.100.7:40000", f"{VIP4}:{REJECT}", node=1).stdout
     check("unhealthy on every member" in told, f"explain: {told}")
 
@@ -83,7 +134,7 @@ def check_flapping(cluster, serve):
 
 def test():
     rules = services.rule('when_all_down = "serve"', SERVE, "serve") + services.rule(
-        'when_all_down = "reject"', REJECT, "reject")
+        'when_all_down = "reject"', REJECT, "reject").replace('"tcp"', '"both"')
     with Cluster(nodes=2, rules=rules) as cluster:
         serve, reject = (services.Services(cluster, port=port) for port in (SERVE, REJECT))
         cluster.start_all()

@@ -18,7 +18,7 @@ namespace action = heartbeat::action;
 
 struct Fixture {
     agent::Serving serving{
-        NodeId{1}, {NodeId{1}, NodeId{2}, NodeId{3}}, {shared_rule(), single_rule()}};
+        NodeId{1}, {NodeId{1}, NodeId{2}, NodeId{3}}, {shared_rule(), single_rule()}, 0b01};
     const heartbeat::View alone = view_of(1, {1}), both = view_of(2, {1, 2});
 
     unsigned served(std::size_t table = 0) const { return serving.buckets()[table]; }
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(the_same_again_changes_nothing) {
 BOOST_AUTO_TEST_CASE(under_other_rules_a_table_goes_on_as_what_it_was_and_a_new_one_serves_nothing_yet) {
     serving.apply(action::Serve{both});
     const filter::Tables before = serving.tables();
-    serving.configure({single_rule(), shared_rule()}, {std::nullopt, 0, std::nullopt});
+    serving.configure({single_rule(), shared_rule()}, 0, {std::nullopt, 0, std::nullopt});
     BOOST_REQUIRE(serving.tables().size() == 3u);
     BOOST_TEST(served(0) == 0u);
     BOOST_TEST((serving.tables()[1].mine == before[0].mine));
@@ -136,6 +136,28 @@ BOOST_AUTO_TEST_CASE(a_view_without_members_leaves_no_owner) {
     serving.apply(action::Serve{view_of(9, {})});
     BOOST_TEST(!serving.tables()[0].has_owner);
     BOOST_TEST((serving.owner(0, 1) == heartbeat::kNoNode));
+}
+
+BOOST_AUTO_TEST_CASE(the_default_host_refuses_what_nobody_serves) {
+    const auto refuses = [&](heartbeat::View view, std::size_t rule) {
+        serving.apply(action::Serve{view});
+        return serving.tables()[rule].refuses;
+    };
+    heartbeat::View works_nowhere = both;
+    for (heartbeat::Member &member : works_nowhere.members)
+        member.eligible = 0;
+    BOOST_TEST(!refuses(both, 0));
+    BOOST_TEST(refuses(works_nowhere, 0));
+    BOOST_TEST(!refuses(works_nowhere, 1)); // clients of this rule are not told
+    works_nowhere.members[0].weight = 0;    // node 2 is the default host
+    BOOST_TEST(!refuses(works_nowhere, 0));
+    works_nowhere.members[0].weight = 100;
+    serving.apply(action::Serve{works_nowhere});
+    BOOST_TEST(serving.apply(action::Serve{both}).tables);
+    BOOST_TEST(!serving.tables()[0].refuses);
+    serving.apply(action::Serve{works_nowhere});
+    BOOST_TEST(serving.apply(action::Silence{}).tables);
+    BOOST_TEST(!serving.tables()[0].refuses);
 }
 
 BOOST_AUTO_TEST_CASE(shares_are_over_the_shared_rules_alone) {

@@ -143,8 +143,8 @@ BOOST_AUTO_TEST_CASE(owners_hold_nothing_of_earlier_tables) {
     for (const auto &table : owners->mine)
         for (const std::uint64_t word : table)
             BOOST_REQUIRE(word == 0u);
-    for (const auto has_owner : owners->has_owner)
-        BOOST_TEST(!has_owner);
+    for (const auto served : owners->served)
+        BOOST_TEST(served == NLB_BY_NOBODY);
 }
 
 BOOST_AUTO_TEST_CASE(reasons_have_distinct_names_and_passing_ones_come_first) {
