@@ -32,7 +32,7 @@ struct Administration::Change {
     bool of_suspended = false;
     enum class Step { begin, write, show } step = Step::begin;
     Orders next;
-    Time until{};
+    std::optional<Time> until; // the present step
 };
 
 Administration::Administration(Administered parts, OrdersFile &file, Orders orders)
@@ -69,10 +69,24 @@ Commands::Result Administration::order(Edit edit, bool of_suspended) {
     const auto change = std::make_shared<Change>();
     change->edit = std::move(edit);
     change->of_suspended = of_suspended;
-    return [this, change] { return go_on(*change); };
+    return [this, change] {
+        const auto done = go_on(*change);
+        if (!done && parts_.now() >= *change->until) wait_no_longer(change);
+        return done;
+    };
+}
+
+// What has gone to the disk may come back from there, and then it holds.
+void Administration::wait_no_longer(const std::shared_ptr<Change> &change) {
+    const std::string hangs = "the state directory does not answer: " + file_.path();
+    if (change->step == Change::Step::begin)
+        throw Failed(hangs + "; nothing was changed, see to its disk and try again");
+    own_.push_back([this, change] { return go_on(*change); });
+    throw Failed(hangs + "; the order comes into force when it does");
 }
 
 std::optional<Json> Administration::go_on(Change &change) {
+    if (!change.until) change.until = parts_.now() + kPatience;
     if (change.step != Change::Step::show) {
         if (!write(change)) return std::nullopt;
         take_effect(change.next);
@@ -80,7 +94,7 @@ std::optional<Json> Administration::go_on(Change &change) {
         change.until = parts_.now() + kPatience;
     }
     if (settled(change.next)) return Json::object();
-    if (parts_.now() < change.until) return std::nullopt;
+    if (parts_.now() < *change.until) return std::nullopt;
     throw Failed("ordered, but not done after 5 s; see nlbctl status");
 }
 
@@ -129,7 +143,6 @@ void Administration::set_rules(const Orders &before) {
 }
 
 void Administration::configured() {
-    forget_missing(orders_, parts_.config);
     for (std::size_t i = 0; i < parts_.config.rules.size(); ++i) {
         const bool disabled = is_disabled(parts_.config.rules[i], orders_);
         parts_.datapath.set_disabled(i, disabled);
@@ -145,10 +158,12 @@ void Administration::refuse_orders() const {
     if (orders_.suspended) throw Refused("suspended: obeys nothing but resume");
 }
 
+std::uint8_t Administration::weight_of(const NodeConfig &self) const {
+    return filtering_ ? orders_.weight.value_or(self.weight) : std::uint8_t{0};
+}
+
 void Administration::set_weight() {
-    const std::uint8_t weight = orders_.weight.value_or(parts_.self.weight);
-    parts_.node.step(parts_.now(),
-                     heartbeat::event::SetWeight{filtering_ ? weight : std::uint8_t{0}});
+    parts_.node.step(parts_.now(), heartbeat::event::SetWeight{weight_of(parts_.self)});
 }
 
 void Administration::set_filtering(bool filtering) {
@@ -195,28 +210,36 @@ bool Administration::settled(const Orders &wanted) const {
     return status.state != NodeState::active || (status.installed && status.as_asked);
 }
 
+// Not taken back when it cannot be written: after a restart the node drains again.
 void Administration::drained() {
     const auto stop = [](Orders &orders) {
         if (orders.part == Part::drain) orders.part = Part::stop;
         orders.drain_until.reset();
     };
-    own_.push_back(std::get<Commands::Later>(order(stop, true)));
+    own_.push_back([this, change = std::get<Commands::Later>(order(stop, true))] {
+        try {
+            return change();
+        } catch (const std::exception &) {
+            Orders stopped = orders_;
+            stopped.part = Part::stop;
+            if (orders_.part == Part::drain) take_effect(stopped);
+            throw;
+        }
+    });
     handle();
 }
 
-// Nothing of these is taken back when it cannot be written: after a restart the node drains again.
 void Administration::handle() {
-    own_.remove_if([this](const Commands::Later &change) {
+    const auto is_over = [](const Commands::Later &change) {
         try {
             return change().has_value();
         } catch (const std::exception &cause) {
             log::warn(std::string("orders: ") + cause.what());
-            Orders stopped = orders_;
-            stopped.part = Part::stop;
-            if (orders_.part == Part::drain) take_effect(stopped);
             return true;
         }
-    });
+    };
+    for (auto change = own_.begin(); change != own_.end();)
+        change = is_over(*change) ? own_.erase(change) : std::next(change);
 }
 
 // [SECONDS]. A node that is out of the cluster has nothing to drain.

@@ -53,6 +53,8 @@ class Administration {
     void set_ending() { ending_ = true; }
 
     const Orders &orders() const { return orders_; }
+    // What this node asks for, as a configuration has it.
+    std::uint8_t weight_of(const NodeConfig &self) const;
 
   private:
     using Edit = std::function<void(Orders &)>;
@@ -65,6 +67,7 @@ class Administration {
     Json state() const;
 
     std::optional<Json> go_on(Change &change);
+    [[noreturn]] void wait_no_longer(const std::shared_ptr<Change> &change);
     bool write(Change &change);
     void take_effect(const Orders &next);
     void set_rules(const Orders &before);

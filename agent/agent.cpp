@@ -73,12 +73,6 @@ std::string give_up_root(const AgentOptions &options, const Config &config) {
                        {options.run_dir, state_dir(options)});
 }
 
-Orders load_orders(const OrdersFile &file, const Config &config) {
-    Orders orders = file.load();
-    forget_missing(orders, config);
-    return orders;
-}
-
 heartbeat::Settings with_health(heartbeat::Settings settings, const Health &health) {
     settings.healthy = health.healthy();
     return settings;
@@ -106,7 +100,7 @@ Agent::Agent(const AgentOptions &options)
       keys_(load_keys(config_.key_file)),            // root's alone
       stays_root_(give_up_root(options, config_)),   // all that follows needs less
       orders_file_(state_dir(options)),              //
-      orders_(load_orders(orders_file_, config_)),   // what outlived the last agent
+      orders_(orders_file_.load()),                  // what outlived the last agent
       interface_(clients_interface(config_, self_)), //
       seen_(find_interface(interface_).value_or(HostInterface{})), //
       interface_index_(seen_.index), // 0: there is none, the filter will say so

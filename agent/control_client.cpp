@@ -71,6 +71,9 @@ std::string read_all(const filter::Descriptor &socket, Clock::time_point until) 
 
 std::string ask(const std::string &run_dir, const std::string &request,
                 std::chrono::milliseconds patience) {
+    if (request.size() > Commands::kLongest)
+        throw std::runtime_error("a command has at most " + std::to_string(Commands::kLongest) +
+                                 " bytes with its arguments");
     const Clock::time_point until = Clock::now() + patience;
     const filter::Descriptor socket = connect_to(run_dir, control_path(run_dir));
     std::string reply;

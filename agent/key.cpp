@@ -130,8 +130,9 @@ int write_out(int descriptor, const std::string &text) {
     return cause;
 }
 
-// Whoever reads it meanwhile finds the old file or the new one.
-void replace(const std::string &file, const ClusterKeys &keys) {
+// Whoever reads it meanwhile finds the old file or the new one. A link stays one.
+void replace(const std::string &link, const ClusterKeys &keys) {
+    const std::string file = std::filesystem::canonical(link);
     struct stat former {};
     std::string fresh = file + ".XXXXXX";
     const int descriptor =

@@ -156,7 +156,7 @@ void reload(const Call &call) {
         if (call.json || node["code"] != "done") continue;
         const Json &result = node["result"];
         call.out << std::string(node["name"]) << ": "
-                 << (result["in_force"] ? "in force" : waiting_text(result["waiting_for"])) << "\n";
+                 << (result["in_force"] ? "in force" : waiting_text(result)) << "\n";
     }
     report(call, command, given);
 }
@@ -270,7 +270,7 @@ void add_capture_options(CLI::App &command, Call &call) {
     command.add_option("-w,--write", call.file,
                        "To this new file, as Wireshark reads it; -: to standard output");
     command.add_option("--count", call.count, "End after so many packets")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
     command.add_option("--seconds", call.seconds, "End after so long")
         ->check(CLI::Range(1, 604800));
 }
@@ -293,13 +293,22 @@ void add_watch_options(CLI::App &command, Call &call) {
         ->check(CLI::Range(1, 3600));
 }
 
+// Rather than take the variable of a script that is not set for "the local node".
+void refuse_empty(const Call &call) {
+    if (call.run_dir.empty()) throw Usage("--run-dir: is empty");
+    if (std::ranges::count(call.arguments, ""))
+        throw Usage(call.command + ": an argument is empty; is a variable not set?");
+}
+
 int run(const Command &command, const Call &call, std::ostream &err) {
     const auto fail = [&](const std::string &error, int code) {
         err << error_line("nlbctl", error, call.arguments.empty() ? "" : call.arguments[0]);
         return code;
     };
     try {
+        refuse_empty(call);
         command.function(call);
+        if (!call.out.flush()) throw std::runtime_error("write the output: it takes no more");
         return kDone;
     } catch (const NoAgent &error) {
         return fail(error.what(), kNoAgent);
@@ -345,6 +354,11 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
     try {
         app.parse(std::vector<std::string>(args.rbegin(), args.rend())); // taken from the back
     } catch (const CLI::ParseError &error) {
+        if (const auto unknown = app.remaining();
+            app.get_subcommands().empty() && !unknown.empty() && !unknown[0].starts_with("-")) {
+            err << error_line("nlbctl", unknown[0] + ": no such command; see nlbctl --help", "");
+            return kUsage;
+        }
         return app.exit(error, out, err) == 0 ? kDone : kUsage;
     }
     const Command &command = *chosen.at(app.get_subcommands().front());

@@ -133,6 +133,13 @@ void Node::stage(heartbeat::Time now, StagedConfig config) {
     step(now, heartbeat::event::Stage{settings});
 }
 
+void Node::restage(heartbeat::Time now, StagedConfig config) {
+    if (!staged_) return;
+    const heartbeat::Settings settings = config.settings;
+    staged_ = std::move(config);
+    step(now, heartbeat::event::Restage{settings});
+}
+
 // A connection may fall into another bucket from here on, so everything lingers until the sockets
 // have been counted anew.
 void Node::configure(heartbeat::Time now) {

@@ -73,6 +73,8 @@ class Node {
     } // for the next tick at the latest
     // To be in force when every member has staged the same one; the present one takes it back.
     void stage(heartbeat::Time now, StagedConfig config);
+    // The one that is staged, with what is asked for under it by now.
+    void restage(heartbeat::Time now, StagedConfig config);
     heartbeat::Digest config() const { return config_; } // in force
     // The sockets have been listed: so many connections, in these buckets (by table). From what holds
     // none for long enough, lingering is lifted.

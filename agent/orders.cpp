@@ -91,12 +91,6 @@ Orders parse_orders(const std::string &text) {
     return orders;
 }
 
-void forget_missing(Orders &orders, const Config &config) {
-    std::erase_if(orders.rules, [&](const auto &order) {
-        return !std::ranges::count(config.rules, order.first, &RuleConfig::name);
-    });
-}
-
 bool is_disabled(const RuleConfig &rule, const Orders &orders) {
     return rule.mode == RuleMode::disabled || orders.rule(rule.name) == RuleOrder::disabled;
 }

@@ -37,8 +37,6 @@ std::string to_text(const Orders &orders);
 Orders parse_orders(const std::string &text);
 
 // The rule is out of service here: by configuration, or by order.
-// Orders for rules that the configuration does not have any more.
-void forget_missing(Orders &orders, const Config &config);
 bool is_disabled(const RuleConfig &rule, const Orders &orders);
 
 } // namespace agent

@@ -88,6 +88,10 @@ OrdersFile::OrdersFile(const std::string &state_dir)
     if (!done_) throw std::runtime_error("open eventfd: " + std::generic_category().message(errno));
 }
 
+OrdersFile::~OrdersFile() {
+    if (busy()) writer_.detach(); // a disk may hang for ever
+}
+
 Orders OrdersFile::load() const {
     try {
         const auto text = contents(path_);
@@ -99,20 +103,22 @@ Orders OrdersFile::load() const {
     }
 }
 
+// The eventfd is written last: a loop of real-time priority that it wakes must find the result, for
+// while it looks for it again and again, this thread may not get to run.
 void OrdersFile::begin(const Orders &orders) {
-    writing_ = std::async(std::launch::async,
-                          [directory = directory_, path = path_, orders, done = done_.get()] {
-                              std::string failure = put(directory, path, orders);
-                              eventfd_write(done, 1);
-                              return failure;
-                          });
+    std::promise<std::string> told;
+    std::future<std::string> writing = told.get_future();
+    writer_ = std::jthread([directory = directory_, path = path_, orders, done = done_.get(),
+                            told = std::move(told)]() mutable {
+        told.set_value(put(directory, path, orders));
+        eventfd_write(done, 1);
+    }); // may throw
+    writing_ = std::move(writing);
 }
 
 std::optional<std::string> OrdersFile::finished() {
-    using namespace std::chrono_literals;
-    if (!busy() || writing_.wait_for(0s) != std::future_status::ready) return std::nullopt;
     eventfd_t count = 0;
-    eventfd_read(done_.get(), &count);
+    if (!busy() || eventfd_read(done_.get(), &count) != 0) return std::nullopt;
     return writing_.get();
 }
 

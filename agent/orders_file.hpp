@@ -13,6 +13,7 @@
 #include <future>
 #include <optional>
 #include <string>
+#include <thread>
 
 namespace agent {
 
@@ -20,6 +21,7 @@ class OrdersFile {
   public:
     // Makes nothing yet: the directory is made with the first order.
     explicit OrdersFile(const std::string &state_dir); // throws
+    ~OrdersFile(); // does not wait for a write: what is there is the old file or the new one
     const std::string &path() const { return path_; }
 
     // Throws std::runtime_error, `read orders FILE: cause; way out`, when what is there cannot be
@@ -37,7 +39,8 @@ class OrdersFile {
   private:
     std::string directory_, path_;
     filter::Descriptor done_; // an eventfd
-    std::future<std::string> writing_;
+    std::future<std::string> writing_; // ready before done_ is
+    std::jthread writer_;
 };
 
 } // namespace agent

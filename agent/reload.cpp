@@ -125,28 +125,40 @@ ClusterKeys Reload::load_keys_of(const Config &next) const {
         const ClusterKeys keys = load_keys(next.key_file);
         if (keys.accept(parts_.keys.in_use) && parts_.keys.accept(keys.in_use)) return keys;
         throw std::runtime_error(next.key_file +
-                                 ": holds another key than this cluster uses; one "
-                                 "key follows another in the steps of: nlbctl keygen "
-                                 "--next, --use, --drop");
+                                 ": holds another key than this agent uses; one key follows another in the "
+                                 "steps of nlbctl keygen --next, --use, --drop, or, where the others "
+                                 "have taken them all, with a restart of nlbd here");
     } catch (const std::exception &error) {
         throw Failed(error.what());
     }
 }
 
-// The configuration in force, once more, takes back what was staged.
-heartbeat::Digest Reload::stage(const Config &next, const ClusterKeys &keys) {
+Reload::Wishes Reload::wishes(const Config &next) const {
+    return {parts_.administration.orders(), parts_.health.healthy_under(next),
+            parts_.administration.weight_of(node_of(next, parts_.self.id))};
+}
+
+StagedConfig Reload::prepared(const Config &next, const ClusterKeys &keys,
+                              const Wishes &wishes) const {
     const NodeConfig &self = node_of(next, parts_.self.id);
-    const Orders &orders = parts_.administration.orders();
-    StagedConfig config{.settings = membership_settings(next, self, keys, orders),
+    StagedConfig config{.settings = membership_settings(next, self, keys, wishes.orders),
                         .rules = ownership_rules(next),
-                        .filter = filter_settings(next, keys.in_use, orders),
+                        .filter = filter_settings(next, keys.in_use, wishes.orders),
                         .envelope = beat_envelope(next, keys),
                         .former = former_tables(parts_.config, next)};
     if (keys.in_use != parts_.keys.in_use)
         config.former.assign(config.former.size(), std::nullopt); // other buckets
-    config.settings.healthy = parts_.health.healthy_under(next);
+    config.settings.healthy = wishes.healthy;
+    config.settings.weight = wishes.weight;
+    return config;
+}
+
+// The configuration in force, once more, takes back what was staged.
+heartbeat::Digest Reload::stage(const Config &next, const ClusterKeys &keys) {
+    const Wishes wanted = wishes(next);
+    StagedConfig config = prepared(next, keys, wanted);
     const heartbeat::Digest digest = config.settings.config;
-    staged_ = Staged{next, keys, digest};
+    staged_ = Staged{next, keys, digest, wanted};
     if (digest == parts_.node.config()) {
         parts_.config = next; // the same but for where the key lies
         staged_.reset();
@@ -155,15 +167,24 @@ heartbeat::Digest Reload::stage(const Config &next, const ClusterKeys &keys) {
     return digest;
 }
 
+// What is ordered meanwhile, or found out about a service, holds from the first moment.
+void Reload::follow() {
+    const Wishes wanted = wishes(staged_->config);
+    if (wanted == staged_->wishes) return;
+    staged_->wishes = wanted;
+    parts_.node.restage(parts_.now(), prepared(staged_->config, staged_->keys, wanted));
+}
+
 std::optional<Json> Reload::go_on(heartbeat::Digest wanted, Time until) {
     handle();
     if (parts_.node.config() == wanted)
-        return Json{{"in_force", true}, {"waiting_for", Json::array()}};
+        return Json{{"in_force", true}, {"waiting_for", Json::array()}, {"staged_another", Json::array()}};
     if (!staged_ || staged_->digest != wanted)
         throw Failed(parts_.config.file + ": another reload has taken it back");
     if (parts_.now() < until) return std::nullopt;
-    return Json{{"in_force", false},
-                {"waiting_for", waiting_for(parts_.config, parts_.node.status(parts_.now()))}};
+    Json told = reloading(parts_.config, parts_.node.status(parts_.now()));
+    told["in_force"] = false;
+    return told;
 }
 
 void Reload::use(const ClusterKeys &keys) {
@@ -181,7 +202,8 @@ void Reload::use(const ClusterKeys &keys) {
 }
 
 void Reload::handle() {
-    if (!staged_ || staged_->digest != parts_.node.config()) return;
+    if (!staged_) return;
+    if (staged_->digest != parts_.node.config()) return follow();
     parts_.config = std::move(staged_->config);
     use(staged_->keys);
     staged_.reset();

@@ -45,16 +45,26 @@ class Reload {
     void handle();
 
   private:
+    struct Wishes { // of this node under it
+        Orders orders;
+        heartbeat::RuleBits healthy;
+        std::uint8_t weight;
+        bool operator==(const Wishes &) const = default;
+    };
     struct Staged {
         Config config;
         ClusterKeys keys;
         heartbeat::Digest digest;
+        Wishes wishes;
     };
     Commands::Result reload();
     std::optional<Json> go_on(heartbeat::Digest wanted, heartbeat::Time until);
     Config load() const;
     ClusterKeys load_keys_of(const Config &next) const;
     heartbeat::Digest stage(const Config &next, const ClusterKeys &keys);
+    Wishes wishes(const Config &next) const;
+    StagedConfig prepared(const Config &next, const ClusterKeys &keys, const Wishes &wishes) const;
+    void follow();
     void use(const ClusterKeys &keys);
 
     Reloaded parts_;

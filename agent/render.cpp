@@ -30,7 +30,7 @@ std::string header(const Json &status, bool colour) {
     if (status["reload"]["staged"])
         line.append("\n")
             .append(label("configuration: "))
-            .append(waiting_text(status["reload"]["waiting_for"]));
+            .append(waiting_text(status["reload"]));
     return line + "\n";
 }
 

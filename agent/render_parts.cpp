@@ -82,10 +82,12 @@ bool is_other_drop(const std::string &counter) {
     return std::ranges::count(kOrdinary, std::string_view(counter)) == 0;
 }
 
-std::string waiting_text(const Json &names) {
+std::string waiting_text(const Json &reload) {
+    const Json &others = reload["staged_another"];
     std::string text;
-    for (const Json &name : names)
-        text += (text.empty() ? "" : ", ") + std::string(name);
+    for (const Json &name : reload["waiting_for"])
+        text += (text.empty() ? "" : ", ") + std::string(name) +
+                (std::ranges::count(others, name) ? " (has staged another)" : "");
     return "staged; waits for " + (text.empty() ? "the leader" : text);
 }
 

@@ -23,6 +23,6 @@ std::string view_text(const Json &view, const std::string &state);
 // Whether this counter says what went wrong: a drop, but not one of another node's packet.
 bool is_other_drop(const std::string &counter);
 // Of a configuration that is staged, and who is missing: "staged; waits for web2, web3".
-std::string waiting_text(const Json &names);
+std::string waiting_text(const Json &reload);
 
 } // namespace agent

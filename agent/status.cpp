@@ -245,11 +245,14 @@ Json web(const StatusSources &sources) {
 
 } // namespace
 
-Json waiting_for(const Config &config, const heartbeat::Status &status) {
-    Json names = Json::array();
-    for (const heartbeat::NodeId id : status.unstaged)
-        names.push_back(name_of(config, id));
-    return names;
+Json reloading(const Config &config, const heartbeat::Status &status) {
+    const auto names = [&](const std::vector<heartbeat::NodeId> &ids) {
+        Json list = Json::array();
+        for (const heartbeat::NodeId id : ids)
+            list.push_back(name_of(config, id));
+        return list;
+    };
+    return {{"waiting_for", names(status.unstaged)}, {"staged_another", names(status.staged_another)}};
 }
 
 Json status(const StatusSources &sources, heartbeat::Time now) {
@@ -258,6 +261,8 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
     const std::vector<unsigned> buckets = sources.node.serving().buckets();
     const RuleCounters packets_of = sources.datapath.rule_counters();
     Json members = Json::array(), rules = Json::array();
+    Json reload = reloading(sources.config, status);
+    reload["staged"] = status.staged;
     for (const heartbeat::PeerStatus &peer : status.nodes)
         members.push_back(member(sources, status, peer, now));
     for (std::size_t i = 0; i < sources.config.rules.size(); ++i)
@@ -281,9 +286,7 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"witness", witness(sources)},
             {"uncovered", uncovered(sources, buckets.back(), packets_of)},
             {"orders", orders(sources.orders)},
-            {"reload",
-             {{"staged", status.staged},
-              {"waiting_for", waiting_for(sources.config, status)}}},
+            {"reload", reload},
             {"web", web(sources)}};
 }
 

@@ -33,8 +33,9 @@ struct StatusSources {
     Json callers; // ControlPort's counters
 };
 
-// Names of the members that have not staged the configuration that this node has staged.
-Json waiting_for(const Config &config, const heartbeat::Status &status);
+// "waiting_for": names of the members that have not staged the configuration that this node has
+// staged; "staged_another": those of them that have staged a different one.
+Json reloading(const Config &config, const heartbeat::Status &status);
 
 Json status(const StatusSources &sources, heartbeat::Time now);
 

@@ -50,7 +50,13 @@ Time next_deadline(const State &state, Time now) {
 void decide(State &state, Time now) {
     while (!state.sent.empty() && now - state.sent.front().second >= state.settings.dead_after)
         state.sent.pop_front();
-    if (cut_off(state, now)) state.deaf_at = now;
+    if (cut_off(state, now)) {
+        const Duration said = now - std::max(state.deaf_at, state.started);
+        if (said >= state.settings.dead_after)
+            state.note(Note::Kind::refused,
+                       "cluster: stays outside (alone, and " + state.settings.witness_silent + ")");
+        state.deaf_at = now;
+    }
     judge_configurations(state, now);
     choose(state, now);
     follow_view(state, now);
@@ -102,6 +108,11 @@ struct Handler {
             for (const Member &member : state.view.members)
                 if (member.id != state.settings.self) state.awaited.push_back(member.id);
         }
+        state.out.send = true;
+    }
+    void operator()(const event::Restage &stage) {
+        if (!state.staged || state.staged->config != stage.settings.config) return;
+        state.staged = stage.settings;
         state.out.send = true;
     }
     // Whoever sends it may be serving, and can be neither followed nor outvoted. Who has a place in a

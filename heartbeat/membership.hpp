@@ -68,6 +68,10 @@ struct Suspend {};
 struct Stage {
     Settings settings;
 };
+// The staged configuration once more, with what this node asks for under it: weight, rules, health.
+struct Restage {
+    Settings settings;
+};
 struct WitnessAnswered {
     Time asked{}; // as of then: an answer may have waited while this process did not run
 };
@@ -75,7 +79,7 @@ struct WitnessAnswered {
 using Event =
     std::variant<event::Tick, event::Received, event::Unreadable, event::SetWeight, event::SetEligible,
                  event::SetHealthy, event::Start, event::Stop, event::Leave, event::Drain,
-                 event::Suspend, event::Stage, event::WitnessAnswered>;
+                 event::Suspend, event::Stage, event::Restage, event::WitnessAnswered>;
 
 // What has to be done, in this order, before the beat is sent.
 namespace action {
@@ -127,7 +131,8 @@ struct Status {
     NodeId leader = kNoNode; // followed, or this node
     Role role = Role::joining;
     bool staged = false;             // another configuration is ready ...
-    std::vector<NodeId> unstaged;    // ... and these members have not staged it yet
+    std::vector<NodeId> unstaged;    // ... and these members have not staged it yet,
+    std::vector<NodeId> staged_another; // these of them because they have staged a different one
     Time lease_until{};            // boot clock; the filter stops by itself then
     std::vector<PeerStatus> nodes; // every configured one, this one included
 };

@@ -148,7 +148,11 @@ Time granted_by_leader(const State &state) {
 } // namespace
 
 bool cut_off(const State &state, Time now) {
-    return state.settings.witness && state.lease_until <= now && quiet(state, now) &&
+    bool in_company = false;
+    state.each_peer([&](NodeId, const Peer &peer) {
+        in_company |= state.counts(peer, now, state.leader_timeout);
+    });
+    return state.settings.witness && state.lease_until <= now && !in_company && quiet(state, now) &&
            now - state.witness_at >= state.lease;
 }
 

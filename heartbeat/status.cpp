@@ -189,6 +189,8 @@ Status Membership::status(Time now) const {
     status.role = state.role;
     status.staged = state.staged.has_value();
     if (state.staged) status.unstaged = without_staged(state, state.view.members, now);
+    for (const NodeId id : status.unstaged)
+        if (state.peers[index(id)].beat.staged != 0) status.staged_another.push_back(id);
     status.lease_until = lease_until();
     for (NodeId id : state.settings.nodes) {
         const Member *member = state.view.find(id);

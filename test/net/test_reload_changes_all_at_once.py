@@ -60,7 +60,7 @@ def test():
         told = reload(cluster, 1)
         check(told == "web1: staged; waits for web2, web3\n", f"reload says: {told}")
         status = cluster.status(1)
-        check(status["reload"] == {"staged": True, "waiting_for": ["web2", "web3"]}, f"status: {status['reload']}")
+        check(status["reload"] == {"staged": True, "waiting_for": ["web2", "web3"], "staged_another": []}, f"status: {status['reload']}")
         check("staged; waits for web2, web3" in cluster.nlbctl("status", node=1).stdout, "status does not say who is missing")
         reload(cluster, 2)
         check(all(rules(cluster, node) == before for node in cluster.ids), "a staged configuration is in force")

@@ -282,6 +282,25 @@ void another_key(World &world) {
     heal(world);
 }
 
+// 17. The witness has died: who hears others does without it, from the start on, and when all have
+// been cut off from each other. Alone, a node is silent.
+void witness_is_gone(World &world) {
+    world.lose_witness();
+    form(world, 1, 3);
+    const Duration cut = world.options().scaled(1500ms);
+    for (unsigned id : {1u, 2u, 3u})
+        damage_cable(world, id, Cable::pulled, cut);
+    world.run_until(world.now() + cut + 6 * world.options().dead_after);
+    if (!world.settled()) throw Violation("P2: nodes that hear each other wait for a witness");
+    for (unsigned id : {2u, 3u})
+        world.crash(id);
+    run_for(world, 2s, 3s);
+    if (world.accepting(world.node(1)).any()) throw Violation("a node serves alone without its witness");
+    for (unsigned id : {2u, 3u})
+        world.start(id);
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> scenarios(const std::string &name) {
@@ -302,6 +321,7 @@ std::vector<Scenario> scenarios(const std::string &name) {
         {"missed_leader", {.nodes = 3}, missed_leader},
         {"service_dies_everywhere", {.nodes = 4}, service_dies_everywhere},
         {"another_key", {.nodes = 5}, another_key},
+        {"witness_is_gone", {.nodes = 3, .witness = true}, witness_is_gone},
     };
     std::vector<Scenario> chosen;
     for (const Scenario &scenario : all)

@@ -221,7 +221,7 @@ void World::consult_witness(Node &node) {
     }
     if (local - node.witness_asked < options_.interval / 2) return;
     node.witness_asked = local;
-    if (!node.speaks) return;
+    if (!node.speaks || !witness_answers_) return;
     after(scaled_between(100us, 4ms), [this, &node, local] {
         if (!node.hears || !node.agent_up) return;
         node.witness_said = local;

@@ -115,6 +115,7 @@ class World {
     void stall(unsigned id, Duration length);
     void order(unsigned id, heartbeat::Event event);
     void reload(unsigned id, heartbeat::Digest file); // the new file, and the command
+    void lose_witness() { witness_answers_ = false; }
     Link &link(unsigned from, unsigned to) { return links_[from][to]; }
     Link good_link() const;
     void each_link(const std::function<void(unsigned from, unsigned to, Link &)> &change);
@@ -190,7 +191,7 @@ class World {
     heartbeat::Ownership plain_, weighted_; // of configurations 1 and 2, and of the others
     std::map<std::pair<bool, std::vector<heartbeat::Member>>, Owners> owners_;
     std::function<void(unsigned)> ambush_;
-    bool faulty_ = true;
+    bool faulty_ = true, witness_answers_ = true;
     bool watching_ = false;
     std::array<Duration, kSimBuckets> gap_allowed_{};
     std::array<Time, kSimBuckets> unserved_since_{};

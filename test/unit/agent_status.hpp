@@ -22,7 +22,7 @@ inline agent::Json example_status() {
       "beats": {"received": 5, "bad_tag": 1},
       "neighbours": {"answered": 2},
       "commands": {"answered": 1, "malformed": 0},
-      "reload": {"staged": false, "waiting_for": []}})");
+      "reload": {"staged": false, "waiting_for": [], "staged_another": []}})");
 }
 
 } // namespace agent_test

@@ -68,7 +68,7 @@ agent::Commands example_commands() {
         return Json::object();
     });
     commands.add("reload", [](const auto &) {
-        return Json{{"in_force", false}, {"waiting_for", {"web2", "web3"}}};
+        return Json{{"in_force", false}, {"waiting_for", {"web2", "web3"}}, {"staged_another", Json::array()}};
     });
     commands.add("state", [stopped](const auto &) {
         return Json{{"state", *stopped ? "stopped" : "active"}, {"connections", 0}};
@@ -236,7 +236,7 @@ BOOST_AUTO_TEST_CASE(reload_says_for_each_node_what_holds_there_and_who_is_missi
     BOOST_TEST(all.err == "nlbctl: reload: web2: suspended: obeys nothing but resume\n"
                           "nlbctl: reload: web3: does not answer within 1 s\n");
     BOOST_TEST(parsed(nlb({"reload", "--json"}).out)["nodes"][0]["result"] == Json::parse(R"(
-        {"in_force": false, "waiting_for": ["web2", "web3"]})"));
+        {"in_force": false, "waiting_for": ["web2", "web3"], "staged_another": []})"));
 }
 
 BOOST_AUTO_TEST_CASE(json_of_a_verb_says_for_each_node_what_became_of_it) {

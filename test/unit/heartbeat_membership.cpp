@@ -184,12 +184,43 @@ BOOST_AUTO_TEST_CASE(a_node_that_has_staged_and_is_away_for_a_while_does_not_cha
     }
 }
 
+BOOST_AUTO_TEST_CASE(what_is_asked_for_meanwhile_holds_from_the_first_view_of_a_configuration) {
+    Wire wire = three();
+    Settings asked = next_settings(2);
+    wire.give(2, event::Restage{asked}); // nothing is staged yet
+    stage(wire, 2);
+    asked.eligible = asked.weight = 0;
+    wire.give(2, event::SetWeight{0});
+    wire.give(2, event::SetEligible{0});
+    wire.give(2, event::Restage{asked});
+    wire.run(200ms);
+    stage(wire, 1);
+    const auto before = wire.status(1).view.number;
+    stage(wire, 3);
+    BOOST_TEST(wire.status(1).view.config == 9u);
+    const Member &member = *wire.status(1).view.find(id(2));
+    BOOST_TEST((member.weight == 0 && member.eligible == 0));
+    BOOST_TEST(wire.status(1).view.number.number == before.number + 1); // never otherwise
+}
+
+BOOST_AUTO_TEST_CASE(who_has_staged_another_is_told_apart) {
+    Wire wire = three();
+    stage(wire, 1);
+    Settings other = next_settings(2);
+    other.config = 10;
+    wire.give(2, event::Stage{other});
+    wire.run(200ms);
+    BOOST_TEST((wire.status(1).unstaged == std::vector{id(2), id(3)}));
+    BOOST_TEST((wire.status(1).staged_another == std::vector{id(2)}));
+}
+
 BOOST_AUTO_TEST_CASE(a_silent_member_is_waited_for_until_the_configuration_is_staged_again) {
     Wire wire = three();
     stage(wire, 1);
     wire.nodes[3].reset();
     wire.run(2s);
     stage(wire, 2);
+    wire.give(1, event::Restage{next_settings(1)}); // that is no command
     wire.run(2s);
     BOOST_TEST((wire.status(1).unstaged == std::vector{id(3)}));
     BOOST_TEST(configured(wire, 1) == 0);
