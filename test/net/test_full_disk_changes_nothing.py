@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No room for orders, for the log or for a capture: each says so or is counted, and the node goes on serving.
+"""No room for orders, for the log or for a capture: each says so or is counted, and the node goes on serving. So it does
+with a disk that never answers.
 
-    client --- bridge --- web1, web2 (its disks are full)
+    client --- bridge --- web1 (its disk hangs, in the end), web2 (its disks are full)
 """
 
 import os
@@ -18,6 +19,18 @@ def full_disk(directory):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,mode=0700", "tmpfs", directory], check=True, timeout=30)
     with open(f"{directory}/filler", "wb") as file:
         file.write(bytes(4096))
+
+
+def hang(cluster):
+    state = f"{cluster.run_dir(1)}/state"
+    os.makedirs(state, exist_ok=True)
+    os.mkfifo(f"{state}/orders.json.new")  # whoever opens it to write waits for a reader
+    for what in ("the order comes into force when it does", "nothing was changed"):
+        done = cluster.nlbctl("weight", "web1", "20", node=1, check_exit=False)
+        check(done.returncode == 1 and "the state directory does not answer" in done.stderr and what in done.stderr,
+              f"a disk that hangs: exit {done.returncode}: {done.stderr}")
+        check(cluster.agree([1, 2]) and cluster.status(1)["members"][0]["weight"] == 100, "the disk holds up the agent")
+    check(cluster.terminate(1) == 0, "the disk keeps the agent from ending")
 
 
 def test():
@@ -42,6 +55,7 @@ def test():
         os.unlink(f"{state}/filler")
         cluster.nlbctl("weight", "web2", "10", node=2)
         cluster.wait_until(lambda: cluster.status(1)["members"][1]["weight"] == 10, "there is room again: the order holds")
+        hang(cluster)
 
 
 main(test)

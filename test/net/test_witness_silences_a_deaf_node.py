@@ -3,6 +3,7 @@
 
     client --- bridge0 --- web1, web2, gateway    web3 is cut off: silent.
                                                   web1 and web2 die: web3 is left and serves, as long as the gateway answers.
+                                                  Without the gateway: together they serve, alone they do not.
 """
 
 import netns
@@ -48,10 +49,24 @@ def test():
             watch.check_one_owner(changes=0)
             check(set(sum(watch.histories().values(), [])) == {"web3"}, "a dead node answers")
 
+            # Nodes that hear each other need no witness: not to begin, nor after an outage of all links.
             link(cluster, "gateway", "down")
+            for node in (1, 2):
+                cluster.revive(node)
+            cluster.wait_active([1, 2, 3])
+            for port in ("web1", "web2", "web3"):
+                link(cluster, port, "down")
+            cluster.wait_until(lambda: all(cluster.status(node)["state"] == "fenced" for node in cluster.ids), "all fenced")
+            for port in ("web1", "web2", "web3"):
+                link(cluster, port, "up")
+            cluster.wait_active([1, 2, 3])
+            cluster.crash(1)
+            cluster.crash(2)
+
             cluster.wait_until(lambda: silent(cluster, witness), "web3, without a witness, serves no more and says why")
             link(cluster, "gateway", "up")
             cluster.wait_active([3])
+            check("stays outside (alone, and the witness" in cluster.log(3), "the log does not say why web3 is silent")
             counters = cluster.status(3)["witness"]
             check(counters["address"] == witness and 0 < counters["answered"] <= counters["asked"] and
                   counters["malformed"] == 0, f"odd counters: {counters}")

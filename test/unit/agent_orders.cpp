@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <fstream>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,6 +113,19 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_written_leaves_what_was_there) {
     BOOST_TEST((file.load() == everything()));
     OrdersFile nowhere("/dev/null/state");
     BOOST_TEST(contains(write(nowhere, next), "/dev/null/state"));
+}
+
+// A real-time loop that is woken and finds nothing would turn, and hold up the thread that writes.
+BOOST_AUTO_TEST_CASE(who_is_woken_finds_the_result) {
+    const TemporaryDirectory dir;
+    OrdersFile file(dir.path);
+    for (int i = 0; i < 300; ++i) {
+        file.begin(everything());
+        pollfd waiting{file.descriptor(), POLLIN, 0};
+        BOOST_REQUIRE(poll(&waiting, 1, 10000) == 1);
+        BOOST_REQUIRE(file.finished().has_value());
+        BOOST_REQUIRE(poll(&waiting, 1, 0) == 0);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
