@@ -46,7 +46,7 @@ filter::IpAddress read_group(const Field &field) {
     const filter::IpAddress group = address(field);
     if (!group.is_v4() || (group.bytes[0] & 0xf0) != 0xe0)
         field.refuse(to_string(group) +
-                     " is not multicast, must be an IPv4 group, such as 239.255.77.77");
+                     " is no IPv4 multicast group, must be one such as 239.255.77.77");
     if (group.bytes[0] == 224 && group.bytes[1] == 0 && group.bytes[2] == 0)
         field.refuse(to_string(group) +
                      " is reserved for routing protocols, must be outside 224.0.0.0/24");
@@ -229,6 +229,9 @@ Endpoint read_listen(const Field &field, const Config &config) {
     const std::optional<Endpoint> listen = parse_endpoint(written);
     if (!listen || listen->port == 0)
         field.refuse(shown(written) + " is not " + std::string(must_be));
+    if (listen->port == config.control_port)
+        field.refuse("port " + std::to_string(listen->port) +
+                     " is the one for commands, must be another than [control] port");
     if (std::ranges::count(config.virtual_ips, listen->address))
         field.refuse(to_string(listen->address) +
                      " is a virtual IP, must be an address that every node has by itself, such as "

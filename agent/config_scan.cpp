@@ -2,8 +2,9 @@
 //
 // toml++ 3.3 has two weak spots. It accepts `a.a.a.a...` of any length and takes such a tree apart
 // by recursion, one stack frame or more a level: a limit on the length of a line keeps the depth
-// far below what a stack holds. And outside of strings and comments a letter such as é leads it
-// into undefined behaviour: TOML 1.0 has no use for one there, so this refuses it first.
+// far below what a stack holds. And where it looks for white space a letter such as é leads it into
+// undefined behaviour: outside of strings and comments, where TOML 1.0 has no use for one, and in a
+// string in """ behind a backslash that joins lines. So this refuses it there first.
 #include "agent/config_scan.hpp"
 
 #include "agent/config_tree.hpp"
@@ -20,17 +21,17 @@ constexpr std::size_t kMaxLine =
 class Scanner {
   public:
     explicit Scanner(std::string_view text) : text_(text) {
-        if (text_.starts_with("\xef\xbb\xbf")) at_ = 3; // a byte order mark is no character
+        if (text_.starts_with("\xef\xbb\xbf")) start_ = at_ = 3; // a byte order mark is no character
     }
 
     bool at_end() const { return at_ >= text_.size(); }
-    bool outside_ascii() const { return static_cast<unsigned char>(text_[at_]) >= 0x80; }
+    bool outside_ascii() const { return is_outside_ascii(at_); }
 
     void step() {
         const char c = text_[at_];
         if (c == '#')
             at_ = text_.find('\n', at_);
-        else if (c == '"' || c == '\'')
+        else if ((c == '"' || c == '\'') && may_open())
             skip_string(c);
         else
             ++at_;
@@ -50,18 +51,33 @@ class Scanner {
     }
 
   private:
+    bool is_outside_ascii(std::size_t at) const {
+        return static_cast<unsigned char>(text_[at]) >= 0x80;
+    }
+
+    // A quote within a bare word opens nothing: the parser takes it for a part of that word.
+    bool may_open() const {
+        constexpr std::string_view before = " \t\r\n=[{,.";
+        return at_ == start_ || before.find(text_[at_ - 1]) != std::string_view::npos;
+    }
+
     // At the opening quote. A string in single quotes has no escapes, one in triple quotes may span
     // lines.
     void skip_string(char quote) {
         const std::string_view triple = quote == '"' ? R"(""")" : "'''";
         const bool multi_line = text_.substr(at_).starts_with(triple);
         for (at_ += multi_line ? 3 : 1; at_ < text_.size(); ++at_) {
-            if (text_[at_] == '\\' && quote == '"')
+            if (text_[at_] == '\\' && quote == '"') {
+                const std::size_t next = text_.find_first_not_of(" \t\r\n", at_ + 1);
+                if (multi_line && next < text_.size() && is_outside_ascii(next)) {
+                    at_ = next; // not in the string, for whoever walks
+                    return;
+                }
                 ++at_;
-            else if (multi_line && text_.substr(at_).starts_with(triple))
+            } else if (multi_line ? text_.substr(at_).starts_with(triple)
+                                  : text_[at_] == quote || text_[at_] == '\n') {
                 break;
-            else if (!multi_line && (text_[at_] == quote || text_[at_] == '\n'))
-                break;
+            }
         }
         ++at_;
         while (multi_line && at_ < text_.size() && text_[at_] == quote)
@@ -69,7 +85,7 @@ class Scanner {
     }
 
     std::string_view text_;
-    std::size_t at_ = 0;
+    std::size_t start_ = 0, at_ = 0;
 };
 
 void check_lines(const std::string &text, const std::string &file) {
@@ -95,7 +111,8 @@ void scan_toml(const std::string &text, const std::string &file) {
     for (Scanner scanner(text); !scanner.at_end(); scanner.step())
         if (scanner.outside_ascii())
             refuse_config(file, scanner.place(), "syntax",
-                          "a character outside of ASCII, must be in a string or a comment");
+                          "a character outside of ASCII, must be in a comment or a string, and there not "
+                          "right behind a \\");
 }
 
 } // namespace agent

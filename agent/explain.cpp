@@ -4,8 +4,11 @@
 #include "agent/explain.hpp"
 
 #include "agent/probe_frame.hpp"
+#include "agent/socket_address.hpp"
+#include "filter/descriptor.hpp"
 
 #include <algorithm>
+#include <sys/socket.h>
 
 namespace agent {
 namespace {
@@ -40,6 +43,13 @@ Flow parse(const std::vector<std::string> &args, const Config &config) {
     return {args[0] == "tcp" ? Transport::tcp : Transport::udp, *from, *to, flags};
 }
 
+// Its packets to a virtual IP stay inside. Who can bind an address has it.
+bool is_of_this_host(const filter::IpAddress &ip) {
+    const SocketAddress address({ip, 0});
+    const filter::Descriptor any(socket(address.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return bind(any.get(), address.get(), address.size()) == 0;
+}
+
 // Everything that the answer is made of.
 struct Case {
     const Config &config;
@@ -47,6 +57,7 @@ struct Case {
     const heartbeat::Status status;
     const filter::Verdict verdict;
     heartbeat::Time now;
+    bool own; // asked by this host itself
 
     bool covered() const { return verdict.rule >= 0; }
     std::size_t rule() const {
@@ -60,12 +71,14 @@ struct Case {
         return covered() && peer != status.nodes.end() && peer->healthy &&
                !(*peer->healthy >> rule() & 1);
     }
-    // No member finds the service healthy, and there are some.
+    // No member that could serve finds the service healthy, and there are some.
     bool all_unhealthy() const {
-        const auto &members = status.view.members;
-        return !members.empty() && std::ranges::all_of(members, [this](const auto &member) {
-            return member.weight == 0 || unhealthy(member.id);
-        });
+        std::size_t able = 0, without = 0;
+        for (const heartbeat::Member &member : status.view.members) {
+            able += member.weight > 0;
+            without += member.weight > 0 && unhealthy(member.id);
+        }
+        return able > 0 && able == without;
     }
     heartbeat::NodeId owner() const { return node.serving().owner(rule(), bucket()); }
     bool in_group(const filter::GroupSet &groups) const {
@@ -93,6 +106,7 @@ Json why(const Case &about) {
     if (about.node.lease_until() <= about.now) codes.push_back("no_lease");
     if (about.unhealthy(about.node.self())) codes.push_back("unhealthy");
     if (about.all_unhealthy()) codes.push_back("all_unhealthy");
+    if (about.own) codes.push_back("own_address");
     if (about.in_group(about.node.guarded())) codes.push_back("guarded");
     if (about.in_group(about.node.lingering().groups())) codes.push_back("lingering");
     return codes;
@@ -110,7 +124,7 @@ Json why_left_out(const Case &about, const heartbeat::PeerStatus &peer) {
     const auto &weights = about.config.rules[about.rule()].weights;
     const auto weight = weights.find(static_cast<std::uint8_t>(heartbeat::index(peer.id)));
     if (weight != weights.end() && weight->second == 0) return "its weight in this rule is 0";
-    return about.unhealthy(peer.id) ? "unhealthy there" : "it may not serve this rule";
+    return about.unhealthy(peer.id) ? "unhealthy there" : "out of service there by command";
 }
 
 Json candidates(const Case &about) {
@@ -133,7 +147,8 @@ Json explain(const std::vector<std::string> &args, const Config &config, Node &n
     const Flow flow = parse(args, config);
     const auto frame =
         probe_frame(flow.transport, flow.from, flow.to, cluster_mac(config), flow.flags);
-    const Case about{config, node, node.status(now), datapath.judge(frame), now};
+    const Case about{config, node, node.status(now), datapath.judge(frame), now,
+                     is_of_this_host(flow.from.address)};
     const auto named =
         std::ranges::find(config.nodes, heartbeat::index(about.owner()), &NodeConfig::id);
     const bool owned = named != config.nodes.end();

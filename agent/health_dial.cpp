@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/health_dial.hpp"
 
+#include "agent/socket_address.hpp"
+
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -12,21 +14,12 @@
 namespace agent {
 
 void Dial::begin() {
-    const bool v4 = address_.is_v4();
+    const SocketAddress to({address_, port_});
     why_.clear();
     socket_ = filter::Descriptor(
-        socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket_) return fail("open a socket", errno);
-    sockaddr_in four{};
-    four.sin_family = AF_INET;
-    four.sin_port = htons(port_);
-    std::memcpy(&four.sin_addr, address_.bytes.data(), sizeof four.sin_addr);
-    sockaddr_in6 six{};
-    six.sin6_family = AF_INET6;
-    six.sin6_port = htons(port_);
-    std::memcpy(&six.sin6_addr, address_.bytes.data(), sizeof six.sin6_addr);
-    const auto *to = v4 ? reinterpret_cast<sockaddr *>(&four) : reinterpret_cast<sockaddr *>(&six);
-    if (connect(socket_.get(), to, v4 ? sizeof four : sizeof six) != 0 && errno != EINPROGRESS)
+    if (connect(socket_.get(), to.get(), to.size()) != 0 && errno != EINPROGRESS)
         fail("connect to " + end(), errno);
 }
 

@@ -67,7 +67,7 @@ std::optional<std::uint8_t> parse_weight(const Commands::Arguments &args) {
     const std::string &text = only(args, "a weight");
     if (text == "default") return std::nullopt;
     if (const auto weight = number(text, 100)) return static_cast<std::uint8_t>(*weight);
-    throw Failed("weight: " + text + " is none, must be 0 to 100, or default");
+    throw Failed("weight: " + text + " is no weight, must be 0 to 100, or default");
 }
 
 } // namespace agent

@@ -118,7 +118,8 @@ std::string render_rules(const Json &status, bool colour) {
 std::string render_counters(const Json &status, bool colour) {
     return counted("packets", status["counters"], colour) + "\n" +
            counted("beats", status["beats"], colour) + "\n" +
-           counted("commands", status["commands"], colour);
+           counted("commands", status["commands"], colour) + "\n" +
+           counted("neighbours", status["neighbours"], colour);
 }
 
 std::string render_status(const Json &status, bool colour) {

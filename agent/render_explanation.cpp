@@ -23,6 +23,8 @@ const Words kCircumstances = {
     {"no_lease", "this node has no right to serve at present"},
     {"unhealthy", "unhealthy: this node finds that the service does not work (see nlbctl rules)"},
     {"all_unhealthy", "unhealthy on every member; when_all_down says what then"},
+    {"own_address", "from an address of this host: what it sends to a virtual IP itself, it serves "
+                    "itself, and the filter never sees it"},
     {"guarded", "guarded: a peer may still hold connections in this bucket's group; a new one is "
                 "taken, any other packet only with a socket here"},
     {"lingering", "lingering: connections of this bucket's group may still be open here; they go "
@@ -73,6 +75,13 @@ std::string line(std::string label, const std::string &text) {
     return "  " + label + text + "\n";
 }
 
+// "foreign" and "lingering_syn" speak of an owner, but what was last installed may have had one.
+std::string reason_text(const Json &told) {
+    const std::string reason = told["reason"];
+    const bool of_owner = reason == "foreign" || reason == "lingering_syn";
+    return sentence(kReasons, of_owner && told["owner"].is_null() ? "no_owner" : reason);
+}
+
 std::string rule_text(const Json &told) {
     if (told["rule"].is_null()) return "none covers it";
     const std::string affinity = ", affinity " + told["affinity"].get<std::string>();
@@ -119,7 +128,7 @@ std::string render_explanation(const Json &told) {
     text += line("here", name_of(told, told["node"]) +
                              (told["verdict"] == "drop" ? " drops it (" : " takes it (") +
                              told["reason"].get<std::string>() +
-                             "): " + sentence(kReasons, told["reason"]));
+                             "): " + reason_text(told));
     for (std::size_t i = 1; i < told["why"].size(); ++i)
         text += line("", sentence(kCircumstances, told["why"][i]));
     return text;

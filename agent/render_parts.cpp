@@ -72,7 +72,7 @@ std::string name_of(const Json &status, const Json &id) {
 
 // A node that only looks on installs nothing.
 std::string view_text(const Json &view, const std::string &state) {
-    const bool takes_part = state == "joining" || state == "active" || state == "draining";
+    const bool takes_part = state == "active" || state == "draining";
     if (view["term"] == 0) return "none";
     return view["term"].dump() + "." + view["number"].dump() +
            (view["installed"] || !takes_part ? "" : " (being installed)");

@@ -96,12 +96,14 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
     if (peer.heard_ago)
         heard = std::chrono::duration_cast<std::chrono::milliseconds>(*peer.heard_ago).count();
     if (here) heard = 0;
+    const bool serves = peer.state == heartbeat::NodeState::active ||
+                        peer.state == heartbeat::NodeState::draining;
     return {{"id", heartbeat::index(peer.id)},
             {"name", name_of(sources.config, peer.id)},
             {"state", heartbeat::to_string(peer.state)},
             {"reason", here ? node_reason(sources, status) : peer_reason(peer)},
             {"weight", peer.weight},
-            {"share", rounded(sources.node.serving().share(peer.id))},
+            {"share", serves ? rounded(sources.node.serving().share(peer.id)) : 0.0},
             {"last_heard_ms", heard},
             {"since", peer.since == heartbeat::Time{} ? Json() : Json(wall_time(now - peer.since))},
             {"unhealthy_rules", unhealthy_rules(sources.config, peer)}};

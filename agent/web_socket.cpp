@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/web_socket.hpp"
 
+#include "agent/socket_address.hpp"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -20,41 +22,16 @@ constexpr int kWaiting = 32; // connections that have not been accepted yet
                              "; choose another: [metrics] listen");
 }
 
-struct Address {
-    sockaddr_storage storage{};
-    socklen_t size = 0;
-};
-
-Address address_of(const Endpoint &endpoint) {
-    Address result;
-    const auto &bytes = endpoint.address.bytes;
-    if (endpoint.address.is_v4()) {
-        auto &v4 = reinterpret_cast<sockaddr_in &>(result.storage);
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(endpoint.port);
-        std::copy_n(bytes.begin(), 4, reinterpret_cast<std::uint8_t *>(&v4.sin_addr));
-        result.size = sizeof v4;
-    } else {
-        auto &v6 = reinterpret_cast<sockaddr_in6 &>(result.storage);
-        v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(endpoint.port);
-        std::copy_n(bytes.begin(), 16, v6.sin6_addr.s6_addr);
-        result.size = sizeof v6;
-    }
-    return result;
-}
-
 } // namespace
 
 filter::Descriptor listen_for_web(const Endpoint &endpoint) {
-    const Address address = address_of(endpoint);
-    const int family = address.storage.ss_family, yes = 1, no = 0;
+    const SocketAddress address(endpoint);
+    const int family = address.family(), yes = 1, no = 0;
     filter::Descriptor socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket) fail(endpoint);
     setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (family == AF_INET6) setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-    if (bind(socket.get(), reinterpret_cast<const sockaddr *>(&address.storage), address.size) !=
-            0 ||
+    if (bind(socket.get(), address.get(), address.size()) != 0 ||
         listen(socket.get(), kWaiting) != 0)
         fail(endpoint);
     return socket;

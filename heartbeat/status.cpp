@@ -129,6 +129,18 @@ NodeState state_of(const State &state) {
 
 namespace {
 
+// "with 1 of 5 nodes, quorum needs 3"; empty: enough of them, or it needs none.
+std::string missing_to_quorum(const State &state, Time now) {
+    std::size_t together = 1;
+    state.each_peer([&](NodeId, const Peer &peer) {
+        together += state.counts(peer, now, state.settings.dead_after);
+    });
+    const std::size_t nodes = state.settings.nodes.size(), needed = nodes / 2 + 1;
+    if (state.settings.partition == Partition::serve || together >= needed) return "";
+    return "with " + std::to_string(together) + " of " + std::to_string(nodes) +
+           " nodes, quorum needs " + std::to_string(needed);
+}
+
 std::string why_not_serving(const State &state, Time now) {
     switch (state.wish) {
     case Wish::drain:
@@ -152,6 +164,7 @@ std::string why_not_serving(const State &state, Time now) {
         return before + "waiting to be added by " + name(state, state.choice);
     if (state.hears_unreadable(now)) return before + std::string(kUnreadable);
     if (state.listening(now)) return before + "listening for other nodes";
+    if (const auto missing = missing_to_quorum(state, now); !missing.empty()) return before + missing;
     return before + (state.member() ? "no right to serve yet" : "no leader yet");
 }
 
@@ -159,7 +172,8 @@ std::string why_not_serving(const State &state, const Peer &peer, Time now) {
     if (peer.life == 0) return "never heard";
     if (peer.beat.state == NodeState::dead) return "left the cluster";
     if (!state.fresh(peer, now, state.settings.dead_after)) return "not heard";
-    if (!peer.mismatch.empty()) return "refused: " + peer.mismatch;
+    if (!peer.mismatch.empty()) // of two that differ, it is who has no place that is refused
+        return (state.refused_why.empty() ? "refused: " : "") + peer.mismatch;
     if (!state.counts(peer, now, state.settings.dead_after)) return "does not hear this node";
     return doing(peer.beat.state);
 }

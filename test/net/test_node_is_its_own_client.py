@@ -40,9 +40,14 @@ def test():
         cluster.start_all()
         cluster.wait_active([1, 2, 3])
         check_serves_itself(cluster, [1, 2, 3], "all active")
+        for source, own in (("192.0.2.1", True), ("192.0.2.2", False)):
+            told = cluster.nlbctl("explain", "tcp", f"{source}:1000", f"{VIP4}:7001", node=1).stdout
+            check(("from an address of this host" in told) is own, f"explain of {source} on web1: {told}")
         cluster.nlbctl("stop", node=3)
         cluster.wait_active([1, 2])
         check_serves_itself(cluster, [1, 2, 3], "web3 stopped")
+        check(cluster.status(1)["members"][2]["share"] == 0 == cluster.status(3)["members"][2]["share"],
+              "who is stopped has a share")
         cluster.nlbctl("start", node=3)
         cluster.wait_active([1, 2, 3])
         cluster.kill(3)

@@ -34,6 +34,7 @@ def test():
         cluster.wait_active([2, 3])
         cluster.kill(2)
         cluster.wait_until(lambda: silent(cluster, 3), "web3, the last of three, serves no more")
+        cluster.wait_until(lambda: "with 1 of 3 nodes, quorum needs 2" in cluster.status(3)["reason"], "web3 says why")
 
 
 main(test)
