@@ -15,7 +15,8 @@ bool present(const Peer &peer) { return peer.life != 0 && peer.beat.state != Nod
 
 bool can_follow(const State &state, const Peer &peer, Time now) {
     return present(peer) && state.counts(peer, now, state.leader_timeout) && leads(peer.beat) &&
-           !(state.member() && peer.beat.view->number < state.view.number);
+           !(state.member() && peer.beat.view->number < state.view.number) &&
+           peer.beat.term >= state.vote.term; // its lease must not grow by who has elected another
 }
 
 NodeId leader_to_follow(const State &state, Time now) {
@@ -40,12 +41,18 @@ NodeId lowest_candidate(const State &state, Time now) {
     return lowest;
 }
 
+// It serves nothing, and for D after its start it supports nobody.
+bool only_listens(const Beat &beat) {
+    return beat.role == Role::joining && beat.applied.term == 0;
+}
+
 // serve: everybody who may be serving, and everybody who could stand as well. Somebody silent who
 // has a place in the view holds up an election for leader_timeout only: the grace keeps his buckets
 // where they are.
 bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
     if (peer.life != 0 && !present(peer)) return false;
-    if (state.counts(peer, now, state.leader_timeout)) return true;
+    if (state.counts(peer, now, state.leader_timeout))
+        return !state.member() || !only_listens(peer.beat);
     if (deaf(state, peer, now)) return false;
     return (peer.active && now - *peer.active < state.doubt(id)) ||
            (peer.vouched && now - *peer.vouched < state.doubt(id));
@@ -148,10 +155,24 @@ bool succeeded_by(const State &state, const Peer &peer) {
            peer.beat.view->holds(state.settings.self, state.life);
 }
 
+// By somebody who follows nobody, and whose vote forbids it to follow this term: a new one is due.
+bool outvoted(const State &state, Time now) {
+    bool found = false;
+    state.each_peer([&](NodeId, const Peer &peer) {
+        const bool free = peer.beat.role == Role::supporting || peer.beat.role == Role::standing;
+        found |= free && present(peer) && state.in_touch(peer, now) && peer.beat.vote.term > state.term;
+    });
+    return found;
+}
+
 // A leader that learns of a higher one, itself or from a node that both hear, gives way: to its
 // successor as a follower, to the leader of another cluster in a new life (merge). Which of the two
 // it is, that one's own beats say: where they come through, they are waited for.
 bool give_way(State &state, Time now) {
+    if (outvoted(state, now)) {
+        become(state, Role::joining, kNoNode);
+        return true;
+    }
     const Leadership highest = highest_heard_of(state, now);
     if (highest.leader == state.settings.self) return false;
     const Peer &higher = state.peers[index(highest.leader)];
@@ -169,6 +190,23 @@ bool give_way(State &state, Time now) {
     return true;
 }
 
+// Who cannot be elected must not be in the way of who can.
+bool electable(const State &state, Time now) {
+    std::size_t reached = 1;
+    state.each_peer([&](NodeId, const Peer &peer) {
+        reached += present(peer) && state.in_touch(peer, now);
+    });
+    return state.settings.partition == Partition::serve ||
+           2 * reached > state.settings.nodes.size();
+}
+
+// A new process does not know whom its predecessor has voted for; in `quorum` a vote ends the lease of
+// all leaders before.
+bool may_follow(const State &state, Time now) {
+    return state.settings.partition == Partition::serve ||
+           now - state.started >= state.settings.dead_after;
+}
+
 } // namespace
 
 bool Leadership::above(const Leadership &other) const {
@@ -178,7 +216,7 @@ bool Leadership::above(const Leadership &other) const {
 }
 
 bool may_lead(const State &state, Time now) {
-    return !state.listening(now) && !state.late(now) && wants_in(state) &&
+    return electable(state, now) && !state.listening(now) && !state.late(now) && wants_in(state) &&
            state.refused_why.empty();
 }
 
@@ -204,7 +242,7 @@ std::optional<Time> other_leader_heard(const State &state) {
 
 void choose(State &state, Time now) {
     if (state.role == Role::leading && !give_way(state, now)) return;
-    if (NodeId leader = leader_to_follow(state, now); leader != kNoNode)
+    if (NodeId leader = leader_to_follow(state, now); leader != kNoNode && may_follow(state, now))
         return follow(state, leader);
     if (state.listening(now)) return become(state, Role::joining, kNoNode);
     const NodeId candidate = lowest_candidate(state, now);

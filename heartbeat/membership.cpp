@@ -57,6 +57,7 @@ void decide(State &state, Time now) {
                        "cluster: stays outside (alone, and " + state.settings.witness_silent + ")");
         state.deaf_at = now;
     }
+    if (mute(state, now)) state.deaf_at = now;
     judge_configurations(state, now);
     choose(state, now);
     follow_view(state, now);

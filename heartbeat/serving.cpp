@@ -110,6 +110,14 @@ bool quiet(const State &state, Time now) {
 
 namespace {
 
+bool in_company(const State &state, Time now) {
+    bool heard = false;
+    state.each_peer([&](NodeId, const Peer &peer) {
+        heard |= state.counts(peer, now, state.leader_timeout);
+    });
+    return heard;
+}
+
 bool follows_me(const State &state, const Peer &peer, Time now) {
     return state.counts(peer, now, state.leader_timeout) && peer.quoted &&
            peer.beat.role == Role::following && peer.beat.choice == state.settings.self &&
@@ -148,12 +156,12 @@ Time granted_by_leader(const State &state) {
 } // namespace
 
 bool cut_off(const State &state, Time now) {
-    bool in_company = false;
-    state.each_peer([&](NodeId, const Peer &peer) {
-        in_company |= state.counts(peer, now, state.leader_timeout);
-    });
-    return state.settings.witness && state.lease_until <= now && !in_company && quiet(state, now) &&
-           now - state.witness_at >= state.lease;
+    return state.settings.witness && state.lease_until <= now && !in_company(state, now) &&
+           quiet(state, now) && now - state.witness_at >= state.lease;
+}
+
+bool mute(const State &state, Time now) {
+    return !state.member() && !in_company(state, now) && !quiet(state, now);
 }
 
 void extend_lease(State &state, Time now) {

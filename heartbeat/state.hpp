@@ -67,7 +67,7 @@ struct Membership::State {
     bool fenced = false;                      // a lease ran out, not active again yet
     bool serving = false;                     // some view of this life has been installed
     Time witness_at = -std::chrono::hours(1); // when the last question that it answered was asked
-    Time deaf_at = -std::chrono::hours(1);    // when last alone without lease and without a witness
+    Time deaf_at = -std::chrono::hours(1);    // when it was last cut off or mute
     Time unreadable_at = -std::chrono::hours(1); // when one outside a view last heard what it cannot read
     std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than dead_after
     Time next_beat{}, next_tick{};
@@ -171,7 +171,11 @@ void follow_view(State &state, Time now); // what the followed leader's last bea
 void apply(State &state, const View &view);
 void serve(State &state);
 bool quiet(const State &state, Time now); // no node that serves was heard within leader_timeout
-bool cut_off(const State &state, Time now); // quiet, without a lease, and the witness is silent
+// Without a lease, a peer or anybody else who serves, and the witness is silent.
+bool cut_off(const State &state, Time now);
+// Outside the view, it hears who serves, and nobody hears it. When that ends, they may serve on for a
+// lease in which it does not hear them.
+bool mute(const State &state, Time now);
 void extend_lease(State &state, Time now);
 void leave_when_released(State &state, Time now);
 std::uint8_t wished_weight(const State &state);

@@ -6,66 +6,12 @@
 #include "scenarios.hpp"
 
 #include "faults.hpp"
+#include "steps.hpp"
 
 namespace sim {
 namespace {
 
 constexpr auto kQuorum = heartbeat::Partition::quorum;
-
-void form(World &world, unsigned first, unsigned last) {
-    for (unsigned id = first; id <= last; ++id)
-        world.after(world.scaled_between(0ms, 100ms), [&world, id] { world.start(id); });
-    world.run_until(world.now() + world.options().scaled(2s));
-    if (!world.settled()) throw Violation("P2: the cluster does not form");
-}
-
-void run_for(World &world, Duration low, Duration high) {
-    world.run_until(world.now() + world.scaled_between(low, high));
-}
-
-void heal(World &world) {
-    end_faults(world);
-    world.run_until(world.now() + 6 * world.options().dead_after);
-    world.check_one_owner();
-    if (!world.settled()) throw Violation("P2: not settled after the faults");
-}
-
-void cut_both(World &world, unsigned one, unsigned other) {
-    cut(world, one, other, world.options().scaled(60s));
-    cut(world, other, one, world.options().scaled(60s));
-}
-
-unsigned leader_of(const World &world) { // anybody, when there is none
-    for (unsigned id = 1; id <= world.options().nodes; ++id)
-        if (const auto &view = world.node(id).applied; !view.members.empty())
-            return heartbeat::index(view.leader);
-    return 1;
-}
-
-// Of the nodes that run now: which goes on is told by its number.
-class Lives {
-  public:
-    explicit Lives(const World &world) : world_(world) {
-        for (unsigned id = 1; id <= world.options().nodes; ++id)
-            lives_.push_back(of(id));
-    }
-    void check_same(unsigned id) const {
-        if (of(id) != lives_[id - 1])
-            throw Violation("P3: node " + std::to_string(id) + " took a new life without need");
-    }
-
-  private:
-    heartbeat::Life of(unsigned id) const {
-        const Node &node = world_.node(id);
-        return node.membership->status(node.local(world_.now())).life;
-    }
-    const World &world_;
-    std::vector<heartbeat::Life> lives_;
-};
-
-void reweight(World &world, unsigned id, unsigned weight) {
-    world.order(id, heartbeat::event::SetWeight{static_cast<std::uint8_t>(weight)});
-}
 
 // 1. A stalled node wakes up, and its timer runs before its queue is read: "heard nobody", and it
 // takes everything.
@@ -324,8 +270,9 @@ std::vector<Scenario> scenarios(const std::string &name) {
         {"witness_is_gone", {.nodes = 3, .witness = true}, witness_is_gone},
     };
     std::vector<Scenario> chosen;
-    for (const Scenario &scenario : all)
-        if (name.empty() || name == scenario.name) chosen.push_back(scenario);
+    for (const auto &list : {all, election_scenarios()})
+        for (const Scenario &scenario : list)
+            if (name.empty() || name == scenario.name) chosen.push_back(scenario);
     return chosen;
 }
 

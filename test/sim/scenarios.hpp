@@ -13,5 +13,6 @@ struct Scenario {
 };
 
 std::vector<Scenario> scenarios(const std::string &name = ""); // all, or the one of this name
+std::vector<Scenario> election_scenarios(); // those of them that are about who may lead
 
 } // namespace sim

@@ -143,6 +143,10 @@ void World::start(unsigned id) {
     using heartbeat::Membership;
     if (resumes) {
         node.membership = std::make_unique<Membership>(settings(node, node.config), local, *node.saved);
+        node.applied = node.saved->view; // as agent::Node does
+        node.filter.mine = owners(node.saved->view).of[id];
+        node.filter.lease = node.saved->lease_until;
+        check_one_owner();
     } else {
         node.membership = std::make_unique<Membership>(settings(node, node.config), local, random_());
         node.filter.rebuild(local);
