@@ -33,9 +33,9 @@ std::vector<SectionDigest> section_digests(const Config &config) {
                                            {"metrics", digest(print_metrics(config))},
                                            {"virtual_ip", digest(print_virtual_ips(config))}};
     for (const NodeConfig &node : config.nodes)
-        sections.push_back({"node " + quoted(node.name), digest(print_node(node))});
+        sections.push_back({"node " + toml_string(node.name), digest(print_node(node))});
     for (const RuleConfig &rule : config.rules)
-        sections.push_back({"rule " + quoted(rule.name), digest(print_rule(rule, config))});
+        sections.push_back({"rule " + toml_string(rule.name), digest(print_rule(rule, config))});
     return sections;
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 template <class Enum>
 std::string word(std::span<const std::string_view> words, Enum value) {
-    return quoted(words[static_cast<std::size_t>(value)]);
+    return toml_string(words[static_cast<std::size_t>(value)]);
 }
 
 std::string line(std::string_view key, const std::string &value) {
@@ -30,7 +30,7 @@ std::string number(std::string_view key, std::int64_t value) {
 std::string array(const std::vector<std::string> &words) {
     std::string out = "[";
     for (const std::string &word : words)
-        out += (out.size() > 1 ? ", " : "") + quoted(word);
+        out += (out.size() > 1 ? ", " : "") + toml_string(word);
     return out + ']';
 }
 
@@ -50,7 +50,7 @@ const std::string &node_name(std::uint8_t id, const Config &config) {
 std::string print_weights(const RuleConfig &rule, const Config &config) {
     std::string out;
     for (const auto &[id, weight] : rule.weights)
-        out += (out.empty() ? "" : ", ") + quoted(node_name(id, config)) + " = " +
+        out += (out.empty() ? "" : ", ") + toml_string(node_name(id, config)) + " = " +
                std::to_string(weight);
     return "{ " + out + " }";
 }
@@ -71,13 +71,13 @@ std::string print_health(const HealthConfig &health) {
     if (type == HealthType::tcp || type == HealthType::http)
         add("port", std::to_string(health.port));
     if (type == HealthType::http) {
-        add("path", quoted(health.path));
+        add("path", toml_string(health.path));
         add("status", print_status(health.status));
-        if (health.host) add("host", quoted(*health.host));
+        if (health.host) add("host", toml_string(*health.host));
     }
     if (type == HealthType::exec) {
         add("command", array(health.command));
-        add("user", quoted(health.user));
+        add("user", toml_string(health.user));
     }
     if (type != HealthType::none && type != HealthType::listener) {
         add("interval_ms", std::to_string(health.interval.count()));
@@ -98,20 +98,20 @@ std::string print_priority(const RuleConfig &rule, const Config &config) {
 } // namespace
 
 std::string print_cluster(const Config &config) {
-    return "[cluster]\n" + line("name", quoted(config.cluster_name)) +
-           line("interface", quoted(config.interface)) +
+    return "[cluster]\n" + line("name", toml_string(config.cluster_name)) +
+           line("interface", toml_string(config.interface)) +
            line("mac_mode", word(kMacModes, config.mac_mode)) +
-           line("key_file", quoted(config.key_file)) +
+           line("key_file", toml_string(config.key_file)) +
            line("datapath", word(kDatapaths, config.datapath));
 }
 
 std::string print_heartbeat(const Config &config) {
     return "[heartbeat]\n" + line("interfaces", array(config.heartbeat_interfaces)) +
-           line("group", quoted(to_string(config.group))) + number("port", config.port) +
+           line("group", toml_string(to_string(config.group))) + number("port", config.port) +
            number("interval_ms", config.interval.count()) +
            number("dead_after_ms", config.dead_after.count()) +
            line("partition", word(kPartitions, config.partition)) +
-           (config.witness ? line("witness", quoted(to_string(*config.witness))) : "");
+           (config.witness ? line("witness", toml_string(to_string(*config.witness))) : "");
 }
 
 std::string print_agent(const Config &config) {
@@ -124,20 +124,20 @@ std::string print_control(const Config &config) {
 
 std::string print_metrics(const Config &config) {
     const auto &listen = config.metrics_listen;
-    return "[metrics]\n" + (listen ? line("listen", quoted(to_string(*listen))) : "");
+    return "[metrics]\n" + (listen ? line("listen", toml_string(to_string(*listen))) : "");
 }
 
 std::string print_virtual_ips(const Config &config) {
     std::string out;
     for (const std::string &address : texts(config.virtual_ips))
-        out += (out.empty() ? "" : "\n") + ("[[virtual_ip]]\n" + line("address", quoted(address)));
+        out += (out.empty() ? "" : "\n") + ("[[virtual_ip]]\n" + line("address", toml_string(address)));
     return out;
 }
 
 std::string print_node(const NodeConfig &node) {
-    return "[[node]]\n" + number("id", node.id) + line("name", quoted(node.name)) +
+    return "[[node]]\n" + number("id", node.id) + line("name", toml_string(node.name)) +
            number("weight", node.weight) +
-           (node.interface ? line("interface", quoted(*node.interface)) : "") +
+           (node.interface ? line("interface", toml_string(*node.interface)) : "") +
            (node.datapath ? line("datapath", word(kDatapaths, *node.datapath)) : "") +
            (node.heartbeat_interfaces
                 ? line("heartbeat_interfaces", array(*node.heartbeat_interfaces))
@@ -145,10 +145,10 @@ std::string print_node(const NodeConfig &node) {
 }
 
 std::string print_rule(const RuleConfig &rule, const Config &config) {
-    return "[[rule]]\n" + line("name", quoted(rule.name)) +
+    return "[[rule]]\n" + line("name", toml_string(rule.name)) +
            (rule.virtual_ips.empty() ? "" : line("virtual_ips", array(texts(rule.virtual_ips)))) +
            line("protocol", word(kProtocols, rule.protocol)) +
-           line("ports", quoted(ports_text(rule))) + line("mode", word(kRuleModes, rule.mode)) +
+           line("ports", toml_string(ports_text(rule))) + line("mode", word(kRuleModes, rule.mode)) +
            line("affinity", word(kAffinities, rule.affinity)) +
            line("health", print_health(rule.health)) +
            line("when_all_down", word(kWhenAllDown, rule.when_all_down)) +

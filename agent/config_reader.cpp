@@ -50,16 +50,16 @@ bool is_name(std::string_view text) {
 std::string one_of(std::span<const std::string_view> words) {
     std::vector<std::string> all;
     for (std::string_view word : words)
-        all.push_back(quoted(word));
+        all.push_back(toml_string(word));
     return enumerate(all, " or ");
 }
 
 std::string shown(std::string_view text) {
-    if (text.size() <= kMaxShown) return quoted(text);
+    if (text.size() <= kMaxShown) return toml_string(text);
     std::size_t end = kMaxShown;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
         --end; // not within a character
-    return quoted(text.substr(0, end)) + "...";
+    return toml_string(text.substr(0, end)) + "...";
 }
 
 std::string text(const Field &field, std::string_view must_be) {
@@ -100,7 +100,7 @@ std::vector<Field> tables(const Field &field) {
         Field entry{field.file, field.key, &item};
         const TomlValue::Member *own_name = item.find("name");
         if (own_name && is_name(own_name->value.text))
-            entry.key += ' ' + quoted(own_name->value.text);
+            entry.key += ' ' + toml_string(own_name->value.text);
         entries.push_back(entry);
     }
     return entries;
@@ -126,9 +126,9 @@ std::string name(const Field &field) {
 std::string node_name(const Field &field) {
     const std::string written = name(field);
     if (std::all_of(written.begin(), written.end(), [](char c) { return c >= '0' && c <= '9'; }))
-        field.refuse(quoted(written) + " reads like an id, must hold something other than digits");
+        field.refuse(toml_string(written) + " reads like an id, must hold something other than digits");
     if (written == "all" || written == "default")
-        field.refuse(quoted(written) + " is a word of nlbctl, must be another name");
+        field.refuse(toml_string(written) + " is a word of nlbctl, must be another name");
     return written;
 }
 

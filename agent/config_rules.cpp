@@ -146,7 +146,7 @@ void refuse_overlap(const Field &table, const RuleConfig &rule, const Config &co
         const Protocol common = rule.protocol == Protocol::both ? other.protocol : rule.protocol;
         Section(table)
             .need("ports", "")
-            .refuse("overlaps rule " + quoted(other.name) + " (" + to_string(*address) +
+            .refuse("overlaps rule " + toml_string(other.name) + " (" + to_string(*address) +
                     ", protocol " + std::string(to_string(common)) + ", port " +
                     std::to_string(first) + (first == last ? "" : " to " + std::to_string(last)) +
                     "), rules must differ in virtual IPs, protocol or ports");

@@ -87,7 +87,7 @@ TomlValue parse_toml(const std::string &text, const std::string &file) {
     }
 }
 
-std::string quoted(std::string_view text) {
+std::string toml_string(std::string_view text) {
     std::string out = "\"";
     char escape[8];
     for (std::size_t i = 0; i < text.size(); ++i) {

@@ -45,7 +45,7 @@ struct TomlValue::Member {
 TomlValue parse_toml(const std::string &text, const std::string &file);
 
 // A TOML basic string with its quotes: every control character escaped, hence always one line.
-std::string quoted(std::string_view text);
+std::string toml_string(std::string_view text);
 
 // `FILE:LINE:COLUMN: KEY: what is wrong, what is allowed`
 [[noreturn]] void refuse_config(const std::string &file, Place place, const std::string &key,

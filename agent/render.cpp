@@ -55,10 +55,11 @@ std::string packets(const Json &status, bool colour) {
            other_drops(counters) + "\n";
 }
 
-std::string counted(const std::string &name, const Json &counters, bool colour) {
-    Table table({{name, false}, {"", true}});
+std::string counted(const std::string &name, const Json &counters, bool colour,
+                    std::string (*meaning)(const std::string &reason)) {
+    Table table({{name, false}, {"", true}, {"", false}});
     for (const auto &[reason, count] : counters.items())
-        table.add({{reason, Colour::plain}, {count.dump(), Colour::plain}});
+        table.add({{reason}, {count.dump()}, {meaning(reason), Colour::dim}});
     return table.text(colour);
 }
 
@@ -116,10 +117,11 @@ std::string render_rules(const Json &status, bool colour) {
 }
 
 std::string render_counters(const Json &status, bool colour) {
-    return counted("packets", status["counters"], colour) + "\n" +
-           counted("beats", status["beats"], colour) + "\n" +
-           counted("commands", status["commands"], colour) + "\n" +
-           counted("neighbours", status["neighbours"], colour);
+    const auto unexplained = [](const std::string &) { return std::string(); };
+    std::string text = counted("packets", status["counters"], colour, packet_reason);
+    for (const char *part : {"beats", "commands", "neighbours"})
+        text += "\n" + counted(part, status[part], colour, unexplained);
+    return text;
 }
 
 std::string render_status(const Json &status, bool colour) {

@@ -110,6 +110,11 @@ std::string name_of(const Json &told, const Json &id) {
 
 } // namespace
 
+std::string packet_reason(const std::string &reason) {
+    const auto found = kReasons.find(reason);
+    return found == kReasons.end() ? "" : found->second;
+}
+
 std::string render_explanation(const Json &told) {
     const std::string flags = told["flags"].is_null() ? "" : told["flags"];
     const std::string packet = flags.empty() ? ""

@@ -5,6 +5,7 @@
 #include "agent/render.hpp"
 #include "agent/repeats.hpp"
 #include "agent/table.hpp"
+#include "filter/tables.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -79,6 +80,13 @@ BOOST_AUTO_TEST_CASE(counters_name_every_reason_even_those_at_zero) {
     const std::string text = agent::render_counters(example_status(), false);
     for (const char *name : {"accepted", "no_owner", "truncated", "bad_tag", "malformed"})
         BOOST_TEST(text.find(name) != text.npos, name);
+}
+
+BOOST_AUTO_TEST_CASE(every_reason_of_a_packet_is_explained) {
+    for (std::uint32_t reason = 0; reason < NLB_REASONS; ++reason)
+        BOOST_TEST(!agent::packet_reason(std::string(filter::reason_name(reason))).empty(),
+                   filter::reason_name(reason));
+    BOOST_TEST(agent::render_counters(example_status(), false).find("nobody serves the bucket") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(width_is_what_a_terminal_shows) {
