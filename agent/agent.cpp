@@ -45,7 +45,8 @@ HostWish host_wish(const Config &config, const NodeConfig &self, const filter::D
 }
 
 Serving make_serving(const heartbeat::Settings &settings, const Config &config) {
-    return Serving(settings.self, settings.nodes, ownership_rules(config), ~settings.serve_all_down);
+    return Serving(settings.self, settings.nodes, ownership_rules(config),
+                   ~settings.serve_all_down);
 }
 
 std::optional<Witness> make_witness(const Config &config, const std::string &interface) {
@@ -192,8 +193,8 @@ void Agent::wait() {
     std::vector<pollfd> waiting;
     for (int fd : transport_.descriptors())
         waiting.push_back({fd, POLLIN, 0});
-    for (int fd : {neighbours_.descriptor(), refusals_.descriptor(boot_now()), links_.descriptor(), signals_.descriptor(),
-                   census_.descriptor(), orders_file_.descriptor()})
+    for (int fd : {neighbours_.descriptor(), refusals_.descriptor(boot_now()), links_.descriptor(),
+                   signals_.descriptor(), census_.descriptor(), orders_file_.descriptor()})
         waiting.push_back({fd, POLLIN, 0});
     for (const pollfd &each : control_.descriptors())
         waiting.push_back(each);
@@ -417,8 +418,8 @@ void Agent::look_after_host() {
 // What no administrator need hear of, such as other nodes' packets, is only counted.
 void Agent::tell_reasons() {
     static constexpr std::array<std::string_view, 14> kPackets = {
-        "no_owner",        "refused",     "ip_header",    "ip_length",   "too_many_headers",
-        "header_too_deep", "truncated",   "tcp_header",   "udp_length",  "icmp_quote",
+        "no_owner",        "refused",      "ip_header",   "ip_length",  "too_many_headers",
+        "header_too_deep", "truncated",    "tcp_header",  "udp_length", "icmp_quote",
         "unfiltered",      "capture_full", "capture_cut", "tap_refused"};
     using heartbeat::Refusal;
     static constexpr std::array kBeats = {

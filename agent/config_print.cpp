@@ -130,7 +130,8 @@ std::string print_metrics(const Config &config) {
 std::string print_virtual_ips(const Config &config) {
     std::string out;
     for (const std::string &address : texts(config.virtual_ips))
-        out += (out.empty() ? "" : "\n") + ("[[virtual_ip]]\n" + line("address", toml_string(address)));
+        out += (out.empty() ? "" : "\n") +
+               ("[[virtual_ip]]\n" + line("address", toml_string(address)));
     return out;
 }
 
@@ -148,7 +149,8 @@ std::string print_rule(const RuleConfig &rule, const Config &config) {
     return "[[rule]]\n" + line("name", toml_string(rule.name)) +
            (rule.virtual_ips.empty() ? "" : line("virtual_ips", array(texts(rule.virtual_ips)))) +
            line("protocol", word(kProtocols, rule.protocol)) +
-           line("ports", toml_string(ports_text(rule))) + line("mode", word(kRuleModes, rule.mode)) +
+           line("ports", toml_string(ports_text(rule))) +
+           line("mode", word(kRuleModes, rule.mode)) +
            line("affinity", word(kAffinities, rule.affinity)) +
            line("health", print_health(rule.health)) +
            line("when_all_down", word(kWhenAllDown, rule.when_all_down)) +

@@ -126,7 +126,8 @@ std::string name(const Field &field) {
 std::string node_name(const Field &field) {
     const std::string written = name(field);
     if (std::all_of(written.begin(), written.end(), [](char c) { return c >= '0' && c <= '9'; }))
-        field.refuse(toml_string(written) + " reads like an id, must hold something other than digits");
+        field.refuse(toml_string(written) +
+                     " reads like an id, must hold something other than digits");
     if (written == "all" || written == "default")
         field.refuse(toml_string(written) + " is a word of nlbctl, must be another name");
     return written;

@@ -29,7 +29,8 @@ void read_ports(const Field &field, RuleConfig &rule) {
         dash == std::string::npos ? first : parse_port(std::string_view(written).substr(dash + 1));
     if (!first || !last)
         field.refuse(shown(written) + " is no port or range within 0 to 65535, must be " + must_be);
-    if (*last == 0) field.refuse(shown(written) + " is no port, must be 1 to 65535, a range, or \"any\"");
+    if (*last == 0)
+        field.refuse(shown(written) + " is no port, must be 1 to 65535, a range, or \"any\"");
     if (*first > *last)
         field.refuse(shown(written) + " is no range, the first port must not be above the last");
     rule.first_port = *first;

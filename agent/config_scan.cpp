@@ -21,7 +21,8 @@ constexpr std::size_t kMaxLine =
 class Scanner {
   public:
     explicit Scanner(std::string_view text) : text_(text) {
-        if (text_.starts_with("\xef\xbb\xbf")) start_ = at_ = 3; // a byte order mark is no character
+        if (text_.starts_with("\xef\xbb\xbf"))
+            start_ = at_ = 3; // a byte order mark is no character
     }
 
     bool at_end() const { return at_ >= text_.size(); }
@@ -110,9 +111,10 @@ void scan_toml(const std::string &text, const std::string &file) {
     check_lines(text, file);
     for (Scanner scanner(text); !scanner.at_end(); scanner.step())
         if (scanner.outside_ascii())
-            refuse_config(file, scanner.place(), "syntax",
-                          "a character outside of ASCII, must be in a comment or a string, and there not "
-                          "right behind a \\");
+            refuse_config(
+                file, scanner.place(), "syntax",
+                "a character outside of ASCII, must be in a comment or a string, and there not "
+                "right behind a \\");
 }
 
 } // namespace agent

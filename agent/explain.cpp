@@ -147,7 +147,11 @@ Json explain(const std::vector<std::string> &args, const Config &config, Node &n
     const Flow flow = parse(args, config);
     const auto frame =
         probe_frame(flow.transport, flow.from, flow.to, cluster_mac(config), flow.flags);
-    const Case about{config, node, node.status(now), datapath.judge(frame), now,
+    const Case about{config,
+                     node,
+                     node.status(now),
+                     datapath.judge(frame),
+                     now,
                      is_of_this_host(flow.from.address)};
     const auto named =
         std::ranges::find(config.nodes, heartbeat::index(about.owner()), &NodeConfig::id);

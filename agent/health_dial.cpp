@@ -16,8 +16,8 @@ namespace agent {
 void Dial::begin() {
     const SocketAddress to({address_, port_});
     why_.clear();
-    socket_ = filter::Descriptor(
-        socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    socket_ =
+        filter::Descriptor(socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket_) return fail("open a socket", errno);
     if (connect(socket_.get(), to.get(), to.size()) != 0 && errno != EINPROGRESS)
         fail("connect to " + end(), errno);

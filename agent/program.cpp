@@ -11,7 +11,8 @@ std::string error_line(const std::string &program, const std::string &error,
     const bool placed = !file.empty() && error.starts_with(file + ":") &&
                         error.find_first_of("0123456789", file.size() + 1) == file.size() + 1;
     std::string line = placed ? error : program + ": " + error;
-    std::ranges::replace_if(line, [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
+    std::ranges::replace_if(
+        line, [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
     return line + "\n";
 }
 

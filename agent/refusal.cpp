@@ -41,8 +41,8 @@ std::optional<nlb_packet> parse(Bytes frame) {
 bool is_one_host(const nlb_packet &packet) {
     const auto *bytes = reinterpret_cast<const std::uint8_t *>(packet.source);
     if (packet.family == 4) return bytes[0] != 0 && bytes[0] != 127 && bytes[0] < 224;
-    return bytes[0] != 0xff && (packet.source[0] != 0 || bytes[8] != 0 || bytes[9] != 0 || bytes[10] != 0 ||
-                                bytes[11] != 0); // neither :: nor ::1
+    return bytes[0] != 0xff && (packet.source[0] != 0 || bytes[8] != 0 || bytes[9] != 0 ||
+                                bytes[10] != 0 || bytes[11] != 0); // neither :: nor ::1
 }
 
 // What the client's acknowledgement number has to be: the SYN counts, and what came with it.
@@ -67,8 +67,7 @@ std::vector<std::uint8_t> quoted(Bytes frame, const nlb_packet &packet) {
     return {part.begin(), part.end()};
 }
 
-void put_unreachable(libnet_t *context, const nlb_packet &packet,
-                     std::vector<std::uint8_t> quote) {
+void put_unreachable(libnet_t *context, const nlb_packet &packet, std::vector<std::uint8_t> quote) {
     const auto size = static_cast<std::uint32_t>(quote.size());
     check(context, packet.family == 4
                        ? libnet_build_icmpv4_unreach(ICMP_UNREACH, ICMP_UNREACH_PORT, 0,
@@ -86,15 +85,15 @@ std::array<std::uint8_t, 16> bytes_of(const __u64 address[2]) {
 void put_ip(libnet_t *context, const nlb_packet &packet, std::uint8_t protocol, std::size_t size) {
     const auto length = static_cast<std::uint16_t>(size);
     if (packet.family == 4)
-        check(context,
-              libnet_build_ipv4(static_cast<std::uint16_t>(LIBNET_IPV4_H + length), 0, 0,
-                                kDontFragment, kHopLimit, protocol, 0,
-                                static_cast<std::uint32_t>(packet.destination[0]),
-                                static_cast<std::uint32_t>(packet.source[0]), nullptr, 0, context, 0));
+        check(context, libnet_build_ipv4(static_cast<std::uint16_t>(LIBNET_IPV4_H + length), 0, 0,
+                                         kDontFragment, kHopLimit, protocol, 0,
+                                         static_cast<std::uint32_t>(packet.destination[0]),
+                                         static_cast<std::uint32_t>(packet.source[0]), nullptr, 0,
+                                         context, 0));
     else
-        check(context,
-              libnet_build_ipv6(0, 0, length, protocol, kHopLimit, in6(bytes_of(packet.destination)),
-                                in6(bytes_of(packet.source)), nullptr, 0, context, 0));
+        check(context, libnet_build_ipv6(0, 0, length, protocol, kHopLimit,
+                                         in6(bytes_of(packet.destination)),
+                                         in6(bytes_of(packet.source)), nullptr, 0, context, 0));
 }
 
 std::vector<std::uint8_t> answer(const nlb_packet &packet, Bytes frame) {

@@ -124,10 +124,11 @@ ClusterKeys Reload::load_keys_of(const Config &next) const {
     try {
         const ClusterKeys keys = load_keys(next.key_file);
         if (keys.accept(parts_.keys.in_use) && parts_.keys.accept(keys.in_use)) return keys;
-        throw std::runtime_error(next.key_file +
-                                 ": holds another key than this agent uses; one key follows another in the "
-                                 "steps of nlbctl keygen --next, --use, --drop, or, where the others "
-                                 "have taken them all, with a restart of nlbd here");
+        throw std::runtime_error(
+            next.key_file +
+            ": holds another key than this agent uses; one key follows another in the "
+            "steps of nlbctl keygen --next, --use, --drop, or, where the others "
+            "have taken them all, with a restart of nlbd here");
     } catch (const std::exception &error) {
         throw Failed(error.what());
     }
@@ -178,7 +179,8 @@ void Reload::follow() {
 std::optional<Json> Reload::go_on(heartbeat::Digest wanted, Time until) {
     handle();
     if (parts_.node.config() == wanted)
-        return Json{{"in_force", true}, {"waiting_for", Json::array()}, {"staged_another", Json::array()}};
+        return Json{
+            {"in_force", true}, {"waiting_for", Json::array()}, {"staged_another", Json::array()}};
     if (!staged_ || staged_->digest != wanted)
         throw Failed(parts_.config.file + ": another reload has taken it back");
     if (parts_.now() < until) return std::nullopt;

@@ -28,9 +28,7 @@ std::string header(const Json &status, bool colour) {
     if (!status["reason"].is_null())
         line.append("\n").append(label("not serving: ")).append(text_of(status["reason"], ""));
     if (status["reload"]["staged"])
-        line.append("\n")
-            .append(label("configuration: "))
-            .append(waiting_text(status["reload"]));
+        line.append("\n").append(label("configuration: ")).append(waiting_text(status["reload"]));
     return line + "\n";
 }
 

@@ -132,8 +132,7 @@ std::string render_explanation(const Json &told) {
         text += line("not", others);
     text += line("here", name_of(told, told["node"]) +
                              (told["verdict"] == "drop" ? " drops it (" : " takes it (") +
-                             told["reason"].get<std::string>() +
-                             "): " + reason_text(told));
+                             told["reason"].get<std::string>() + "): " + reason_text(told));
     for (std::size_t i = 1; i < told["why"].size(); ++i)
         text += line("", sentence(kCircumstances, told["why"][i]));
     return text;

@@ -13,7 +13,9 @@ class SocketAddress {
   public:
     explicit SocketAddress(const Endpoint &endpoint);
     const sockaddr *get() const { return reinterpret_cast<const sockaddr *>(&storage_); }
-    socklen_t size() const { return family() == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6); }
+    socklen_t size() const {
+        return family() == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+    }
     int family() const { return storage_.ss_family; }
 
   private:

@@ -96,8 +96,8 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
     if (peer.heard_ago)
         heard = std::chrono::duration_cast<std::chrono::milliseconds>(*peer.heard_ago).count();
     if (here) heard = 0;
-    const bool serves = peer.state == heartbeat::NodeState::active ||
-                        peer.state == heartbeat::NodeState::draining;
+    const bool serves =
+        peer.state == heartbeat::NodeState::active || peer.state == heartbeat::NodeState::draining;
     return {{"id", heartbeat::index(peer.id)},
             {"name", name_of(sources.config, peer.id)},
             {"state", heartbeat::to_string(peer.state)},
@@ -254,7 +254,8 @@ Json reloading(const Config &config, const heartbeat::Status &status) {
             list.push_back(name_of(config, id));
         return list;
     };
-    return {{"waiting_for", names(status.unstaged)}, {"staged_another", names(status.staged_another)}};
+    return {{"waiting_for", names(status.unstaged)},
+            {"staged_another", names(status.staged_another)}};
 }
 
 Json status(const StatusSources &sources, heartbeat::Time now) {

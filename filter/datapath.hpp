@@ -56,7 +56,8 @@ struct Settings {
 struct Table {
     BucketSet mine{};
     bool has_owner = false; // some member of the cluster is eligible; else dropped packets are `no_owner`
-    bool refuses = false;   // nobody is, and this node tells clients so: SYNs and datagrams are `refused`
+    bool refuses =
+        false; // nobody is, and this node tells clients so: SYNs and datagrams are `refused`
 };
 using Tables = std::vector<Table>;
 
@@ -135,8 +136,8 @@ class Datapath {
     virtual std::uint32_t take_missed() { return 0; }
 
     // What refused frames began with, those that were not taken yet: at most kMostRefused bytes of
-    // each, and at most so many. The descriptor is readable when there are some. Who has to be told is
-    // told by the caller; what he is too slow for is lost.
+    // each, and at most so many. The descriptor is readable when there are some. Who has to be told
+    // is told by the caller; what he is too slow for is lost.
     virtual int refused_descriptor() const { return -1; }
     virtual std::vector<std::vector<std::uint8_t>> take_refused(std::size_t /*most*/) { return {}; }
 

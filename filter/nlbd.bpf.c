@@ -251,11 +251,12 @@ __noinline int show(struct xdp_md *frame, __u64 word) {
 /* When the ring is full nobody is told: the agent says so often enough. */
 __noinline int refuse(struct xdp_md *frame) {
     __u32 length = (__u32)bpf_xdp_get_buff_len(frame);
+    if (length < 14) return 0; /* no frame is so short, but the verifier does not know */
     if (length > NLB_REFUSED_MOST) length = NLB_REFUSED_MOST;
     struct nlb_refused *began = bpf_ringbuf_reserve(&refused, sizeof *began, 0);
     if (!began) return 0;
     began->length = length;
-    if (length == 0 || bpf_xdp_load_bytes(frame, 0, began->frame, length) != 0)
+    if (bpf_xdp_load_bytes(frame, 0, began->frame, length) != 0)
         bpf_ringbuf_discard(began, 0);
     else
         bpf_ringbuf_submit(began, 0);

@@ -124,7 +124,8 @@ PacketThread::PacketThread(const Interface &interface, const std::vector<IpAddre
       arrivals_(std::in_place, interface_, virtual_ips_), departures_(std::in_place, virtual_ips_),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     std::array<int, 2> ends{};
-    if (!wake_ || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()))
+    if (!wake_ ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()))
         fail("start the packets' thread", errno);
     refused_ = {Descriptor(ends[0]), Descriptor(ends[1])};
     see_whether_open();

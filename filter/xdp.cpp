@@ -134,8 +134,8 @@ class XdpDatapath final : public StateDatapath {
     XdpDatapath(const std::string &interface, XdpMode mode, const std::string &pin_dir,
                 const Settings &settings, std::vector<std::string> *steps_down)
         : StateDatapath(settings.rules.size()), interface_(find_interface(interface)),
-          pins_(pin_dir), programs_(settings, interface_, pins_), state_(programs_.skeleton->bss->state),
-          alarm_(open_ring(programs_.alarm(), ignore)),
+          pins_(pin_dir), programs_(settings, interface_, pins_),
+          state_(programs_.skeleton->bss->state), alarm_(open_ring(programs_.alarm(), ignore)),
           refused_(open_ring(programs_.refused(), &XdpDatapath::keep_frame)),
           link_(interface_, mode, programs_.xdp(), pins_.open("link"), steps_down),
           tc_(interface_, programs_.tc(), Found(pins_.open("state")).made_hook(interface_)) {

@@ -42,9 +42,7 @@ NodeId lowest_candidate(const State &state, Time now) {
 }
 
 // It serves nothing, and for D after its start it supports nobody.
-bool only_listens(const Beat &beat) {
-    return beat.role == Role::joining && beat.applied.term == 0;
-}
+bool only_listens(const Beat &beat) { return beat.role == Role::joining && beat.applied.term == 0; }
 
 // serve: everybody who may be serving, and everybody who could stand as well. Somebody silent who
 // has a place in the view holds up an election for leader_timeout only: the grace keeps his buckets
@@ -160,7 +158,8 @@ bool outvoted(const State &state, Time now) {
     bool found = false;
     state.each_peer([&](NodeId, const Peer &peer) {
         const bool free = peer.beat.role == Role::supporting || peer.beat.role == Role::standing;
-        found |= free && present(peer) && state.in_touch(peer, now) && peer.beat.vote.term > state.term;
+        found |=
+            free && present(peer) && state.in_touch(peer, now) && peer.beat.vote.term > state.term;
     });
     return found;
 }
@@ -193,15 +192,14 @@ bool give_way(State &state, Time now) {
 // Who cannot be elected must not be in the way of who can.
 bool electable(const State &state, Time now) {
     std::size_t reached = 1;
-    state.each_peer([&](NodeId, const Peer &peer) {
-        reached += present(peer) && state.in_touch(peer, now);
-    });
+    state.each_peer(
+        [&](NodeId, const Peer &peer) { reached += present(peer) && state.in_touch(peer, now); });
     return state.settings.partition == Partition::serve ||
            2 * reached > state.settings.nodes.size();
 }
 
-// A new process does not know whom its predecessor has voted for; in `quorum` a vote ends the lease of
-// all leaders before.
+// A new process does not know whom its predecessor has voted for; in `quorum` a vote ends the lease
+// of all leaders before.
 bool may_follow(const State &state, Time now) {
     return state.settings.partition == Partition::serve ||
            now - state.started >= state.settings.dead_after;

@@ -76,10 +76,10 @@ struct WitnessAnswered {
     Time asked{}; // as of then: an answer may have waited while this process did not run
 };
 } // namespace event
-using Event =
-    std::variant<event::Tick, event::Received, event::Unreadable, event::SetWeight, event::SetEligible,
-                 event::SetHealthy, event::Start, event::Stop, event::Leave, event::Drain,
-                 event::Suspend, event::Stage, event::Restage, event::WitnessAnswered>;
+using Event = std::variant<event::Tick, event::Received, event::Unreadable, event::SetWeight,
+                           event::SetEligible, event::SetHealthy, event::Start, event::Stop,
+                           event::Leave, event::Drain, event::Suspend, event::Stage, event::Restage,
+                           event::WitnessAnswered>;
 
 // What has to be done, in this order, before the beat is sent.
 namespace action {

@@ -112,9 +112,8 @@ namespace {
 
 bool in_company(const State &state, Time now) {
     bool heard = false;
-    state.each_peer([&](NodeId, const Peer &peer) {
-        heard |= state.counts(peer, now, state.leader_timeout);
-    });
+    state.each_peer(
+        [&](NodeId, const Peer &peer) { heard |= state.counts(peer, now, state.leader_timeout); });
     return heard;
 }
 

@@ -173,8 +173,8 @@ void serve(State &state);
 bool quiet(const State &state, Time now); // no node that serves was heard within leader_timeout
 // Without a lease, a peer or anybody else who serves, and the witness is silent.
 bool cut_off(const State &state, Time now);
-// Outside the view, it hears who serves, and nobody hears it. When that ends, they may serve on for a
-// lease in which it does not hear them.
+// Outside the view, it hears who serves, and nobody hears it. When that ends, they may serve on for
+// a lease in which it does not hear them.
 bool mute(const State &state, Time now);
 void extend_lease(State &state, Time now);
 void leave_when_released(State &state, Time now);

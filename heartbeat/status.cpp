@@ -164,7 +164,8 @@ std::string why_not_serving(const State &state, Time now) {
         return before + "waiting to be added by " + name(state, state.choice);
     if (state.hears_unreadable(now)) return before + std::string(kUnreadable);
     if (state.listening(now)) return before + "listening for other nodes";
-    if (const auto missing = missing_to_quorum(state, now); !missing.empty()) return before + missing;
+    if (const auto missing = missing_to_quorum(state, now); !missing.empty())
+        return before + missing;
     return before + (state.member() ? "no right to serve yet" : "no leader yet");
 }
 

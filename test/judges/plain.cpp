@@ -252,7 +252,8 @@ nlb_reason Plain::judge_bucket(const Packet &packet, std::size_t table, unsigned
     const bool opens = tcp && (packet.flow.flags & (2 | 4 | 16)) == 2; // SYN, no RST, no ACK
     const auto has_socket = [&] { return tcp && !opens && has_socket_(packet.flow); };
     const filter::Table &who = scenario_.tables[table];
-    if (!mine && !who.has_owner && who.refuses && scenario_.lease && (opens || packet.protocol == kUdp))
+    if (!mine && !who.has_owner && who.refuses && scenario_.lease &&
+        (opens || packet.protocol == kUdp))
         return NLB_REFUSED;
     if (!mine && tcp && bit(scenario_.lingering, bucket)) {
         if (opens) return who.has_owner ? NLB_LINGERING_SYN : NLB_NO_OWNER;

@@ -35,22 +35,23 @@ void run_until_so(World &world, Condition is_so) {
         world.run_until(world.now() + 50us);
 }
 
-// 2 leads and 3 follows, and 1 is heard by 3 alone. 2 stalls for so long that 3 votes for 1. From then on
-// 3 does not hear 1.
+// 2 leads and 3 follows, and 1 is heard by 3 alone. 2 stalls for so long that 3 votes for 1. From
+// then on 3 does not hear 1.
 void vote_and_part(World &world) {
     form(world, 2, 3);
     cut_both(world, 1, 2);
     world.start(1);
     run_for(world, 900ms, 1000ms);
     world.stall(2, world.options().scaled(350ms));
-    run_until_so(world, [&] { return world.node(3).saved->vote.candidate == heartbeat::NodeId{1}; });
+    run_until_so(world,
+                 [&] { return world.node(3).saved->vote.candidate == heartbeat::NodeId{1}; });
     world.trace("voted");
     world.link(1, 3).up = false;
     wake(world, 2);
 }
 
-// 18. A voter goes back to the leader that it had given up. The elected one removes that leader, whom it
-// never heard, and the voter comes to it while that leader's lease runs.
+// 18. A voter goes back to the leader that it had given up. The elected one removes that leader,
+// whom it never heard, and the voter comes to it while that leader's lease runs.
 void voter_goes_back(World &world) {
     vote_and_part(world);
     run_for(world, 600ms, 700ms);
@@ -157,7 +158,8 @@ void stranger_at_leaders_death(World &world) {
     heal(world);
 }
 
-// 25. The lowest id is heard by one voter alone, and can never be elected; the others are a majority.
+// 25. The lowest id is heard by one voter alone, and can never be elected; the others are a
+// majority.
 void friend_of_the_unelectable(World &world) {
     form(world, 3, 5);
     world.start(1);
@@ -174,8 +176,8 @@ void friend_of_the_unelectable(World &world) {
     heal(world);
 }
 
-// 26. Two mute nodes can be heard again just when the one that serves stalls, or its process dies: its
-// lease runs on.
+// 26. Two mute nodes can be heard again just when the one that serves stalls, or its process dies:
+// its lease runs on.
 void mutes_return(World &world) {
     form(world, 1, 3);
     const Duration muted = world.options().scaled(3s);
@@ -218,7 +220,8 @@ void word_of_a_successor(World &world) {
     heal(world);
 }
 
-// 29. A process dies in the middle of a hand-over; its successor does not serve what was not let go.
+// 29. A process dies in the middle of a hand-over; its successor does not serve what was not let
+// go.
 void dies_in_a_hand_over(World &world) {
     form(world, 1, 3);
     for (int i = 0; i < 10; ++i) {
@@ -244,9 +247,13 @@ std::vector<Scenario> election_scenarios() {
         {"joiner_at_leaders_death", {.nodes = 5}, joiner_at_leaders_death},
         {"crash_loop_at_leaders_death", {.nodes = 5}, crash_loop_at_leaders_death},
         {"stranger_at_leaders_death", {.nodes = 4}, stranger_at_leaders_death},
-        {"friend_of_the_unelectable", {.nodes = 5, .partition = kQuorum}, friend_of_the_unelectable},
+        {"friend_of_the_unelectable",
+         {.nodes = 5, .partition = kQuorum},
+         friend_of_the_unelectable},
         {"mutes_return", {.nodes = 3, .witness = true}, mutes_return},
-        {"word_of_the_former_leader", {.nodes = 3, .partition = kQuorum}, word_of_the_former_leader},
+        {"word_of_the_former_leader",
+         {.nodes = 3, .partition = kQuorum},
+         word_of_the_former_leader},
         {"word_of_a_successor", {.nodes = 3, .partition = kQuorum}, word_of_a_successor},
         {"dies_in_a_hand_over", {.nodes = 3}, dies_in_a_hand_over},
     };

@@ -241,7 +241,8 @@ void witness_is_gone(World &world) {
     for (unsigned id : {2u, 3u})
         world.crash(id);
     run_for(world, 2s, 3s);
-    if (world.accepting(world.node(1)).any()) throw Violation("a node serves alone without its witness");
+    if (world.accepting(world.node(1)).any())
+        throw Violation("a node serves alone without its witness");
     for (unsigned id : {2u, 3u})
         world.start(id);
     heal(world);

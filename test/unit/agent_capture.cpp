@@ -71,7 +71,9 @@ BOOST_AUTO_TEST_CASE(of_blocks_that_were_cut_off_the_whole_ones_are_kept) {
     const std::string one = agent::pcapng::packet({.bytes = Bytes(61, 0xaa), .comment = "x"});
     const std::string two = one + agent::pcapng::end({});
     for (std::size_t size = 0; size <= two.size(); ++size) {
-        const std::size_t wanted = size == two.size() ? two.size() : size >= one.size() ? one.size() : 0;
+        const std::size_t wanted = size == two.size()   ? two.size()
+                                   : size >= one.size() ? one.size()
+                                                        : 0;
         BOOST_TEST(agent::pcapng::whole(std::string_view(two).substr(0, size)) == wanted);
     }
     BOOST_TEST(agent::pcapng::whole(std::string(64, '\0')) == 0u);

@@ -47,9 +47,11 @@ BOOST_AUTO_TEST_CASE(status_is_a_table_worth_looking_at) {
 BOOST_AUTO_TEST_CASE(a_staged_configuration_is_told_with_who_is_missing) {
     agent::Json status = example_status();
     BOOST_TEST(agent::render_status(status, false).find("configuration:") == std::string::npos);
-    status["reload"] = {{"staged", true}, {"waiting_for", {"wéb2", "网站3"}}, {"staged_another", {"网站3"}}};
+    status["reload"] = {
+        {"staged", true}, {"waiting_for", {"wéb2", "网站3"}}, {"staged_another", {"网站3"}}};
     const std::string text = agent::render_status(status, false);
-    BOOST_TEST(text.find("\nconfiguration: staged; waits for wéb2, 网站3 (has staged another)\n") != std::string::npos);
+    BOOST_TEST(text.find("\nconfiguration: staged; waits for wéb2, 网站3 (has staged another)\n") !=
+               std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(the_same_status_gives_the_same_text_and_colour_only_adds) {
@@ -86,7 +88,8 @@ BOOST_AUTO_TEST_CASE(every_reason_of_a_packet_is_explained) {
     for (std::uint32_t reason = 0; reason < NLB_REASONS; ++reason)
         BOOST_TEST(!agent::packet_reason(std::string(filter::reason_name(reason))).empty(),
                    filter::reason_name(reason));
-    BOOST_TEST(agent::render_counters(example_status(), false).find("nobody serves the bucket") != std::string::npos);
+    BOOST_TEST(agent::render_counters(example_status(), false).find("nobody serves the bucket") !=
+               std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(width_is_what_a_terminal_shows) {

@@ -68,7 +68,9 @@ agent::Commands example_commands() {
         return Json::object();
     });
     commands.add("reload", [](const auto &) {
-        return Json{{"in_force", false}, {"waiting_for", {"web2", "web3"}}, {"staged_another", Json::array()}};
+        return Json{{"in_force", false},
+                    {"waiting_for", {"web2", "web3"}},
+                    {"staged_another", Json::array()}};
     });
     commands.add("state", [stopped](const auto &) {
         return Json{{"state", *stopped ? "stopped" : "active"}, {"connections", 0}};

@@ -197,10 +197,11 @@ BOOST_AUTO_TEST_CASE(what_is_asked_for_meanwhile_holds_from_the_first_view_of_a_
     stage(wire, 1);
     const auto before = wire.status(1).view.number;
     stage(wire, 3);
-    BOOST_TEST(wire.status(1).view.config == 9u);
-    const Member &member = *wire.status(1).view.find(id(2));
+    const Status status = wire.status(1);
+    BOOST_TEST(status.view.config == 9u);
+    const Member &member = *status.view.find(id(2));
     BOOST_TEST((member.weight == 0 && member.eligible == 0));
-    BOOST_TEST(wire.status(1).view.number.number == before.number + 1); // never otherwise
+    BOOST_TEST(status.view.number.number == before.number + 1); // never otherwise
 }
 
 BOOST_AUTO_TEST_CASE(who_has_staged_another_is_told_apart) {

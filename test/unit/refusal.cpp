@@ -10,9 +10,7 @@ namespace {
 
 constexpr filter::MacAddress kOwn{0x0a, 0, 0, 0, 0, 0x99};
 
-Bytes refusal(const Bytes &frame) {
-    return agent::build_refusal(frame, kOwn).value_or(Bytes{});
-}
+Bytes refusal(const Bytes &frame) { return agent::build_refusal(frame, kOwn).value_or(Bytes{}); }
 
 Bytes part(const Bytes &bytes, std::size_t at, std::size_t size) {
     BOOST_REQUIRE(bytes.size() >= at + size);
@@ -44,8 +42,8 @@ unsigned left_over_behind_ip(const Bytes &frame, unsigned protocol) {
 BOOST_AUTO_TEST_SUITE(refusal_of_a_new_connection)
 
 BOOST_AUTO_TEST_CASE(a_syn_is_reset) {
-    const Bytes answer = refusal(ethernet(
-        ipv4({}, tcp({.source = 40000, .port = 80, .sequence = 0xffffffff, .payload = {1, 2, 3}}))));
+    const Bytes answer = refusal(ethernet(ipv4(
+        {}, tcp({.source = 40000, .port = 80, .sequence = 0xffffffff, .payload = {1, 2, 3}}))));
     BOOST_TEST(answer.size() == 54u);
     BOOST_TEST(part(answer, 0, 12) == kMacs);
     BOOST_TEST(part(answer, 12, 12) ==
@@ -58,7 +56,8 @@ BOOST_AUTO_TEST_CASE(a_syn_is_reset) {
 }
 
 BOOST_AUTO_TEST_CASE(so_is_one_by_ipv6_and_by_a_vlan) {
-    const Bytes packet = ipv6({}, tcp({.source = 1, .port = 2, .flags = kSyn | kFin, .sequence = 7}));
+    const Bytes packet =
+        ipv6({}, tcp({.source = 1, .port = 2, .flags = kSyn | kFin, .sequence = 7}));
     const Bytes answer = refusal(ethernet(packet));
     BOOST_TEST(answer.size() == 74u);
     BOOST_TEST(part(answer, 12, 10) == (Bytes{0x86, 0xdd, 0x60, 0, 0, 0, 0, 20, 6, 64}));
@@ -75,9 +74,9 @@ BOOST_AUTO_TEST_CASE(so_is_one_by_ipv6_and_by_a_vlan) {
 BOOST_AUTO_TEST_CASE(a_datagram_is_unreachable_and_quoted) {
     const Bytes packet = ipv4({}, udp({}));
     const Bytes answer = refusal(ethernet(packet) + zeros(10)); // padding is not quoted
-    BOOST_TEST(part(answer, 12, 12) ==
-               (Bytes{8, 0, 0x45, 0}) + big16(unsigned(28 + packet.size())) +
-                   (Bytes{0, 0, 0x40, 0, 64, 1}));
+    BOOST_TEST(part(answer, 12, 12) == (Bytes{8, 0, 0x45, 0}) +
+                                           big16(unsigned(28 + packet.size())) +
+                                           (Bytes{0, 0, 0x40, 0, 64, 1}));
     BOOST_TEST(part(answer, 34, 2) == (Bytes{3, 3}));
     BOOST_TEST(part(answer, 42, answer.size() - 42) == packet);
     BOOST_TEST(left_over(part(answer, 34, answer.size() - 34)) == 0u);
