@@ -47,7 +47,7 @@ bool is_one_host(const nlb_packet &packet) {
 
 // What the client's acknowledgement number has to be: the SYN counts, and what came with it.
 std::uint32_t next_sequence(const nlb_packet &syn) {
-    const std::uint32_t header = syn.tcp[12] >> 4 << 2;
+    const auto header = static_cast<std::uint32_t>(syn.tcp[12] >> 4 << 2);
     return ntohl(nlb_load32(syn.tcp + 4)) + 1 + (syn.tcp_flags & kFin) + syn.payload - header;
 }
 
