@@ -103,6 +103,11 @@ def check_one_returns(cluster, serve, reject):
     for name, port in (("serve", SERVE), ("reject", REJECT)):
         cluster.wait_until(lambda: buckets(cluster, name) == [0, 65536], f"web2 alone serves {name}")
         check(services.answering(cluster, port) == {"web2"}, f"{name}: who answers")
+    # A rule that is drained everywhere is served by nobody, too.
+    cluster.nlbctl("drain-rule", "reject", "all", node=1)
+    cluster.wait_until(lambda: refused(cluster, REJECT), "what is drained everywhere is refused")
+    cluster.nlbctl("enable", "reject", "all", node=1)
+    cluster.wait_until(lambda: services.answering(cluster, REJECT) == {"web2"}, "web2 serves it again")
     # Drained by an order, it does not serve, although the others' service does not work.
     cluster.nlbctl("drain-rule", "serve", "web2", node=1)
     cluster.wait_until(lambda: buckets(cluster, "serve") == [65536, 0], "an order counts more than health")

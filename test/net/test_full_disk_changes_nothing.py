@@ -30,6 +30,14 @@ def hang(cluster):
         check(done.returncode == 1 and "the state directory does not answer" in done.stderr and what in done.stderr,
               f"a disk that hangs: exit {done.returncode}: {done.stderr}")
         check(cluster.agree([1, 2]) and cluster.status(1)["members"][0]["weight"] == 100, "the disk holds up the agent")
+    # It answers, with an error: that is told in the log, for who ordered has gone, and the next order is obeyed.
+    waiting = os.open(f"{state}/orders.json.new", os.O_RDONLY | os.O_NONBLOCK)
+    cluster.wait_until(lambda: "warning: orders: write orders" in cluster.log(1), "the order that hung has failed")
+    os.close(waiting)
+    cluster.nlbctl("weight", "web1", "30", node=1)
+    check(cluster.status(1)["members"][0]["weight"] == 30, "an order after one that hung is not obeyed")
+    os.mkfifo(f"{state}/orders.json.new")
+    cluster.nlbctl("weight", "web1", "40", node=1, check_exit=False)
     check(cluster.terminate(1) == 0, "the disk keeps the agent from ending")
 
 

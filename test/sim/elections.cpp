@@ -205,22 +205,7 @@ void word_of_the_former_leader(World &world) {
     heal(world);
 }
 
-// 28. Only a successor process can tell the next leader whom its predecessor followed.
-void word_of_a_successor(World &world) {
-    form(world, 2, 3);
-    set_links(world, 1, 3, false);
-    set_links(world, 1, 2, false);
-    world.start(1);
-    run_for(world, 1200ms, 1500ms);
-    world.kill(3);
-    set_links(world, 2, 3, false);
-    set_links(world, 1, 3, true);
-    world.start(3);
-    run_for(world, 1s, 1s);
-    heal(world);
-}
-
-// 29. A process dies in the middle of a hand-over; its successor does not serve what was not let
+// 28. A process dies in the middle of a hand-over; its successor does not serve what was not let
 // go.
 void dies_in_a_hand_over(World &world) {
     form(world, 1, 3);
@@ -254,7 +239,6 @@ std::vector<Scenario> election_scenarios() {
         {"word_of_the_former_leader",
          {.nodes = 3, .partition = kQuorum},
          word_of_the_former_leader},
-        {"word_of_a_successor", {.nodes = 3, .partition = kQuorum}, word_of_a_successor},
         {"dies_in_a_hand_over", {.nodes = 3}, dies_in_a_hand_over},
     };
 }

@@ -161,6 +161,14 @@ BOOST_AUTO_TEST_CASE(a_key_changes_in_three_steps) {
     BOOST_TEST(std::distance(std::filesystem::directory_iterator(path), {}) == 1); // nothing beside it
 }
 
+BOOST_AUTO_TEST_CASE(a_link_to_a_key_stays_one) {
+    const std::string changing = holding(kDigits), link = changing + ".link";
+    std::filesystem::create_symlink(changing, link);
+    agent::add_next_key(link);
+    BOOST_TEST(std::filesystem::is_symlink(link));
+    BOOST_TEST(agent::load_keys(changing).other.has_value());
+}
+
 BOOST_AUTO_TEST_CASE(a_step_that_is_not_the_next_one_is_refused) {
     const std::string changing = holding(kDigits);
     const std::string one = "change key " + changing +

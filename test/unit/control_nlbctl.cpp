@@ -290,6 +290,11 @@ BOOST_AUTO_TEST_CASE(a_run_dir_too_long_for_a_socket_fails_with_one_and_its_name
 BOOST_AUTO_TEST_CASE(wrong_usage_ends_with_two) {
     for (const std::vector<std::string> &args : {std::vector<std::string>{},
                                                  {"reboot"},
+                                                 {"stop", ""},
+                                                 {"weight", "", "5"},
+                                                 {"keygen", ""},
+                                                 {"--run-dir", "", "status"},
+                                                 {"capture", "--count", "0"},
                                                  {"status", "extra"},
                                                  {"--nonsense", "status"},
                                                  {"check"},
@@ -322,6 +327,33 @@ BOOST_AUTO_TEST_CASE(wrong_usage_ends_with_two) {
     }
     BOOST_TEST(nlbd({"--nonsense"}).code == 2);
     BOOST_TEST(nlbd({"file.toml"}).code == 2); // only --check takes one
+}
+
+BOOST_AUTO_TEST_CASE(a_word_that_is_no_command_is_named) {
+    BOOST_TEST(nlbctl({"reboot"}).err == "nlbctl: reboot: no such command; see nlbctl --help\n");
+    BOOST_TEST(nlbctl({"capture", "--count", "0"}).err.size() < 200u);
+    BOOST_TEST(nlbctl({"stop", ""}).err.find("a variable not set") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(output_that_is_not_taken_is_a_failure) {
+    for (const char *command : {"keygen", "status"}) {
+        const Agent nlb;
+        std::ofstream full("/dev/full");
+        std::ostringstream err;
+        BOOST_TEST(agent::run_nlbctl({"--run-dir", nlb.dir.path, command}, full, err) == 1, command);
+        BOOST_TEST(err.str() == "nlbctl: write the output: it takes no more\n");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_request_that_is_too_long_is_refused_here) {
+    const Result result = Agent()({"disable", std::string(9000, 'x')});
+    BOOST_TEST(result.code == 1);
+    BOOST_TEST(result.err.find("at most 4096 bytes") != std::string::npos, result.err);
+}
+
+BOOST_AUTO_TEST_CASE(control_characters_do_not_reach_the_terminal) {
+    const Result result = nlbctl({"\033[31mstop\177"});
+    BOOST_TEST(result.err == "nlbctl:  [31mstop : no such command; see nlbctl --help\n");
 }
 
 BOOST_AUTO_TEST_CASE(help_and_version_are_the_same_twice) {
