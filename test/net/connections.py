@@ -104,11 +104,16 @@ class Talking(threading.Thread):
 
     def run(self):
         try:
-            while not self._stopping.wait(self._pause):
+            while not self._stopping.wait(self._pause) or self.rounds < 2:
                 self._held.talk()
                 self.rounds += 1
         except Exception as error:  # shown at the end: a thread's exception is nobody's otherwise
             self._error = error
+
+    def goes_on(self, cluster, rounds=2):
+        """Waits until every connection has talked so many times from now on."""
+        wanted = self.rounds + rounds
+        cluster.wait_until(lambda: self.rounds >= wanted, "all connections have talked since")
 
     def __enter__(self):
         self.start()

@@ -19,6 +19,8 @@ from harness import check
 
 
 class Datagrams(threading.Thread):
+    ENOUGH = 200  # it goes on until so many are sent
+
     def __init__(self, client, asked, per_second=300):
         super().__init__(daemon=True)
         self._flows, self._gap = asked, 1.0 / per_second
@@ -50,7 +52,7 @@ class Datagrams(threading.Thread):
             for descriptor, _ in poll.poll(max(0.0, min(0.05, next_one - time.monotonic()))):
                 name, number = by_descriptor[descriptor].recv(2048).decode().split()
                 self._answers.setdefault(int(number), []).append(name)
-            if end is None and self._stopping.is_set():
+            if end is None and self._stopping.is_set() and len(self._sent) > self.ENOUGH:
                 end = next_one = time.monotonic() + 20
 
     def __enter__(self):
@@ -64,7 +66,6 @@ class Datagrams(threading.Thread):
             raise self._error
 
     def check_all_answered(self, owners):
-        check(len(self._sent) > 200, "too few datagrams to say anything")
         wrong = {}
         for number, sent in enumerate(self._sent):
             flow = self._flows[number % len(self._flows)]

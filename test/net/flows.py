@@ -15,6 +15,7 @@ import threading
 import time
 
 import netns
+from harness import check
 
 Flow = collections.namedtuple("Flow", "source sport destination dport")
 
@@ -114,8 +115,11 @@ def _ask_udp_batch(client, flows, deadline, tries):
     return result
 
 
+REFUSED = "refused"  # what no server calls itself
+
+
 def ask_tcp(client, flows, timeout=5.0, window=256):
-    """flow -> the name that the server said, or None (refused, reset, or silence for `timeout` seconds)."""
+    """flow -> the name that the server said, REFUSED, or None (reset later, or silence for `timeout` seconds)."""
     answers = {flow: None for flow in flows}
     waiting = {}
     queue = collections.deque(flows)
@@ -129,7 +133,7 @@ def ask_tcp(client, flows, timeout=5.0, window=256):
                 poll.register(made.fileno(), select.EPOLLIN)
             for descriptor, _ in poll.poll(0.1):
                 flow, made, _ = waiting.pop(descriptor)
-                answers[flow] = _first_word(made)
+                answers[flow] = _first_word(made, REFUSED)
                 _close(poll, made)
             now = time.monotonic()
             for descriptor in [key for key, (_, _, end) in waiting.items() if end < now]:
@@ -143,9 +147,11 @@ def _close(poll, connection):
     connection.close()
 
 
-def _first_word(connection):
+def _first_word(connection, refused=None):
     try:
         return connection.recv(256).decode().strip() or None
+    except ConnectionRefusedError:
+        return refused
     except OSError:
         return None
 
@@ -154,10 +160,13 @@ Attempt = collections.namedtuple("Attempt", "started flow answer took")
 
 
 class Load(threading.Thread):
-    """Requests at a steady rate until stop(): one new TCP connection each, from many addresses in turn.
+    """Requests at a steady rate until stop(), and at least ENOUGH: one new TCP connection each, from many addresses.
 
-    A request that has no answer within `patience` seconds counts as failed. attempts holds them in order of start.
+    A request that is refused or has no answer within `patience` seconds has failed: its answer is None. attempts holds
+    them in order of start.
     """
+
+    ENOUGH = 300
 
     def __init__(self, client, flows, per_second=200, patience=3.0):
         super().__init__(daemon=True)
@@ -178,9 +187,9 @@ class Load(threading.Thread):
         poll = select.epoll()
         waiting = {}
         next_start, number = time.monotonic(), 0
-        while waiting or not self._stopping.is_set():
+        while (more := number < self.ENOUGH or not self._stopping.is_set()) or waiting:
             now = time.monotonic()
-            if now >= next_start and not self._stopping.is_set():
+            if now >= next_start and more:
                 flow = self._flows[number % len(self._flows)]
                 # Another port each time around, so that no connection meets the remains of an earlier one.
                 port = 1024 + (flow.sport + 7919 * (number // len(self._flows))) % 64000
@@ -203,7 +212,8 @@ class Load(threading.Thread):
     def stop(self):
         """Ends the load, waits for what is open, returns the attempts."""
         self._stopping.set()
-        self.join(60)
+        self.join(120)
+        check(not self.is_alive(), "the load does not end")
         if self._error is not None:
             raise self._error
         self.attempts.sort()

@@ -68,5 +68,5 @@ def wait_healthy(cluster, node, healthy, name="shop", seconds=30):
 
 
 def answering(cluster, port=PORT, count=90, timeout=5.0, seed=1):
-    """The names that answered new connections; None: some were not answered, or refused."""
+    """The names that answered new connections; flows.REFUSED, or None: some were not answered."""
     return set(flows.ask_tcp(cluster.client, flows.many(count, VIP4, port, seed=seed), timeout=timeout).values())

@@ -27,8 +27,7 @@ def test():
                     for interface in before[address]:
                         netns.ip(cluster.namespace(2), f"address delete {address}/{width} dev {interface}")
                     cluster.wait_until(lambda: places(cluster, address) == before[address], f"{address} is back")
-                rounds = watch.talking.rounds
-                cluster.wait_until(lambda: watch.talking.rounds >= rounds + 2, "all connections have talked since")
+                watch.talking.goes_on(cluster)
         watch.check_one_owner(changes=0)
         watch.check_served()
         check(cluster.status(1)["view"] == view, "the view has changed")

@@ -18,10 +18,8 @@ SERVE, REJECT = 7040, 7041
 
 
 def refused(cluster, port):
-    """Whether every attempt is answered with a refusal, and at once."""
-    begun = time.monotonic()
-    names = services.answering(cluster, port, 60)
-    return names == {None} and time.monotonic() - begun < 3
+    """Whether every attempt is answered with a refusal."""
+    return services.answering(cluster, port, 60) == {flows.REFUSED}
 
 
 def buckets(cluster, name):

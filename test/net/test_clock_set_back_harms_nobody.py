@@ -33,8 +33,7 @@ def test():
         with Watched(cluster) as watch:
             for offset in ("-1h", "+1d", "+0"):
                 set_clocks(cluster, offset)
-                rounds = watch.talking.rounds
-                cluster.wait_until(lambda: watch.talking.rounds >= rounds + 5, "all connections have talked since")
+                watch.talking.goes_on(cluster, 5)
         watch.check_one_owner(changes=0)
         watch.check_served()
 

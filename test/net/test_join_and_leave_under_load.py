@@ -27,8 +27,7 @@ def test():
             def change(verb, node, active):
                 cluster.start(node) if verb == "join" else cluster.nlbctl(verb, node=node)
                 cluster.wait_active(active)
-                rounds = talking.rounds
-                cluster.wait_until(lambda: talking.rounds >= rounds + 2, "all connections have talked since")
+                talking.goes_on(cluster)
 
             change("join", 3, [1, 2, 3])
             change("join", 4, [1, 2, 3, 4])

@@ -26,8 +26,7 @@ def reload_everywhere(cluster):
 def step(cluster, option, talking):
     cluster.nlbctl("keygen", option, cluster.key_file)
     reload_everywhere(cluster)
-    rounds = talking.rounds
-    cluster.wait_until(lambda: talking.rounds >= rounds + 2, "all connections have talked since")
+    talking.goes_on(cluster)
 
 
 def refused(cluster, why):

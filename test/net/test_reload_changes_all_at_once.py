@@ -83,8 +83,7 @@ def test():
                 cluster.write_config(cluster.config_file, rules=text)
                 told = reload(cluster, 2, "all")
                 check(told.count("in force") == 3, f"reload all says: {told}")
-                rounds = talking.rounds
-                cluster.wait_until(lambda: talking.rounds >= rounds + 2, "all connections have talked since")
+                talking.goes_on(cluster)
             attempts = load.stop()
         failed = [attempt for attempt in attempts if attempt.answer is None]
         check(not failed, f"{len(failed)} of {len(attempts)} requests failed: {failed[:3]}")

@@ -69,6 +69,7 @@ class Wrk:
             netns.command(cluster.client, words + [f"http://{VIP4}:{PORT}/"]), text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=netns.die_with_parent)
         cluster.servers[script] = self._process  # removed with it
+        self._connections = connections
         self.text = ""
 
     def stop(self):
@@ -76,8 +77,8 @@ class Wrk:
         self.text = self._process.communicate(timeout=60)[0]
         return self
 
-    def check(self, at_least=200):
+    def check(self):
         done = re.search(r"(\d+) requests in", self.text)
-        check(done and int(done[1]) >= at_least, f"wrk has not asked enough:\n{self.text}")
+        check(done and int(done[1]) >= self._connections, f"wrk has not asked enough:\n{self.text}")
         check("Socket errors" not in self.text and "Non-2xx" not in self.text, f"requests failed:\n{self.text}")
         print(re.sub(r"\s+", " ", done[0]), "none failed")
