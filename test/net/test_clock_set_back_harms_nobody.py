@@ -8,7 +8,7 @@ The agents keep time by the boot clock alone. The machine's own clock is not tou
 
 import glob
 
-from harness import Cluster, check, main, skip
+from harness import Cluster, main, skip
 from watched import Watched
 
 

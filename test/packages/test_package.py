@@ -11,7 +11,6 @@ NLBD_PACKAGE names a package that is built already.
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
