@@ -94,12 +94,14 @@ void become(State &state, Role role, NodeId choice) {
 }
 
 void follow(State &state, NodeId leader) {
-    const Term term = state.peers[index(leader)].beat.term;
+    Peer &peer = state.peers[index(leader)];
+    const Term term = peer.beat.term;
     if (state.role != Role::following || state.choice != leader || state.term != term)
         state.note(Note::Kind::leader, "leader: following " + name(state, leader) +
                                            " (term=" + std::to_string(term) + ")");
     become(state, Role::following, leader);
     state.term = term;
+    peer.led = peer.heard;
 }
 
 void vote(State &state) {
@@ -230,7 +232,7 @@ Leadership highest_leader(const State &state, Time now) {
 }
 
 std::optional<Time> other_leader_heard(const State &state) {
-    std::optional<Time> latest;
+    std::optional<Time> latest = state.led_before;
     for (NodeId id : state.settings.nodes) {
         const auto &led = state.peers[index(id)].led;
         if (id != state.choice && led && (!latest || *led > *latest)) latest = led;

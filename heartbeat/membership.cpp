@@ -48,7 +48,7 @@ Time next_deadline(const State &state, Time now) {
 }
 
 void decide(State &state, Time now) {
-    while (!state.sent.empty() && now - state.sent.front().second >= state.settings.dead_after)
+    while (!state.sent.empty() && now - state.sent.front().second >= oldest_quote(state))
         state.sent.pop_front();
     if (cut_off(state, now)) {
         const Duration said = now - std::max(state.deaf_at, state.started);
@@ -135,13 +135,21 @@ std::uint16_t ago_ms(Time now, Time then) {
 }
 
 std::vector<Quote> quotes(const State &state, Time now) {
+    const Duration age = 2 * state.settings.dead_after;
     std::vector<Quote> quotes;
     state.each_peer([&](NodeId id, const Peer &peer) {
-        if (!state.fresh(peer, now, 2 * state.settings.dead_after)) return;
+        const auto &claimed = peer.claimed;
+        const bool answers = peer.touched && now - *peer.touched < state.settings.dead_after;
+        if (claimed && !answers && now - claimed->when < age && claimed->when > peer.heard)
+            return quotes.push_back({id, claimed->life, claimed->sequence, kLongAgo});
+        if (!state.fresh(peer, now, age)) return;
         const bool vouch = peer.active && !deaf(state, peer, now);
         quotes.push_back(
             {id, peer.life, peer.beat.sequence, vouch ? ago_ms(now, *peer.active) : kLongAgo});
     });
+    if (const auto &twin = state.twin; twin && now - twin->heard < age)
+        quotes.push_back({state.settings.self, twin->life, twin->sequence, kLongAgo});
+    std::ranges::sort(quotes, {}, &Quote::peer);
     return quotes;
 }
 
@@ -167,7 +175,7 @@ Membership::Membership(Settings settings, Time now, const Saved &saved)
     state.sequence = saved.sequence;
     state.highest_term = saved.highest_term;
     state.vote = saved.vote;
-    state.peers[index(state.settings.self)].led = saved.other_leader;
+    state.led_before = saved.other_leader;
     state.view = saved.view;
     state.installed = saved.installed;
     state.serving = saved.serving;

@@ -28,26 +28,55 @@ std::optional<Time> quoted_time(const State &state, const Beat &beat, Time now) 
     return std::nullopt;
 }
 
+// It quotes what was heard of this node long ago: a replay, or from somebody who takes one for this node.
+bool stale(const State &state, const Beat &beat, Time now) {
+    const auto quote = std::ranges::find(beat.quotes, state.settings.self, &Quote::peer);
+    if (quote == beat.quotes.end()) return false;
+    if (now - std::max(state.born, state.up_since) < oldest_quote(state)) return false;
+    return quote->life != state.life || state.sent.empty() ||
+           quote->sequence < state.sent.front().first;
+}
+
+bool alive(const State &state, const std::optional<Twin> &twin, Time now) {
+    return twin && twin->counted && now - *twin->counted < state.settings.dead_after;
+}
+
 // A beat under this node's own id: its own, come back, or of another process that was given the
-// same id.
+// same id; or a replay of a process before this one.
 Refusal record_twin(State &state, Time now, const Beat &beat) {
     if (beat.life == state.life || contains(state.ended, beat.life)) return Refusal::own_echo;
     if (state.twin && state.twin->life == beat.life && beat.sequence <= state.twin->sequence)
         return Refusal::replayed;
-    if (!state.twin || now - state.twin->heard >= state.settings.dead_after)
+    Twin twin{beat.life, beat.sequence, now, {}, beat.applied.term > 0};
+    if (quoted_time(state, beat, now))
+        twin.counted = now;
+    else if (alive(state, state.twin, now) && state.twin->life != beat.life)
+        return Refusal::id_taken; // it does not take the place of one that is alive
+    else if (state.twin && state.twin->life == beat.life)
+        twin.counted = state.twin->counted;
+    if (alive(state, twin, now) && !alive(state, state.twin, now))
         state.note(Note::Kind::refused,
                    name(state, state.settings.self) + ": another process uses this id (id=" +
                        std::to_string(index(state.settings.self)) + ")");
-    state.twin = Twin{beat.life, beat.sequence, now, beat.applied.term > 0};
+    state.twin = twin;
     return Refusal::id_taken;
 }
 
-// Another life than the believed one: the node was restarted or fenced, or two processes share the
-// id.
-bool succeeds(const State &state, const Peer &peer, const Beat &beat, Time now) {
-    if (beat.previous == peer.life) return true; // its own word that the life has ended
-    if (!state.fresh(peer, now, state.settings.dead_after)) return true;
-    return !state.counts(peer, now, state.settings.dead_after) && quoted_time(state, beat, now);
+// Another life than the believed one: the node was restarted or fenced, two processes share the id,
+// or it is a late or replayed beat of an earlier life. What was not believed is quoted in its turn
+// (Membership::beat), so that who is alive can prove it.
+std::optional<Refusal> doubt(const State &state, Peer &peer, const Beat &beat, Time now) {
+    const bool known = contains(peer.superseded, beat.life);
+    const bool ended = beat.previous == peer.life || // its own word
+                       !state.fresh(peer, now, state.settings.dead_after);
+    const bool proven =
+        !state.counts(peer, now, state.settings.dead_after) && quoted_time(state, beat, now);
+    if (!proven && (known || !ended)) {
+        peer.claimed = {beat.life, beat.sequence, now};
+        return known ? Refusal::superseded : Refusal::id_taken;
+    }
+    std::erase(peer.superseded, beat.life);
+    return std::nullopt;
 }
 
 void adopt_life(Peer &peer, const Beat &beat, Time now) {
@@ -55,6 +84,7 @@ void adopt_life(Peer &peer, const Beat &beat, Time now) {
     if (peer.superseded.size() > kRememberedLives) peer.superseded.pop_front();
     Peer fresh{.life = beat.life,
                .superseded = std::move(peer.superseded),
+               .claimed = {},
                .beat = {},
                .heard = now,
                .first_heard = now,
@@ -86,16 +116,13 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
         return Refusal::unknown_node;
     if (beat.sender == state.settings.self) return record_twin(state, now, beat);
     Peer &peer = state.peers[index(beat.sender)];
-    // A late or replayed beat of a life that this node never knew may have ended the present one.
-    const bool proven =
-        !state.counts(peer, now, state.settings.dead_after) && quoted_time(state, beat, now);
-    if (contains(peer.superseded, beat.life)) {
-        if (!proven) return Refusal::superseded;
-        std::erase(peer.superseded, beat.life);
-    }
     if (beat.life == peer.life && beat.sequence <= peer.beat.sequence) return Refusal::replayed;
-    if (peer.life != 0 && beat.life != peer.life && !succeeds(state, peer, beat, now))
-        return Refusal::id_taken;
+    if (stale(state, beat, now)) {
+        peer.claimed = {beat.life, beat.sequence, now};
+        return Refusal::replayed;
+    }
+    if (beat.life != peer.life && peer.life != 0)
+        if (const auto refusal = doubt(state, peer, beat, now)) return refusal;
     const bool same_state = state.fresh(peer, now, state.settings.dead_after) &&
                             peer.beat.state == beat.state;
     if (beat.life != peer.life) adopt_life(peer, beat, now);
@@ -171,7 +198,7 @@ bool outnumbered(const State &state, Time now, NodeId &by) {
 
 std::string why_refused(const State &state, Time now) {
     const auto &twin = state.twin;
-    if (twin && now - twin->heard < state.settings.dead_after && !state.member() &&
+    if (alive(state, twin, now) && !state.member() &&
         (twin->active || twin->life < state.life))
         return "id " + std::to_string(index(state.settings.self)) +
                " is in use by another node";

@@ -159,8 +159,10 @@ bool cut_off(const State &state, Time now) {
            quiet(state, now) && now - state.witness_at >= state.lease;
 }
 
+// A new life has to be answered first.
 bool mute(const State &state, Time now) {
-    return !state.member() && !in_company(state, now) && !quiet(state, now);
+    return !state.member() && now - state.born >= state.leader_timeout && !in_company(state, now) &&
+           !quiet(state, now);
 }
 
 void extend_lease(State &state, Time now) {

@@ -17,10 +17,18 @@
 
 namespace heartbeat {
 
+// A beat that was not believed.
+struct Claim {
+    Life life = 0;
+    Sequence sequence = 0;
+    Time when{};
+};
+
 // One configured node as this one hears it.
 struct Peer {
-    Life life = 0;               // the one that is believed; 0: never heard
-    std::deque<Life> superseded; // earlier ones, newest last
+    Life life = 0;                // the one that is believed; 0: never heard
+    std::deque<Life> superseded;  // earlier ones, newest last
+    std::optional<Claim> claimed; // the last one
     Beat beat;                   // its last
     Time heard{};                // when that came
     Time first_heard{};          // of this life
@@ -35,11 +43,13 @@ struct Peer {
     std::string mismatch;    // why its configuration keeps it out, as last noted
 };
 
-// A process that uses this node's id, seen by its beats.
+// Another process that uses this node's id, seen by its beats. One that counts is alive: both quote
+// each other, as any two nodes do.
 struct Twin {
     Life life = 0;
     Sequence sequence = 0;
     Time heard{};
+    std::optional<Time> counted;
     bool active = false;
 };
 
@@ -69,7 +79,7 @@ struct Membership::State {
     Time witness_at = -std::chrono::hours(1); // when the last question that it answered was asked
     Time deaf_at = -std::chrono::hours(1);    // when it was last cut off or mute
     Time unreadable_at = -std::chrono::hours(1); // when one outside a view last heard what it cannot read
-    std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than dead_after
+    std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than any that is quoted
     Time next_beat{}, next_tick{};
     std::optional<Twin> twin;
     std::string refused_why;
@@ -79,6 +89,7 @@ struct Membership::State {
     Term highest_term = 0; // seen anywhere
 
     // Leadership.
+    std::optional<Time> led_before; // when this process's predecessor last heard a leader of its choice
     Role role = Role::joining;
     NodeId choice = kNoNode; // followed or supported; myself when standing or leading
     Term term = 0;           // of the leader followed, or my own
@@ -131,6 +142,9 @@ struct Membership::State {
 };
 
 using State = Membership::State;
+
+// Nobody quotes a beat for longer after it was sent, not even one that travelled slowly.
+inline Duration oldest_quote(const State &state) { return 3 * state.settings.dead_after; }
 
 inline bool has_staged(const Beat &beat, Digest config) {
     return beat.staged != 0 && beat.staged == config;

@@ -221,6 +221,85 @@ void dies_in_a_hand_over(World &world) {
     heal(world);
 }
 
+// 29. An agent goes on with its predecessor's life, follows the leader for a moment, is fenced, and is
+// elected by one that knows of no view: the leader, which was only away, may still serve.
+void successor_is_elected(World &world) {
+    form(world, 2, 3);
+    world.start(1);
+    run_for(world, 1s, 1100ms);
+    world.crash(3);
+    run_for(world, 700ms, 800ms);
+    world.start(3);
+    run_for(world, 100ms, 200ms);
+    world.kill(1);
+    run_for(world, 1ms, 50ms);
+    world.start(1);
+    run_for(world, 0ms, 50ms);
+    world.stall(2, world.options().scaled(500ms));
+    run_for(world, 1s, 1s);
+    heal(world);
+}
+
+// 30. Beats that somebody has recorded while two nodes did not hear each other take the place of each at
+// the other, when they do not again; so none would answer to what the other is now.
+void old_beats_in_a_partition(World &world) {
+    for (int i = 0; i < 4; ++i) {
+        for (unsigned id : {1u, 2u}) {
+            world.crash(id);
+            world.start(id);
+        }
+        run_for(world, 1s, 2s);
+        cut_both(world, 1, 2);
+        run_for(world, 2s, 3s);
+        heal(world);
+    }
+}
+
+// 31. Old beats of one that has left do not keep the last one from serving alone.
+void old_beats_of_one_that_left(World &world) {
+    form(world, 1, 2);
+    for (unsigned id : {1u, 2u}) {
+        run_for(world, 1s, 2s);
+        world.crash(id);
+        world.start(id);
+    }
+    run_for(world, 2s, 3s);
+    const Lives lives(world);
+    world.order(1, heartbeat::event::Leave{});
+    run_for(world, 3s, 4s);
+    lives.check_same(2);
+    if (!world.accepting(world.node(2)).all()) throw Violation("P2: the last node does not serve it all");
+    heal(world);
+}
+
+// 32. Nor do their own old beats keep nodes outside.
+void own_old_beats(World &world) {
+    form(world, 1, 2);
+    for (int i = 0; i < 5; ++i) {
+        run_for(world, 1s, 2s);
+        for (unsigned id : {1u, 2u})
+            world.crash(id);
+        form(world, 1, 2);
+    }
+    heal(world);
+}
+
+// 33. Nor are they taken for others that serve and do not hear a leader's new life.
+void leader_stops_among_old_beats(World &world) {
+    form(world, 1, 2);
+    for (int i = 0; i < 10; ++i) {
+        const unsigned leader = leader_of(world);
+        const Lives lives(world);
+        stop(world, leader);
+        run_for(world, 1s, 1500ms);
+        lives.check_same(3 - leader);
+        world.node(leader).wants_to_serve = true;
+        world.order(leader, heartbeat::event::Start{});
+        run_for(world, 1s, 1500ms);
+    }
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> election_scenarios() {
@@ -240,6 +319,17 @@ std::vector<Scenario> election_scenarios() {
          {.nodes = 3, .partition = kQuorum},
          word_of_the_former_leader},
         {"dies_in_a_hand_over", {.nodes = 3}, dies_in_a_hand_over},
+        {"successor_is_elected", {.nodes = 3, .partition = kQuorum}, successor_is_elected},
+        {"old_beats_in_a_partition", {.nodes = 2, .replays = true}, old_beats_in_a_partition},
+        {"old_beats_of_one_that_left",
+         {.nodes = 2, .witness = true, .replays = true},
+         old_beats_of_one_that_left},
+        {"own_old_beats",
+         {.nodes = 2, .partition = kQuorum, .replays = true},
+         own_old_beats},
+        {"leader_stops_among_old_beats",
+         {.nodes = 2, .partition = kQuorum, .replays = true},
+         leader_stops_among_old_beats},
     };
 }
 

@@ -29,7 +29,7 @@ struct Plan {
     std::uint64_t first = 1, count = 5000;
     unsigned interval_ms = 50, dead_after_ms = 500;
     unsigned threads = std::max(1u, std::thread::hardware_concurrency());
-    bool keep_going = false;
+    bool keep_going = false, replays = false;
 };
 
 std::string report(const World &world, const std::string &what) {
@@ -51,6 +51,7 @@ void run_seed(const Plan &plan, std::uint64_t seed, bool trace) {
     Options options = draw_options(seed, Duration(plan.interval_ms * 1ms),
                                    Duration(plan.dead_after_ms * 1ms));
     options.trace = trace;
+    options.replays = plan.replays;
     World world(seed, options);
     try {
         Clients clients(world, kClients);
@@ -150,6 +151,7 @@ int main(int argc, char **argv) {
     app.add_option("--interval-ms", plan.interval_ms, "of the beats");
     app.add_option("--dead-after-ms", plan.dead_after_ms, "everything else is to scale");
     app.add_option("--threads", plan.threads, "seeds run at the same time");
+    app.add_flag("--replays", plan.replays, "old beats are repeated all the time");
     app.add_flag("--all", plan.keep_going, "count all failing seeds");
     CLI11_PARSE(app, argc, argv);
 

@@ -18,6 +18,7 @@ std::string text_of(Time time) {
     return text;
 }
 
+constexpr std::size_t kMostRecorded = 1000;
 constexpr std::uint64_t kMostEventsASecond = 1000000; // 32 nodes have some 30,000
 
 std::string name(unsigned id) { return "node " + std::to_string(id); }
@@ -25,7 +26,7 @@ std::string name(unsigned id) { return "node " + std::to_string(id); }
 } // namespace
 
 World::World(std::uint64_t seed, const Options &options)
-    : options_(options), random_(seed), nodes_(options.nodes + 1),
+    : options_(options), random_(seed), attacker_(seed), nodes_(options.nodes + 1),
       links_(options.nodes + 1, std::vector<Link>(options.nodes + 1)),
       plain_({heartbeat::RuleOwnership{}}, kSimBuckets),
       weighted_({{.weights = {{NodeId{1}, 20}, {NodeId{2}, 70}}, .priority = {}}}, kSimBuckets) {
@@ -36,6 +37,7 @@ World::World(std::uint64_t seed, const Options &options)
         nodes_[id].offset = between(0s, 100s);
     }
     each_link([this](unsigned, unsigned, Link &link) { link = good_link(); });
+    if (options.replays) replay();
 }
 
 // Time, chance, and what is known of them.
@@ -191,7 +193,6 @@ void World::order(unsigned id, heartbeat::Event event) {
 
 void World::reload(unsigned id, heartbeat::Digest file) {
     nodes_[id].file = file;
-    nodes_[id].staged = file;
     order(id, heartbeat::event::Stage{settings(nodes_[id], file)});
 }
 
@@ -259,6 +260,7 @@ const World::Owners &World::owners(const heartbeat::View &view) {
 }
 
 void World::step(Node &node, const heartbeat::Event &event) {
+    if (auto *stage = std::get_if<heartbeat::event::Stage>(&event)) node.staged = stage->settings.config;
     carry_out(node, node.membership->step(node.local(now_), random_(), event));
 }
 
@@ -269,6 +271,7 @@ void World::carry_out(Node &node, const heartbeat::Outcome &outcome) {
     for (const auto &note : outcome.notes) {
         trace(name(id) + ": " + note.text);
         node.written_off |= note.kind == heartbeat::Note::Kind::fenced;
+        if (watching_) check_life(node, note);
     }
     if (auto guarded = node.membership->guarded(); guarded != node.guarded) {
         node.guarded = guarded;
@@ -323,6 +326,10 @@ void World::send(Node &node) {
     const unsigned from = index(node.id);
     if (now_ - node.last_beat > options_.lease()) trouble(from, 2 * options_.dead_after);
     node.last_beat = now_;
+    if (options_.replays && recorded_.size() < kMostRecorded)
+        recorded_.push_back(beat);
+    else if (options_.replays && attacker_() % 16 == 0)
+        recorded_[attacker_() % kMostRecorded] = beat;
     if (beat->state == heartbeat::NodeState::dead) { // farewell: it takes its addresses along
         node.agent_up = false;
         node.filter = {};
@@ -336,6 +343,17 @@ void World::send(Node &node) {
         for (int copy = 0; copy < copies; ++copy)
             after(between(link.delay_min, link.delay_max), [this, to, beat] { deliver(to, beat); });
     }
+}
+
+// One of the beats of any time and node, to any node, its sender too; some 25 a second and node.
+void World::replay() {
+    auto among = [this](std::uint64_t count) { return attacker_() % count; };
+    if (!recorded_.empty()) {
+        const unsigned to = 1 + static_cast<unsigned>(among(options_.nodes));
+        if (nodes_[to].hears) deliver(to, recorded_[among(recorded_.size())]);
+    }
+    const Duration mean = options_.scaled(40ms) / options_.nodes;
+    after(Duration(static_cast<std::int64_t>(among(2 * static_cast<std::uint64_t>(mean.count())))), [this] { replay(); });
 }
 
 void World::deliver(unsigned to, const std::shared_ptr<const heartbeat::Beat> &beat) {

@@ -42,6 +42,7 @@ struct Options {
     bool witness = false; // serve: a configured one is asked; else the link stands in for it
     Duration interval = 50ms, dead_after = 500ms;
     double max_drift_ppm = 500;
+    bool replays = false; // somebody on the wire repeats old beats all the time
     bool trace = false;
 
     // Every duration in here is meant for dead_after = 500 ms; another profile has it to scale.
@@ -176,12 +177,15 @@ class World {
     void send(Node &node);
     void deliver(unsigned to, const std::shared_ptr<const heartbeat::Beat> &beat);
     void schedule_tick(Node &node);
+    void replay();
     const Owners &owners(const heartbeat::View &view);
     void check_view(const Node &node, const heartbeat::View &view);
+    static void check_life(const Node &node, const heartbeat::Note &note);
     void check_movement(const heartbeat::View &before, const heartbeat::View &after);
 
     Options options_;
-    std::mt19937_64 random_;
+    std::mt19937_64 random_, attacker_; // so that replays alone make the difference
+    std::vector<std::shared_ptr<const heartbeat::Beat>> recorded_; // by the attacker
     Time now_{};
     Time excused_until_{};
     std::uint64_t order_ = 0, events_ = 0; // events: of this second

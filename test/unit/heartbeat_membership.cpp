@@ -407,6 +407,53 @@ BOOST_AUTO_TEST_CASE(replays_and_strangers_are_refused_with_a_reason) {
     BOOST_TEST((refusal(old_life) == Refusal::superseded));
 }
 
+// Recorded in the life before, when all heard each other.
+BOOST_AUTO_TEST_CASE(what_quotes_a_beat_of_long_ago_is_a_replay) {
+    Wire wire = three();
+    const Beat recorded = wire.last[2];
+    wire.give(2, event::Leave{});
+    wire.run(1s);
+    wire.nodes[2].reset();
+    wire.nodes[1].reset();
+    wire.add(1, settings_of(1));
+    wire.run(1s);
+    BOOST_TEST(!wire.give(1, event::Received{recorded}).has_value()); // who has just started cannot tell
+    wire.run(1s);
+    Beat later = recorded;
+    ++later.sequence;
+    BOOST_TEST((wire.give(1, event::Received{later}) == Refusal::replayed));
+}
+
+BOOST_AUTO_TEST_CASE(a_replay_takes_nobodys_place_for_long) {
+    Wire wire = three();
+    Beat unknown = wire.last[2]; // of a life that 1 has never heard, recorded when 2 did not hear it
+    unknown.life += 1;
+    unknown.quotes.clear();
+    wire.away = 2;
+    wire.run(1200ms);
+    BOOST_TEST(!wire.give(1, event::Received{unknown}).has_value());
+    wire.away = 0;
+    wire.run(1s);
+    for (unsigned number : {1u, 2u, 3u})
+        BOOST_TEST((wire.status(number).state == NodeState::active));
+    BOOST_TEST(wire.status(1).view.holds(id(2), wire.status(2).life));
+}
+
+BOOST_AUTO_TEST_CASE(its_own_old_beats_are_no_other_process) {
+    Wire wire(3);
+    wire.add(1, settings_of(1));
+    wire.run(1s);
+    Beat before = wire.last[1];
+    wire.add(1, settings_of(1));
+    for (int i = 0; i < 30; ++i) {
+        ++before.sequence;
+        BOOST_TEST((wire.give(1, event::Received{before}) == Refusal::id_taken));
+        wire.run(50ms);
+    }
+    BOOST_TEST((wire.status(1).state == NodeState::active));
+    BOOST_TEST(!wire.noted(1, "another process uses this id"));
+}
+
 BOOST_AUTO_TEST_CASE(buckets_are_guarded_until_every_member_has_reported_the_view) {
     Wire wire = three();
     BOOST_TEST((wire.nodes[2]->guarded() == GroupSet{}));
