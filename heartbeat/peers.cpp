@@ -28,7 +28,8 @@ std::optional<Time> quoted_time(const State &state, const Beat &beat, Time now) 
     return std::nullopt;
 }
 
-// It quotes what was heard of this node long ago: a replay, or from somebody who takes one for this node.
+// It quotes what was heard of this node long ago: a replay, or from somebody who takes one for this
+// node.
 bool stale(const State &state, const Beat &beat, Time now) {
     const auto quote = std::ranges::find(beat.quotes, state.settings.self, &Quote::peer);
     if (quote == beat.quotes.end()) return false;
@@ -198,8 +199,7 @@ bool outnumbered(const State &state, Time now, NodeId &by) {
 
 std::string why_refused(const State &state, Time now) {
     const auto &twin = state.twin;
-    if (alive(state, twin, now) && !state.member() &&
-        (twin->active || twin->life < state.life))
+    if (alive(state, twin, now) && !state.member() && (twin->active || twin->life < state.life))
         return "id " + std::to_string(index(state.settings.self)) +
                " is in use by another node";
     if (state.member()) return "";

@@ -79,7 +79,8 @@ struct Membership::State {
     Time witness_at = -std::chrono::hours(1); // when the last question that it answered was asked
     Time deaf_at = -std::chrono::hours(1);    // when it was last cut off or mute
     Time unreadable_at = -std::chrono::hours(1); // when one outside a view last heard what it cannot read
-    std::deque<std::pair<Sequence, Time>> sent; // my beats of this life, no older than any that is quoted
+    std::deque<std::pair<Sequence, Time>>
+        sent; // my beats of this life, no older than any that is quoted
     Time next_beat{}, next_tick{};
     std::optional<Twin> twin;
     std::string refused_why;
@@ -89,7 +90,8 @@ struct Membership::State {
     Term highest_term = 0; // seen anywhere
 
     // Leadership.
-    std::optional<Time> led_before; // when this process's predecessor last heard a leader of its choice
+    std::optional<Time>
+        led_before; // when this process's predecessor last heard a leader of its choice
     Role role = Role::joining;
     NodeId choice = kNoNode; // followed or supported; myself when standing or leading
     Term term = 0;           // of the leader followed, or my own

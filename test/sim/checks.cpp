@@ -56,11 +56,14 @@ void World::check_view(const Node &node, const heartbeat::View &view) {
             throw Violation("two different views of one number");
 }
 
-// While gaps are watched nothing goes wrong but what the examination does: a life ends by an order alone.
+// While gaps are watched nothing goes wrong but what the examination does: a life ends by an order
+// alone.
 void World::check_life(const Node &node, const heartbeat::Note &note) {
-    const bool ends = note.kind == heartbeat::Note::Kind::life || note.kind == heartbeat::Note::Kind::fenced;
+    const bool ends =
+        note.kind == heartbeat::Note::Kind::life || note.kind == heartbeat::Note::Kind::fenced;
     if (ends && note.text.find("left the cluster") == std::string::npos)
-        throw Violation("P3: " + name(node) + " gives up its connections without need: " + note.text);
+        throw Violation("P3: " + name(node) +
+                        " gives up its connections without need: " + note.text);
 }
 
 // P4: a bucket changes hands only when its owner has gone or has less weight, or its new one has

@@ -221,8 +221,8 @@ void dies_in_a_hand_over(World &world) {
     heal(world);
 }
 
-// 29. An agent goes on with its predecessor's life, follows the leader for a moment, is fenced, and is
-// elected by one that knows of no view: the leader, which was only away, may still serve.
+// 29. An agent goes on with its predecessor's life, follows the leader for a moment, is fenced, and
+// is elected by one that knows of no view: the leader, which was only away, may still serve.
 void successor_is_elected(World &world) {
     form(world, 2, 3);
     world.start(1);
@@ -240,8 +240,8 @@ void successor_is_elected(World &world) {
     heal(world);
 }
 
-// 30. Beats that somebody has recorded while two nodes did not hear each other take the place of each at
-// the other, when they do not again; so none would answer to what the other is now.
+// 30. Beats that somebody has recorded while two nodes did not hear each other take the place of
+// each at the other, when they do not again; so none would answer to what the other is now.
 void old_beats_in_a_partition(World &world) {
     for (int i = 0; i < 4; ++i) {
         for (unsigned id : {1u, 2u}) {
@@ -268,7 +268,8 @@ void old_beats_of_one_that_left(World &world) {
     world.order(1, heartbeat::event::Leave{});
     run_for(world, 3s, 4s);
     lives.check_same(2);
-    if (!world.accepting(world.node(2)).all()) throw Violation("P2: the last node does not serve it all");
+    if (!world.accepting(world.node(2)).all())
+        throw Violation("P2: the last node does not serve it all");
     heal(world);
 }
 
@@ -324,9 +325,7 @@ std::vector<Scenario> election_scenarios() {
         {"old_beats_of_one_that_left",
          {.nodes = 2, .witness = true, .replays = true},
          old_beats_of_one_that_left},
-        {"own_old_beats",
-         {.nodes = 2, .partition = kQuorum, .replays = true},
-         own_old_beats},
+        {"own_old_beats", {.nodes = 2, .partition = kQuorum, .replays = true}, own_old_beats},
         {"leader_stops_among_old_beats",
          {.nodes = 2, .partition = kQuorum, .replays = true},
          leader_stops_among_old_beats},

@@ -260,7 +260,8 @@ const World::Owners &World::owners(const heartbeat::View &view) {
 }
 
 void World::step(Node &node, const heartbeat::Event &event) {
-    if (auto *stage = std::get_if<heartbeat::event::Stage>(&event)) node.staged = stage->settings.config;
+    if (auto *stage = std::get_if<heartbeat::event::Stage>(&event))
+        node.staged = stage->settings.config;
     carry_out(node, node.membership->step(node.local(now_), random_(), event));
 }
 
@@ -353,7 +354,8 @@ void World::replay() {
         if (nodes_[to].hears) deliver(to, recorded_[among(recorded_.size())]);
     }
     const Duration mean = options_.scaled(40ms) / options_.nodes;
-    after(Duration(static_cast<std::int64_t>(among(2 * static_cast<std::uint64_t>(mean.count())))), [this] { replay(); });
+    after(Duration(static_cast<std::int64_t>(among(2 * static_cast<std::uint64_t>(mean.count())))),
+          [this] { replay(); });
 }
 
 void World::deliver(unsigned to, const std::shared_ptr<const heartbeat::Beat> &beat) {

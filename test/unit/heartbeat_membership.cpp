@@ -417,7 +417,8 @@ BOOST_AUTO_TEST_CASE(what_quotes_a_beat_of_long_ago_is_a_replay) {
     wire.nodes[1].reset();
     wire.add(1, settings_of(1));
     wire.run(1s);
-    BOOST_TEST(!wire.give(1, event::Received{recorded}).has_value()); // who has just started cannot tell
+    BOOST_TEST(
+        !wire.give(1, event::Received{recorded}).has_value()); // who has just started cannot tell
     wire.run(1s);
     Beat later = recorded;
     ++later.sequence;
@@ -426,7 +427,8 @@ BOOST_AUTO_TEST_CASE(what_quotes_a_beat_of_long_ago_is_a_replay) {
 
 BOOST_AUTO_TEST_CASE(a_replay_takes_nobodys_place_for_long) {
     Wire wire = three();
-    Beat unknown = wire.last[2]; // of a life that 1 has never heard, recorded when 2 did not hear it
+    Beat unknown =
+        wire.last[2]; // of a life that 1 has never heard, recorded when 2 did not hear it
     unknown.life += 1;
     unknown.quotes.clear();
     wire.away = 2;
