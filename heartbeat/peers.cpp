@@ -19,21 +19,26 @@ bool contains(const std::deque<Life> &lives, Life life) {
     return std::find(lives.begin(), lives.end(), life) != lives.end();
 }
 
+const Quote *quote_of_me(const State &state, const Beat &beat) {
+    const auto quote = std::ranges::find(beat.quotes, state.settings.self, &Quote::peer);
+    return quote == beat.quotes.end() ? nullptr : &*quote;
+}
+
+// When my beat that it quotes was sent, if that is of this life and young enough.
 std::optional<Time> quoted_time(const State &state, const Beat &beat, Time now) {
-    for (const Quote &quote : beat.quotes) {
-        if (quote.peer != state.settings.self || quote.life != state.life) continue;
-        for (const auto &[sequence, sent] : state.sent)
-            if (sequence == quote.sequence && now - sent < state.settings.dead_after) return sent;
-    }
-    return std::nullopt;
+    const Quote *quote = quote_of_me(state, beat);
+    if (!quote || quote->life != state.life || state.sent.empty()) return std::nullopt;
+    const auto at = quote->sequence - state.sent.front().first; // they are numbered one by one
+    if (at >= state.sent.size() || now - state.sent[at].second >= state.settings.dead_after)
+        return std::nullopt;
+    return state.sent[at].second;
 }
 
 // It quotes what was heard of this node long ago: a replay, or from somebody who takes one for this
 // node.
 bool stale(const State &state, const Beat &beat, Time now) {
-    const auto quote = std::ranges::find(beat.quotes, state.settings.self, &Quote::peer);
-    if (quote == beat.quotes.end()) return false;
-    if (now - std::max(state.born, state.up_since) < oldest_quote(state)) return false;
+    const Quote *quote = quote_of_me(state, beat);
+    if (!quote || now - std::max(state.born, state.up_since) < oldest_quote(state)) return false;
     return quote->life != state.life || state.sent.empty() ||
            quote->sequence < state.sent.front().first;
 }

@@ -262,7 +262,16 @@ const World::Owners &World::owners(const heartbeat::View &view) {
 void World::step(Node &node, const heartbeat::Event &event) {
     if (auto *stage = std::get_if<heartbeat::event::Stage>(&event))
         node.staged = stage->settings.config;
-    carry_out(node, node.membership->step(node.local(now_), random_(), event));
+    const auto outcome = node.membership->step(node.local(now_), random_(), event);
+    if (std::holds_alternative<heartbeat::event::Tick>(event)) set_guard(node); // one follows at once
+    carry_out(node, outcome);
+}
+
+void World::set_guard(Node &node) {
+    const auto guarded = node.membership->guarded();
+    if (guarded == node.guarded) return;
+    node.guarded = guarded;
+    node.filter.guarded = buckets_of(guarded);
 }
 
 // In the order in which the agent does it: guard, lingering, tables, lease, and only then the beat.
@@ -273,10 +282,6 @@ void World::carry_out(Node &node, const heartbeat::Outcome &outcome) {
         trace(name(id) + ": " + note.text);
         node.written_off |= note.kind == heartbeat::Note::Kind::fenced;
         if (watching_) check_life(node, note);
-    }
-    if (auto guarded = node.membership->guarded(); guarded != node.guarded) {
-        node.guarded = guarded;
-        node.filter.guarded = buckets_of(guarded);
     }
     bool gains = false;
     for (const auto &action : outcome.actions)

@@ -172,6 +172,7 @@ class World {
     void turn(Node &node); // of the agent's loop: drain, then tick
     void consult_witness(Node &node);
     void step(Node &node, const heartbeat::Event &event);
+    static void set_guard(Node &node);
     void carry_out(Node &node, const heartbeat::Outcome &outcome);
     bool perform(Node &node, const heartbeat::Action &action); // true: may have gained
     void send(Node &node);
