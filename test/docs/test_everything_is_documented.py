@@ -6,6 +6,7 @@ says to an unknown one in each section. The man pages must render without a warn
 """
 
 import glob
+import json
 import os
 import re
 import shutil
@@ -129,11 +130,11 @@ def keys_in_man(page):
     return found
 
 
-def completion(program, *words):
+def completion(program, *words, folder=BUILD):
     """What bash offers for the last word."""
     quoted = " ".join(f"'{word}'" for word in words)
     script = f"""source '{SOURCE}/packaging/completion/{program}'
-        COMP_WORDS=('{BUILD}/{program}' {quoted}); COMP_CWORD={len(words)}
+        COMP_WORDS=('{folder}/{program}' {quoted}); COMP_CWORD={len(words)}
         _{program}; printf '%s\\n' "${{COMPREPLY[@]}}" """
     done = run("bash", "--norc", "-c", script)
     check(not done.stderr, f"completion of {program} {words}: {done.stderr}")
@@ -190,6 +191,31 @@ def check_arguments():
     check(f"{SOURCE}/README.md" in completion("nlbctl", "check", f"{SOURCE}/READ"), "completion of a file")
 
 
+def check_names():
+    """Names are the agent's, and a rule's owners are no rules. What answers is a stand-in, in the form of nlbctl."""
+    parts = {"members": [{"id": 1, "name": "web1"}, {"id": 2, "name": "web2"}],
+             "rules": [{"name": "http", "owners": [{"id": 2, "name": "web2", "buckets": 65536}]}, {"name": "dns"}]}
+    with tempfile.TemporaryDirectory() as folder:
+        for part, answer in parts.items():
+            with open(os.path.join(folder, part), "w") as file:
+                json.dump(answer, file, indent=2)
+        program = os.path.join(folder, "nlbctl")
+        with open(program, "w") as file:
+            file.write(f'#!/bin/sh\ncat "{folder}/$2"\n')
+        os.chmod(program, 0o755)
+        same("the completion of nlbctl disable", {"http", "dns"}, completion("nlbctl", "disable", "", folder=folder))
+        for words in (("stop", ""), ("disable", "http", "")):
+            same(f"the completion of nlbctl {words[0]}", {"all", "web1", "web2"},
+                 completion("nlbctl", *words, folder=folder))
+
+
+def check_versions():
+    said = {name: re.search(pattern, read(os.path.join(SOURCE, name)), re.MULTILINE)[1] for name, pattern in (
+        ("CMakeLists.txt", r"^project\(nlbd VERSION ([\d.]+)"), ("packaging/rpm/nlbd.spec", r"^Version: +(\S+)"),
+        ("packaging/debian/changelog", r"^nlbd \(([^)]+)\)"))}
+    check(len(set(said.values())) == 1, f"not one version: {said}")
+
+
 def check_configurations():
     """What is shipped to start from is right, and every file that a guide names is there."""
     shipped = glob.glob(os.path.join(SOURCE, "etc/**/cluster.toml"), recursive=True)
@@ -211,6 +237,8 @@ check_agent()
 check_configurations()
 check_keys()
 check_arguments()
+check_names()
+check_versions()
 check_rendering()
 for failure in failures:
     print("FAILED:", failure, file=sys.stderr)
