@@ -204,51 +204,59 @@ void check(const Call &call) {
 
 struct Command {
     const char *name;
-    const char *argument; // its name; nullptr: takes none
-    int least, most;      // how many
+    const char *arguments; // their names
+    int least;             // so many of them are required
     void (*function)(const Call &);
     const char *help;
 };
 
 constexpr Command kCommands[] = {
-    {"status", nullptr, 0, 0, status,
-     "This node, all members, the rules and the packets at a glance"},
-    {"members", nullptr, 0, 0, members, "Every configured node: state, weight, share, last heard"},
-    {"rules", nullptr, 0, 0, rules,
-     "The port rules, and how many buckets of each this node serves"},
-    {"counters", nullptr, 0, 0, counters, "Packets, beats and commands by what became of them"},
-    {"events", nullptr, 0, 0, events, "What has changed in the cluster, the newest first"},
-    {"explain", "FLOW", 3, 3, explain, "Whose a flow is, and why"},
-    {"watch", nullptr, 0, 0, watch_live, "Status and rates, live, on the whole terminal"},
-    {"capture", nullptr, 0, 0, capture_packets,
+    {"status", "", 0, status, "This node, all members, the rules and the packets at a glance"},
+    {"members", "", 0, members, "Every configured node: state, weight, share, last heard"},
+    {"rules", "", 0, rules, "The port rules, and how many buckets of each this node serves"},
+    {"counters", "", 0, counters, "Packets, beats and commands by what became of them"},
+    {"events", "", 0, events, "What has changed in the cluster, the newest first"},
+    {"explain", "PROTO SRC VIP", 3, explain, "Whose a flow is, and why"},
+    {"watch", "", 0, watch_live, "Status and rates, live, on the whole terminal"},
+    {"capture", "", 0, capture_packets,
      "The packets that come to this node, each with its verdict, to a file or as lines"},
-    {"start", "NODE", 0, 1, order, "Take part in the cluster again"},
-    {"stop", "NODE", 0, 1, order, "Leave the cluster until start; the agent stays"},
-    {"drain", "NODE", 0, 1, drain,
+    {"start", "NODE", 0, order, "Take part in the cluster again"},
+    {"stop", "NODE", 0, order, "Leave the cluster until start; the agent stays"},
+    {"drain", "NODE", 0, drain,
      "Take no new connections, let the old ones end, then stop; start cancels"},
-    {"suspend", "NODE", 0, 1, order, "Leave the cluster and obey nothing but resume"},
-    {"resume", "NODE", 0, 1, order, "Be again what it was before suspend"},
-    {"enable", "RULE", 1, 2, order_rule, "Serve a rule again, after disable or drain-rule"},
-    {"disable", "RULE", 1, 2, order_rule,
+    {"suspend", "NODE", 0, order, "Leave the cluster and obey nothing but resume"},
+    {"resume", "NODE", 0, order, "Be again what it was before suspend"},
+    {"enable", "RULE NODE", 1, order_rule, "Serve a rule again, after disable or drain-rule"},
+    {"disable", "RULE NODE", 1, order_rule,
      "Drop everything of a rule at once, open connections too"},
-    {"drain-rule", "RULE", 1, 2, order_rule,
+    {"drain-rule", "RULE NODE", 1, order_rule,
      "Take no new connections of a rule, let the old ones go on"},
-    {"reload", "NODE", 0, 1, reload,
+    {"reload", "NODE", 0, reload,
      "Read the configuration again; in force when every member has the same"},
-    {"weight", "WEIGHT", 2, 2, weight, "Change a node's share of the clients"},
-    {"keygen", "FILE", 0, 1, keygen,
+    {"weight", "NODE N|default", 2, weight, "Change a node's share of the clients"},
+    {"keygen", "FILE", 0, keygen,
      "Print a new cluster key, or write it to a new file (mode 0600), or change the key in a file"},
-    {"check", "FILE", 1, 1, check, "Check a configuration file and print what it amounts to"},
+    {"check", "FILE", 1, check, "Check a configuration file and print what it amounts to"},
 };
 
 const std::map<std::string, std::string> kArgumentHelp = {
-    {"FLOW", "PROTO SRC:PORT VIP:PORT, as in: tcp 192.0.2.7:40000 192.0.2.100:80"},
-    {"NODE", "Name, id or all; left out: the local node"},
-    {"RULE", "RULE [NODE]: the rule's name, or VIP:PORT of a rule of this virtual IP alone; then "
-             "the node's name, id or all, left out: the local node"},
-    {"WEIGHT", "NODE N|default: name, id or all; 0 to 100, or what the configuration says"},
     {"FILE", "A path"},
+    {"N|default", "0 to 100, or what the configuration says"},
+    {"NODE", "Name, id or all; the local node, where it may be left out"},
+    {"PROTO", "tcp or udp"},
+    {"RULE", "Its name, or VIP:PORT of a rule of this virtual IP alone"},
+    {"SRC", "SRC:PORT, such as 192.0.2.7:40000 or [2001:db8::7]:40000"},
+    {"VIP", "VIP:PORT, such as 192.0.2.100:80"},
 };
+
+void add_arguments(CLI::App &sub, const Command &command, Call &call) {
+    std::istringstream names(command.arguments);
+    const auto take = [&call](const std::string &given) { call.arguments.push_back(given); };
+    std::string name;
+    for (int place = 0; names >> name; ++place)
+        sub.add_option_function<std::string>(name, take, kArgumentHelp.at(name))
+            ->required(place < command.least);
+}
 
 void add_drain_options(CLI::App &command, Call &call) {
     command.add_flag("--wait", call.wait, "Show what is left until the node is out");
@@ -334,7 +342,7 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
     CLI::App app{"Looks at a node of an nlbd cluster and changes what it does", "nlbctl"};
     app.set_version_flag("--version", "nlbctl " + std::string(kVersion));
     app.add_option("--run-dir", call.run_dir, "The agent's run directory")->capture_default_str();
-    app.add_flag("--json", call.json, "Print JSON, whatever the command");
+    app.add_flag("--json", call.json, "Print JSON, whatever the command but watch");
     app.require_subcommand(1);
     app.fallthrough(); // options before or after the command
     std::map<const CLI::App *, const Command *> chosen;
@@ -346,10 +354,7 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
         if (command.function == capture_packets) add_capture_options(*sub, call);
         if (command.function == keygen) add_keygen_options(*sub, call);
         if (command.function == watch_live) add_watch_options(*sub, call);
-        if (!command.argument) continue;
-        sub->add_option(command.argument, call.arguments, kArgumentHelp.at(command.argument))
-            ->expected(command.least, command.most)
-            ->required(command.least > 0);
+        add_arguments(*sub, command, call);
     }
     try {
         app.parse(std::vector<std::string>(args.rbegin(), args.rend())); // taken from the back

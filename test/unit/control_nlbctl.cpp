@@ -371,6 +371,18 @@ BOOST_AUTO_TEST_CASE(help_and_version_are_the_same_twice) {
         BOOST_TEST(nlbctl({"--help"}).out.find(command) != std::string::npos, command);
 }
 
+BOOST_AUTO_TEST_CASE(help_of_a_command_names_each_of_its_arguments) {
+    const auto usage = [](const std::string &command) {
+        const std::string help = nlbctl({command, "--help"}).out;
+        const std::size_t begin = help.find("Usage: ");
+        return help.substr(begin, help.find('\n', begin) - begin);
+    };
+    BOOST_TEST(usage("stop") == "Usage: nlbctl stop [OPTIONS] [NODE]");
+    BOOST_TEST(usage("disable") == "Usage: nlbctl disable [OPTIONS] RULE [NODE]");
+    BOOST_TEST(usage("weight") == "Usage: nlbctl weight [OPTIONS] NODE N|default");
+    BOOST_TEST(usage("explain") == "Usage: nlbctl explain [OPTIONS] PROTO SRC VIP");
+}
+
 BOOST_AUTO_TEST_CASE(json_of_keygen_and_check) {
     BOOST_TEST(parsed(nlbctl({"keygen", "--json"}).out)["key"].get<std::string>().size() == 64u);
     const TemporaryDirectory dir;
