@@ -8,6 +8,7 @@ Not one request fails, and no connection breaks, but through the stall: that is 
 NLBD_PACKAGE names a package that is built already.
 """
 
+import json
 import os
 import re
 import shutil
@@ -66,6 +67,20 @@ def build(directory):
     return package, higher
 
 
+def look_at_the_contents(machine):
+    """What a user looks for is there, and no file of his will ever be asked about."""
+    listed = machine.run("dpkg", "-L", "nlbd").stdout.split()
+    share = "/usr/share"
+    for path in ("/usr/sbin/nlbd", "/usr/sbin/nlbctl", "/lib/systemd/system/nlbd.service",
+                 "/lib/systemd/system/run-nlb-bpf.mount", f"{share}/bash-completion/completions/nlbd",
+                 f"{share}/bash-completion/completions/nlbctl", f"{share}/doc/nlbd/examples/cluster.toml",
+                 f"{share}/nlbd/prometheus-alerts.yml", f"{share}/nlbd/grafana-dashboard.json",
+                 f"{share}/man/man8/nlbd.8.gz", f"{share}/man/man8/nlbctl.8.gz", f"{share}/man/man5/cluster.toml.5.gz"):
+        check(path in listed, f"the package lacks {path}")
+    conffiles = machine.run("dpkg-query", "-W", "-f", "${Conffiles}", "nlbd").stdout
+    check(not conffiles.strip(), f"files under /etc are the package's: {conffiles}")
+
+
 def agent(machine):
     return int(machine.run("systemctl", "show", "--value", "-p", "MainPID", "nlbd").stdout)
 
@@ -93,17 +108,26 @@ def said(machine, what):
     return machine.run("journalctl", "--boot", "--no-pager", "-u", "nlbd").stdout.count(what)
 
 
+def tables(machine):
+    """Which ones are pinned: the kernel gives no id twice."""
+    pin = f"/proc/{machine.leader}/root/run/nlb/bpf/state"
+    shown = subprocess.run(["bpftool", "--json", "map", "show", "pinned", pin], capture_output=True, text=True)
+    check(shown.returncode == 0, f"{pin}: {shown.stdout}{shown.stderr}")
+    return json.loads(shown.stdout)["id"]
+
+
 def under_traffic(cluster, what, change, settled):
-    """Does it while clients ask and connections stay open: no request fails, no connection breaks."""
+    """Does it while clients ask and connections stay open: no request fails, no connection breaks, the tables stay."""
     machine = cluster.machine
     held = connections.Held(cluster.client, flows.many(200, VIP4, 7001, seed=3))
     load = flows.Load(cluster.client, flows.many(400, VIP4, 7002, seed=4), per_second=200, patience=8)
-    before, old = said(machine, "agent: resumes"), agent(machine)
+    before, old, pinned = said(machine, "agent: resumes"), agent(machine), tables(machine)
     load.start()
     time.sleep(0.5)  # so that what came before the change is seen to be served as well
     change()
     cluster.wait_until(settled, what)
     check(agent(machine) != old, f"{what}: the agent is the same")
+    check(tables(machine) == pinned, f"{what}: the tables were made anew")
     cluster.wait_active([1, 2, 3])
     broken = held.talk()
     attempts = load.stop()
@@ -130,7 +154,10 @@ def restarts(cluster, higher):
     under_traffic(cluster, "systemctl restart", lambda: machine.run("systemctl", "restart", "nlbd"),
                   lambda: is_up(machine))
     upgrade = machine.put(higher)
+    configured = ("sha256sum", "/etc/nlb/cluster.toml", "/etc/nlb/cluster.key")
+    before = machine.run(*configured).stdout
     under_traffic(cluster, "upgrade", lambda: machine.run("dpkg", "-i", upgrade), lambda: is_up(machine))
+    check(machine.run(*configured).stdout == before, "the upgrade has changed configuration or key")
     check(said(machine, "agent: ends and leaves everything in place") == 2 and not said(machine, "agent: leaves"),
           "a restart or the upgrade has taken the node out of the cluster")
     check(version(machine) == f"{NEXT} installed", f"after the upgrade: {version(machine)}")
@@ -168,7 +195,8 @@ def orders_hold(cluster):
 
 
 def removal(cluster):
-    """Removed: out of the cluster, nothing of it on the host but what the administrator made. Purged: nor that."""
+    """Removed: out of the cluster, nothing of it on the host but what the administrator made. Purged: of that, only
+    what is no file of nlbd's."""
     machine = cluster.machine
     machine.run("nlbctl", "weight", "web1", "50")  # an order: a file in /var/lib/nlb
     machine.run("dpkg", "--remove", "nlbd")
@@ -179,10 +207,13 @@ def removal(cluster):
     check(not (left := machine.run("find", "/run/nlb", check_exit=False).stdout), f"removed, and still there:\n{left}")
     for file in ("/etc/nlb/cluster.toml", "/etc/nlb/cluster.key", "/var/lib/nlb/orders.json"):
         machine.run("test", "-e", file)
+    machine.run("touch", "/etc/nlb/notes")
     machine.run("dpkg", "--purge", "nlbd")
     left = machine.run("find", "/", "-xdev", "-path", "/opt", "-prune", "-o", "(", "-name", "*nlbd*", "-o", "-name",
                        "nlbctl*", "-o", "-name", "nlb", "-o", "-name", "cluster.toml*", ")", "-print").stdout
-    check(not left, f"purged, and still there:\n{left}")
+    check(left == "/etc/nlb\n", f"purged, and still there:\n{left}")
+    left = machine.run("ls", "-A", "/etc/nlb").stdout
+    check(left == "notes\n", f"purged, and in /etc/nlb there is:\n{left}")
 
 
 def configure(cluster, machine):
@@ -196,7 +227,7 @@ def configure(cluster, machine):
 
 
 def test():
-    for program in ("debootstrap", "systemd-nspawn", "dpkg-buildpackage", "capsh"):
+    for program in ("debootstrap", "systemd-nspawn", "dpkg-buildpackage", "capsh", "bpftool"):
         if shutil.which(program) is None:
             skip(f"no {program}: packaging/install-dependencies package")
     with Packaged(nodes=3) as cluster:
@@ -205,6 +236,7 @@ def test():
         cluster.machine = machine = Machine(cluster.directory)
         machine.install(package)
         machine.boot("web1", cluster.namespace(1))
+        look_at_the_contents(machine)
         check(machine.run("systemctl", "is-enabled", "nlbd").stdout.strip() == "enabled", "not enabled")
         machine.run("systemctl", "start", "nlbd")
         check(not is_up(machine), "it runs without a configuration")
