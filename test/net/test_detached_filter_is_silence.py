@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The XDP program of one node is detached by hand: that node goes silent (not: answers everything), and counts it.
+"""The XDP program of one node is detached by hand: that node goes silent (not: answers everything), counts it and says
+so; the others serve its clients until it is started again.
 
     client --- bridge --- web1, web2 (detached), web3
 """
@@ -49,6 +50,18 @@ def test():
         counted = cluster.status(2)["counters"]["unfiltered"]
         check(counted > 0, "web2 has not counted the frames that its filter did not see")
         print("unfiltered:", counted)
+
+        check(cluster.status(2)["reason"] == "the filter was detached from eth0; start nlbd again",
+              f"web2 says: {cluster.status(2)['reason']}")
+        cluster.wait_until(lambda: cluster.status(1)["members"][1]["share"] == 0, "web2's clients go to the others")
+        asked = flows.many(300, VIP4, 7001, seed=11)
+        answered = set(flows.ask_tcp(cluster.client, asked).values())
+        check(answered == {"web1", "web3"}, f"without web2's filter {answered} answered")
+        cluster.terminate(2)
+        cluster.start(2)
+        cluster.wait_active([1, 2, 3])
+        answered = set(flows.ask_tcp(cluster.client, asked).values())
+        check(answered == {"web1", "web2", "web3"}, f"with web2's filter {answered} answered")
 
 
 main(test)
