@@ -209,6 +209,17 @@ def check_names():
                  completion("nlbctl", *words, folder=folder))
 
 
+def check_reasons():
+    """What packets and beats are counted by is explained where the keys of --json are."""
+    page = read(PAGES["nlbctl.8"]).split(".Sh JSON\n")[1]
+    refusals = read(os.path.join(SOURCE, "heartbeat/codec.cpp")).split("to_string(Refusal")[1].split("};")[0]
+    known = re.findall(r'X\(\w+, "(\w+)"\)', read(os.path.join(SOURCE, "filter/layout.h")))
+    known += re.findall(r'"(\w+)"', refusals)
+    check(len(known) > 40, f"only {len(known)} reasons were found in the sources")
+    for reason in known:
+        check(re.search(rf"^\.Li .*\b{reason}\b", page, re.MULTILINE), f"nlbctl(8) lacks the reason {reason}")
+
+
 def check_versions():
     said = {name: re.search(pattern, read(os.path.join(SOURCE, name)), re.MULTILINE)[1] for name, pattern in (
         ("CMakeLists.txt", r"^project\(nlbd VERSION ([\d.]+)"), ("packaging/rpm/nlbd.spec", r"^Version: +(\S+)"),
@@ -238,6 +249,7 @@ check_configurations()
 check_keys()
 check_arguments()
 check_names()
+check_reasons()
 check_versions()
 check_rendering()
 for failure in failures:
