@@ -10,6 +10,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <stdexcept>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace agent {
@@ -37,7 +38,7 @@ void deafen(int descriptor, const std::string &interface) {
 
 void FrameSender::Close::operator()(libnet_context *context) const { libnet_destroy(context); }
 
-FrameSender::FrameSender(const std::string &interface) {
+FrameSender::FrameSender(const std::string &interface) : interface_(interface) {
     std::array<char, LIBNET_ERRBUF_SIZE> error{};
     context_.reset(libnet_init(LIBNET_LINK_ADV, interface.c_str(), error.data()));
     if (!context_) throw std::runtime_error("open " + interface + " for sending: " + error.data());
@@ -50,6 +51,15 @@ FrameSender::FrameSender(const std::string &interface) {
 bool FrameSender::send(const std::vector<std::uint8_t> &frame) {
     const auto size = static_cast<std::uint32_t>(frame.size());
     return libnet_adv_write_link(context_.get(), frame.data(), size) == static_cast<int>(size);
+}
+
+std::optional<filter::MacAddress> FrameSender::mac() const {
+    ifreq request{};
+    interface_.copy(request.ifr_name, sizeof request.ifr_name - 1);
+    if (ioctl(libnet_getfd(context_.get()), SIOCGIFHWADDR, &request) != 0) return std::nullopt;
+    filter::MacAddress mac;
+    std::memcpy(mac.data(), request.ifr_hwaddr.sa_data, mac.size());
+    return mac;
 }
 
 } // namespace agent

@@ -21,6 +21,7 @@ struct HostInterface {
     bool running = false;     // up, and with a carrier
 };
 
+// Throws `open socket: Too many open files` and the like; nothing: there is none of that name.
 std::optional<HostInterface> find_interface(const std::string &name);
 
 // The same for one that must be there. Throws `interface eth9: does not exist; existing: eth0,

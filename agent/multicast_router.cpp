@@ -91,10 +91,13 @@ bool send_v6(const HostInterface &self, const Message &message) {
 } // namespace
 
 MulticastRouter::~MulticastRouter() {
-    const auto self = find_interface(interface_);
-    if (!self || !self->running) return;
-    send_v4(*self, termination(kTermination4));
-    if (with_ipv6_) send_v6(*self, termination(kTermination6));
+    try {
+        const auto self = find_interface(interface_);
+        if (!self || !self->running) return;
+        send_v4(*self, termination(kTermination4));
+        if (with_ipv6_) send_v6(*self, termination(kTermination6));
+    } catch (const std::exception &) { // no descriptor is left: the bridges forget it after a while
+    }
 }
 
 void MulticastRouter::advertise(heartbeat::Time now, bool link_changed) {

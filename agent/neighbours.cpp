@@ -35,9 +35,8 @@ void Neighbours::handle() {
 }
 
 void Neighbours::answer(const Solicitation &question) {
-    const auto self =
-        find_interface(interface_); // asked each time: an administrator may change the MAC
-    if (self && sender_->send(build_reply(question, cluster_mac_, self->mac)))
+    const auto mac = sender_->mac();
+    if (mac && sender_->send(build_reply(question, cluster_mac_, *mac)))
         ++counters_.answered;
     else
         ++counters_.send_errors;

@@ -30,15 +30,14 @@ std::optional<heartbeat::Time> Witness::answered() {
     return heard ? asked_ : std::nullopt;
 }
 
-// Interface and address are looked up each time: an administrator may change them.
+// MAC and address are looked up each time: an administrator may change them.
 void Witness::ask(heartbeat::Time now) {
     if (!sender_ || (asked_ && now - *asked_ < pause_)) return;
-    const auto self = find_interface(interface_);
-    if (!self) return;
-    const auto from = asker(address_, own_addresses(interface_), virtual_ips_);
     asked_ = now;
-    ++(sender_->send(build_question(address_, from, self->mac)) ? counters_.asked
-                                                                : counters_.send_errors);
+    const auto from = asker(address_, own_addresses(interface_), virtual_ips_);
+    const auto mac = sender_->mac();
+    const bool sent = mac && sender_->send(build_question(address_, from, *mac));
+    ++(sent ? counters_.asked : counters_.send_errors);
 }
 
 bool Witness::heal() {
