@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages are lost in silence when nobody reads them: a service manager that restarts has a full
-// socket for a moment, and the next message is as good.
 #include "agent/service_manager.hpp"
 
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <thread>
 
@@ -21,44 +23,60 @@ bool settled(const heartbeat::Status &status) {
     return status.installed && status.state != NodeState::joining;
 }
 
+std::string notify_socket() {
+    const char *name = std::getenv("NOTIFY_SOCKET");
+    return name ? name : "";
+}
+
 } // namespace
 
-ServiceManager::ServiceManager(heartbeat::Time now)
-    : present_(std::getenv("NOTIFY_SOCKET") != nullptr), started_(now) {
+// The socket is kept open: an agent without a free descriptor feeds its watchdog, too.
+ServiceManager::ServiceManager(heartbeat::Time now) : name_(notify_socket()), started_(now) {
+    if (name_.empty()) return;
+    socket_ = filter::Descriptor(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     std::uint64_t limit = 0;
-    if (!present_ || sd_watchdog_enabled(0, &limit) <= 0) return;
+    if (!socket_ || sd_watchdog_enabled(0, &limit) <= 0) return;
     feed_every_ = microseconds(std::max<std::uint64_t>(limit / 2, 1000));
     feed_at_ = now;
 }
 
+// False: there is no room for it now. Where nobody is, it is lost. A name that begins with @ is an
+// abstract one, as in sd_notify(3).
+bool ServiceManager::say(const std::string &message) const {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::size_t length = name_.copy(address.sun_path, sizeof address.sun_path);
+    if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+    return sendto(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL,
+                  reinterpret_cast<const sockaddr *>(&address), size) >= 0 ||
+           errno != EAGAIN;
+}
+
 void ServiceManager::report(heartbeat::Time now, const heartbeat::Status &status) {
-    if (!present_) return;
-    std::string message;
-    if (const std::string line = summary(status); line != said_) {
-        said_ = line;
-        message = "STATUS=" + line + "\n";
-    }
-    if (!ready_ && (settled(status) || now - started_ >= kReadyAtLatest)) {
-        ready_ = true;
-        message += "READY=1\n";
-    }
-    if (!message.empty()) sd_notify(0, message.c_str());
+    if (!socket_) return;
+    const std::string line = summary(status);
+    const bool ready = ready_ || settled(status) || now - started_ >= kReadyAtLatest;
+    const std::string message =
+        (line == said_ ? "" : "STATUS=" + line + "\n") + (ready == ready_ ? "" : "READY=1\n");
+    if (message.empty() || !say(message)) return;
+    said_ = line;
+    ready_ = ready;
 }
 
 void ServiceManager::feed(heartbeat::Time now) {
     if (now < feed_at_) return;
-    feed_at_ = now + feed_every_;
-    sd_notify(0, "WATCHDOG=1");
+    feed_at_ = now + (say("WATCHDOG=1") ? feed_every_ : feed_every_ / 10);
 }
 
 void ServiceManager::stopping(heartbeat::Duration at_most) {
-    if (!present_) return;
+    if (!socket_) return;
     const auto limit = std::chrono::duration_cast<microseconds>(at_most).count();
-    sd_notify(0, ("STOPPING=1\nEXTEND_TIMEOUT_USEC=" + std::to_string(limit)).c_str());
+    say("STOPPING=1\nEXTEND_TIMEOUT_USEC=" + std::to_string(limit));
 }
 
 void wait_before_restart() {
-    if (std::getenv("NOTIFY_SOCKET")) std::this_thread::sleep_for(std::chrono::seconds(2));
+    if (!notify_socket().empty()) std::this_thread::sleep_for(std::chrono::seconds(2));
 }
 
 std::string summary(const heartbeat::Status &status) {

@@ -8,8 +8,12 @@
 // quorum, after ten seconds: a start that never ends would hold up the upgrade that is to cure it.
 //
 // The watchdog is fed by the poll loop and nothing else, so it bites when the loop hangs.
+//
+// Nobody waits for the service manager: what it has no room for, while it restarts or hangs, is said
+// again later. sd_notify(3) itself would wait, and the loop with it.
 #pragma once
 
+#include "filter/descriptor.hpp"
 #include "heartbeat/membership.hpp"
 
 #include <string>
@@ -24,7 +28,7 @@ class ServiceManager {
     explicit ServiceManager(heartbeat::Time now);
 
     // Whether report() is worth a status: at every turn until the node was ready, then seldom.
-    bool waits() const { return present_ && !ready_; }
+    bool waits() const { return socket_ && !ready_; }
     void report(heartbeat::Time now, const heartbeat::Status &status);
     void feed(heartbeat::Time now); // call on every turn
     // The agent drains and leaves, and needs at most so long for it.
@@ -33,7 +37,11 @@ class ServiceManager {
     heartbeat::Time wake_at() const { return feed_at_; } // for the next feed at the latest
 
   private:
-    bool present_, ready_ = false;
+    bool say(const std::string &message) const;
+
+    std::string name_;          // of the service manager's socket
+    filter::Descriptor socket_; // ours; none: nobody is to be told
+    bool ready_ = false;
     heartbeat::Time started_, feed_at_ = heartbeat::Time::max();
     heartbeat::Duration feed_every_{};
     std::string said_;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -21,13 +22,17 @@ using namespace std::chrono_literals;
 
 class Listener {
   public:
-    Listener() : path_("/tmp/nlbd-notify." + std::to_string(getpid())) {
+    explicit Listener(const std::string &directory = "/tmp/")
+        : path_(directory + "nlbd-notify." + std::to_string(getpid())) {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         path_.copy(address.sun_path, sizeof address.sun_path - 1);
+        if (path_[0] == '@') address.sun_path[0] = '\0';
         unlink(path_.c_str());
         socket_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        BOOST_REQUIRE(bind(socket_, reinterpret_cast<sockaddr *>(&address), sizeof address) == 0);
+        const std::size_t size = offsetof(sockaddr_un, sun_path) + path_.size();
+        BOOST_REQUIRE(bind(socket_, reinterpret_cast<sockaddr *>(&address),
+                           static_cast<socklen_t>(size)) == 0);
         setenv("NOTIFY_SOCKET", path_.c_str(), 1);
     }
     ~Listener() {
@@ -111,6 +116,33 @@ BOOST_AUTO_TEST_CASE(the_watchdog_is_fed_at_half_its_time) {
     BOOST_TEST(listener.heard() == "");
     manager.feed(105s);
     BOOST_TEST(listener.heard() == "WATCHDOG=1");
+}
+
+BOOST_AUTO_TEST_CASE(a_service_manager_that_does_not_read_is_not_waited_for_and_told_later) {
+    Listener listener;
+    setenv("WATCHDOG_USEC", "10000000", 1);
+    ServiceManager manager(100s);
+    for (int i = 0; i < 1000; ++i) // far more than its socket holds
+        manager.stopping(1s);
+    manager.report(100s, status(NodeState::active, true));
+    manager.feed(100s);
+    BOOST_TEST(manager.waits());
+    BOOST_TEST((manager.wake_at() > 100s && manager.wake_at() < 105s));
+    while (!listener.heard().empty()) {
+    }
+    manager.report(101s, status(NodeState::active, true));
+    BOOST_TEST(listener.heard() == "STATUS=active, view 3.7, 1 of 2 nodes serve\nREADY=1\n");
+    BOOST_TEST(!manager.waits());
+    manager.feed(101s);
+    BOOST_TEST(listener.heard() == "WATCHDOG=1");
+    BOOST_TEST((manager.wake_at() == 106s));
+}
+
+BOOST_AUTO_TEST_CASE(an_abstract_name_is_no_path) {
+    Listener listener("@");
+    ServiceManager manager(100s);
+    manager.stopping(12s);
+    BOOST_TEST(listener.heard() == "STOPPING=1\nEXTEND_TIMEOUT_USEC=12000000");
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_asks_for_the_time_that_it_takes) {
