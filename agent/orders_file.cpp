@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A new file beside the old one, synced, then renamed over it, then the directory synced: rename(2)
-// is atomic, and without the syncs it could reach the disk before the content does.
+// is atomic, and without the syncs it could reach the disk before the content does. What can fail
+// comes before the rename.
 #include "agent/orders_file.hpp"
 
-#include <sys/eventfd.h>
+#include "agent/log.hpp"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,9 +24,10 @@ constexpr std::size_t kLongest = 64 * 1024; // 32 rules take 3 kB
 
 [[noreturn]] void fail() { throw std::runtime_error(std::generic_category().message(errno)); }
 
-void sync_directory(const std::string &directory) {
-    const Descriptor opened(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!opened || fsync(opened.get()) != 0) fail();
+Descriptor open_directory(const std::string &directory) {
+    Descriptor opened(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!opened) fail();
+    return opened;
 }
 
 void write_whole(const std::string &path, const std::string &text) {
@@ -36,9 +39,12 @@ void write_whole(const std::string &path, const std::string &text) {
     if (written != static_cast<ssize_t>(text.size()) || fsync(file.get()) != 0) fail();
 }
 
-void replace(const std::string &directory, const std::string &path, const std::string &text) {
+// These two leave everything as it was when they throw. Once the name leads to the new content, the
+// order holds, and a failed sync is no more than a doubt: its error then, else 0.
+int replace(const std::string &directory, const std::string &path, const std::string &text) {
     const std::string next = path + ".new";
     if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) fail();
+    const Descriptor opened = open_directory(directory);
     try {
         write_whole(next, text);
         if (rename(next.c_str(), path.c_str()) != 0) fail();
@@ -46,26 +52,14 @@ void replace(const std::string &directory, const std::string &path, const std::s
         unlink(next.c_str());
         throw;
     }
-    sync_directory(directory);
+    return fsync(opened.get()) == 0 ? 0 : errno;
 }
 
-void remove(const std::string &directory, const std::string &path) {
-    if (unlink(path.c_str()) != 0) {
-        if (errno == ENOENT || errno == ENOTDIR) return;
-        fail();
-    }
-    sync_directory(directory);
-}
-
-// Why it failed; empty: done.
-std::string put(const std::string &directory, const std::string &path, const Orders &orders) {
-    try {
-        orders == Orders{} ? remove(directory, path) : replace(directory, path, to_text(orders));
-        return "";
-    } catch (const std::exception &cause) {
-        return "write orders " + path + ": " + cause.what() +
-               "; nothing was changed, make room or another --state-dir and try again";
-    }
+int remove(const std::string &directory, const std::string &path) {
+    if (access(path.c_str(), F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) return 0;
+    const Descriptor opened = open_directory(directory);
+    if (unlink(path.c_str()) != 0) fail();
+    return fsync(opened.get()) == 0 ? 0 : errno;
 }
 
 // Nothing: there is none.
@@ -83,14 +77,7 @@ std::optional<std::string> contents(const std::string &path) {
 } // namespace
 
 OrdersFile::OrdersFile(const std::string &state_dir)
-    : directory_(state_dir), path_(state_dir + "/orders.json"),
-      done_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!done_) throw std::runtime_error("open eventfd: " + std::generic_category().message(errno));
-}
-
-OrdersFile::~OrdersFile() {
-    if (busy()) writer_.detach(); // a disk may hang for ever
-}
+    : directory_(state_dir), path_(state_dir + "/orders.json") {}
 
 Orders OrdersFile::load() const {
     try {
@@ -103,23 +90,32 @@ Orders OrdersFile::load() const {
     }
 }
 
-// The eventfd is written last: a loop of real-time priority that it wakes must find the result, for
-// while it looks for it again and again, this thread may not get to run.
+OrdersFile::Outcome OrdersFile::put(const std::string &directory, const std::string &path,
+                                    const Orders &orders) {
+    try {
+        const int doubt = orders == Orders{} ? remove(directory, path)
+                                             : replace(directory, path, to_text(orders));
+        if (doubt == 0) return {};
+        return {"", "orders: written, but a loss of power may undo it (sync " + directory + ": " +
+                        std::generic_category().message(doubt) + ")"};
+    } catch (const std::exception &cause) {
+        return {"write orders " + path + ": " + cause.what() +
+                    "; nothing was changed, make room or another --state-dir and try again",
+                ""};
+    }
+}
+
 void OrdersFile::begin(const Orders &orders) {
-    std::promise<std::string> told;
-    std::future<std::string> writing = told.get_future();
-    writer_ = std::jthread([directory = directory_, path = path_, orders, done = done_.get(),
-                            told = std::move(told)]() mutable {
-        told.set_value(put(directory, path, orders));
-        eventfd_write(done, 1);
-    }); // may throw
-    writing_ = std::move(writing);
+    writing_.begin([directory = directory_, path = path_, orders] {
+        return put(directory, path, orders);
+    });
 }
 
 std::optional<std::string> OrdersFile::finished() {
-    eventfd_t count = 0;
-    if (!busy() || eventfd_read(done_.get(), &count) != 0) return std::nullopt;
-    return writing_.get();
+    const auto outcome = writing_.finished();
+    if (!outcome) return std::nullopt;
+    if (!outcome->warning.empty()) log::warn(outcome->warning);
+    return outcome->failure;
 }
 
 } // namespace agent

@@ -6,9 +6,13 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
+#include <cerrno>
+#include <fcntl.h>
 #include <fstream>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace {
@@ -42,6 +46,17 @@ bool contains(const std::string &text, const std::string &part) {
 }
 
 } // namespace
+
+// A disk whose directories cannot be synced.
+static std::atomic<bool> directories_sync = true;
+int fsync(int descriptor) {
+    struct stat about {};
+    if (!directories_sync && fstat(descriptor, &about) == 0 && S_ISDIR(about.st_mode)) {
+        errno = EIO;
+        return -1;
+    }
+    return static_cast<int>(syscall(SYS_fsync, descriptor));
+}
 
 BOOST_AUTO_TEST_SUITE(agent_orders)
 
@@ -113,6 +128,58 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_written_leaves_what_was_there) {
     BOOST_TEST((file.load() == everything()));
     OrdersFile nowhere("/dev/null/state");
     BOOST_TEST(contains(write(nowhere, next), "/dev/null/state"));
+}
+
+// A directory that can be written to and not opened: it is found out before the order is in force.
+BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_synced_leaves_what_was_there) {
+    const TemporaryDirectory dir;
+    OrdersFile file(dir.path + "/state");
+    BOOST_TEST(write(file, everything()) == "");
+    const uid_t me = geteuid(), somebody = me == 0 ? 65534 : me;
+    BOOST_REQUIRE(chmod(dir.path.c_str(), 0711) == 0);
+    BOOST_REQUIRE(chmod((dir.path + "/state").c_str(), 0300) == 0);
+    BOOST_REQUIRE(chown((dir.path + "/state").c_str(), somebody, gid_t(-1)) == 0);
+    for (const Orders &next : {Orders{}, [] {
+                                   Orders suspended;
+                                   suspended.suspended = true;
+                                   return suspended;
+                               }()}) {
+        BOOST_REQUIRE(seteuid(somebody) == 0);
+        const std::string failure = write(file, next);
+        BOOST_REQUIRE(seteuid(me) == 0);
+        BOOST_TEST(contains(failure, "nothing was changed"), failure);
+        BOOST_REQUIRE(chmod(dir.path.c_str(), 0755) == 0);
+        BOOST_TEST((file.load() == everything()));
+    }
+    BOOST_REQUIRE(chmod((dir.path + "/state").c_str(), 0700) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_order_that_is_in_the_file_is_done_also_when_the_directory_cannot_be_synced) {
+    const TemporaryDirectory dir;
+    OrdersFile file(dir.path);
+    for (const Orders &next : {everything(), Orders{}}) {
+        directories_sync = false;
+        const std::string failure = write(file, next);
+        directories_sync = true;
+        BOOST_TEST(failure == "");
+        BOOST_TEST((file.load() == next));
+    }
+}
+
+// A disk hangs, the agent ends: what the thread will write to must not have become somebody else's.
+BOOST_AUTO_TEST_CASE(a_write_that_outlives_the_file_keeps_its_descriptor) {
+    const TemporaryDirectory dir;
+    const std::string in_its_way = dir.path + "/orders.json.new";
+    BOOST_REQUIRE(mkfifo(in_its_way.c_str(), 0600) == 0); // whoever writes waits for a reader
+    std::optional<OrdersFile> file(dir.path);
+    const int number = file->descriptor();
+    file->begin(everything());
+    file.reset();
+    BOOST_TEST(fcntl(number, F_GETFD) >= 0);
+    const filter::Descriptor reader(open(in_its_way.c_str(), O_RDONLY));
+    for (int i = 0; i < 5000 && fcntl(number, F_GETFD) >= 0; ++i)
+        usleep(1000);
+    BOOST_TEST(fcntl(number, F_GETFD) < 0);
 }
 
 // A real-time loop that is woken and finds nothing would turn, and hold up the thread that writes.

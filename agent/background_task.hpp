@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Work that may have to wait, for a disk or for the user database, in an ordinary thread of its own:
+// beats cannot wait. One piece of work at a time; the loop finds its result.
+//
+// Nobody waits for the thread either: when this object goes it goes on, for a disk may hang for
+// ever. So it shares what it works with, and the work owns whatever it touches.
+#pragma once
+
+#include "filter/descriptor.hpp"
+
+#include <sys/eventfd.h>
+
+#include <cerrno>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+
+namespace agent {
+
+template <class Result>
+class BackgroundTask {
+  public:
+    BackgroundTask() // throws
+        : done_(std::make_shared<filter::Descriptor>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
+        if (!*done_)
+            throw std::runtime_error("open eventfd: " + std::generic_category().message(errno));
+    }
+
+    bool busy() const { return result_.valid(); }
+
+    // Precondition: not busy(). Throws when there is no thread for it. The eventfd is written last:
+    // a loop of real-time priority that it wakes must find the result, for while it looks for it
+    // again and again, this thread may not get to run.
+    void begin(std::function<Result()> work) {
+        std::packaged_task<Result()> task(std::move(work));
+        std::future<Result> result = task.get_future();
+        std::thread([task = std::move(task), done = done_]() mutable {
+            task();
+            eventfd_write(done->get(), 1);
+        }).detach();
+        result_ = std::move(result);
+    }
+
+    // Nothing while it is under way; then, once, its result, or what it threw.
+    std::optional<Result> finished() {
+        eventfd_t count = 0;
+        if (!busy() || eventfd_read(done_->get(), &count) != 0) return std::nullopt;
+        return result_.get();
+    }
+
+    int descriptor() const { return done_->get(); } // for poll: readable when finished() has news
+
+  private:
+    std::shared_ptr<filter::Descriptor> done_; // an eventfd
+    std::future<Result> result_;               // ready before done_ is
+};
+
+} // namespace agent
