@@ -3,16 +3,25 @@
 
 #include <pwd.h>
 
-#include <array>
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+#include <vector>
 
 namespace agent {
 
 std::optional<Account> find_account(const std::string &name) {
-    std::array<char, 4096> buffer;
+    std::vector<char> buffer(1024);
     passwd entry{}, *found = nullptr;
-    getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (!found) return std::nullopt;
-    return Account{entry.pw_uid, entry.pw_gid};
+    int error = 0;
+    while ((error = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found)) ==
+           ERANGE)
+        buffer.resize(2 * buffer.size());
+    if (found) return Account{entry.pw_uid, entry.pw_gid};
+    if (error == 0 || error == ENOENT || error == ESRCH)
+        return std::nullopt; // as getpwnam(3) warns
+    throw std::runtime_error("look up user " + name + ": " +
+                             std::generic_category().message(error));
 }
 
 } // namespace agent

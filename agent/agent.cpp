@@ -83,7 +83,8 @@ void log_note(const heartbeat::Note &note) {
     using Kind = heartbeat::Note::Kind;
     const bool bad = note.kind == Kind::refused || note.kind == Kind::fenced ||
                      note.kind == Kind::merge ||
-                     (note.kind == Kind::health && !note.text.ends_with(": healthy"));
+                     (note.kind == Kind::health && !note.text.ends_with(": healthy") &&
+                      !note.text.ends_with(" again"));
     bad ? log::warn(note.text) : log::info(note.text);
 }
 
@@ -121,7 +122,8 @@ Agent::Agent(const AgentOptions &options)
                  config_.port),
       control_(run_dir_.path()),
       control_port_(heartbeat_interfaces(config_, self_), config_.control_port, keys_.in_use),
-      health_(config_, interface_index_, *datapath_, boot_now()), // before the first beat
+      health_(config_, make_health_checks(config_), interface_index_, *datapath_,
+              boot_now()), // before the first beat
       node_(
           with_health(membership_settings(config_, self_, keys_, orders_), health_), boot_now(),
           make_serving(membership_settings(config_, self_, keys_), config_),
@@ -194,7 +196,8 @@ void Agent::wait() {
     for (int fd : transport_.descriptors())
         waiting.push_back({fd, POLLIN, 0});
     for (int fd : {neighbours_.descriptor(), refusals_.descriptor(boot_now()), links_.descriptor(),
-                   signals_.descriptor(), census_.descriptor(), orders_file_.descriptor()})
+                   signals_.descriptor(), census_.descriptor(), orders_file_.descriptor(),
+                   reload_.descriptor()})
         waiting.push_back({fd, POLLIN, 0});
     for (const pollfd &each : control_.descriptors())
         waiting.push_back(each);

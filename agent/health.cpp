@@ -46,12 +46,12 @@ bool same_service(const RuleConfig &one, const RuleConfig &other) {
 
 } // namespace
 
-Health::Health(const Config &config, int interface, filter::Datapath &datapath, Time now,
-               HealthTools tools)
+Health::Health(const Config &config, HealthChecks checks, int interface, filter::Datapath &datapath,
+               Time now, ListListeners list)
     : virtual_ips_(config.virtual_ips), interface_(interface), datapath_(datapath),
-      tools_(std::move(tools)) {
-    for (const RuleConfig &rule : config.rules)
-        rules_.emplace_back(rule, tools_.make_check(rule, virtual_ips_), now);
+      list_(std::move(list)) {
+    for (std::size_t i = 0; i < config.rules.size(); ++i)
+        rules_.emplace_back(config.rules[i], std::move(checks[i]), now);
     look(now);
     for (Examined &one : rules_)
         one.told = one.state.healthy() || !one.state.known();
@@ -64,23 +64,31 @@ Health::Examined::Examined(const RuleConfig &of, std::unique_ptr<HealthCheck> by
     state.assume(of.health.type == HealthType::none);
 }
 
+void Health::Examined::go_on_with(std::unique_ptr<HealthCheck> by, Time from) {
+    check = std::move(by);
+    under_way = false;
+    next = from;
+    expected.reset(); // the filter has forgotten it
+}
+
 std::optional<std::size_t> Health::find(const std::string &name) const {
     for (std::size_t i = 0; i < rules_.size(); ++i)
         if (rules_[i].rule.name == name) return i;
     return std::nullopt;
 }
 
-void Health::configure(const Config &config, Time now) {
+void Health::configure(const Config &config, HealthChecks checks, Time now) {
     std::vector<Examined> next;
     virtual_ips_ = config.virtual_ips;
-    for (const RuleConfig &rule : config.rules) {
+    for (std::size_t i = 0; i < config.rules.size(); ++i) {
+        const RuleConfig &rule = config.rules[i];
         const auto former = find(rule.name);
         if (former && same_service(rules_[*former].rule, rule)) {
             next.push_back(std::move(rules_[*former]));
-            next.back().expected.reset(); // the filter has forgotten it
+            next.back().go_on_with(std::move(checks[i]), now);
             continue;
         }
-        next.emplace_back(rule, tools_.make_check(rule, virtual_ips_), now);
+        next.emplace_back(rule, std::move(checks[i]), now);
         if (rule.health.type != HealthType::none)
             next.back().state.assume(!former || rules_[*former].state.healthy());
     }
@@ -116,9 +124,15 @@ std::vector<std::string> Health::handle(Time now) {
     for (std::size_t i = 0; i < rules_.size(); ++i)
         rules_[i].missed = missed & bit(i);
     if (missed || now >= next_look_) look(now);
-    for (Examined &one : rules_)
-        if (one.check) check(one, now);
     std::vector<std::string> texts;
+    for (Examined &one : rules_) {
+        const std::string before = one.not_checked;
+        if (one.check) check(one, now);
+        if (one.not_checked != before)
+            texts.push_back("rule " + one.rule.name + ": " +
+                            (one.not_checked.empty() ? "checked again"
+                                                     : "not checked (" + one.not_checked + ")"));
+    }
     if (look_failure_ != failure)
         texts.push_back("health: " + (look_failure_.empty() ? "listeners are listed again" : look_failure_));
     for (std::size_t i = 0; i < rules_.size(); ++i) {
@@ -151,7 +165,7 @@ void Health::look(Time now) {
     }
     try {
         const auto begun = std::chrono::steady_clock::now();
-        const std::vector<Listener> listeners = tools_.list_listeners();
+        const std::vector<Listener> listeners = list_();
         const Duration took = std::chrono::steady_clock::now() - begun;
         next_look_ = now + std::max(kLookEvery, kLookShare * took);
         wake_to_look_ = std::max(wake_to_look_, next_look_);
@@ -176,11 +190,7 @@ void Health::check(Examined &one, Time now) {
     const HealthConfig &wanted = one.rule.health;
     auto finding = one.check->handle();
     if (!one.under_way) {
-        if (now < one.next) return;
-        if (!one.check->begin()) return wait_for_end(one, now);
-        one.begun = now;
-        one.next = now + wanted.interval;
-        one.under_way = true;
+        if (now < one.next || !begin(one, now)) return;
         finding = one.check->handle();
     }
     if (!finding && now >= one.begun + wanted.timeout) {
@@ -190,6 +200,23 @@ void Health::check(Examined &one, Time now) {
     if (!finding) return;
     one.under_way = false;
     take(one, now, *finding);
+}
+
+// What could not be checked stays as it was.
+bool Health::begin(Examined &one, Time now) {
+    try {
+        if (!one.check->begin()) {
+            wait_for_end(one, now);
+            return false;
+        }
+        one.begun = now;
+        one.under_way = true;
+        one.not_checked.clear();
+    } catch (const std::exception &error) {
+        one.not_checked = error.what();
+    }
+    one.next = now + one.rule.health.interval;
+    return one.under_way;
 }
 
 // What has been killed is gone within a moment, as a rule; not if it hangs in the kernel.
@@ -246,8 +273,10 @@ std::string Health::reason(std::size_t rule, Time now) const {
 Json Health::report(std::size_t rule, Time now) const {
     const Examined &one = rules_[rule];
     const std::string why = reason(rule, now);
+    const std::string &lack = asks_listeners(one.rule) ? look_failure_ : one.not_checked;
     return {{"type", kHealthTypes[static_cast<std::size_t>(one.rule.health.type)]},
             {"reason", why.empty() ? Json() : Json(why)},
+            {"not_checked", lack.empty() ? Json() : Json(lack)},
             {"held_down_ms", one.state.hold_left(now) / 1ms},
             {"falls", one.state.falls(now)},
             {"checks", one.results},

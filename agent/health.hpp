@@ -24,24 +24,18 @@
 
 namespace agent {
 
-// How it looks at the host.
-struct HealthTools {
-    std::function<std::vector<Listener>()> list_listeners = agent::list_listeners;
-    std::function<std::unique_ptr<HealthCheck>(const RuleConfig &,
-                                               const std::vector<filter::IpAddress> &)>
-        make_check = make_health_check;
-};
-
 class Health {
   public:
-    // Listeners are looked for at once; what needs a check is not healthy before its first result.
-    // interface: the index of the clients'. The datapath outlives it.
-    Health(const Config &config, int interface, filter::Datapath &datapath, heartbeat::Time now,
-           HealthTools tools = {});
+    using ListListeners = std::function<std::vector<Listener>()>;
 
-    // Another configuration is in force. A rule that goes on is as healthy as it was, and a new one
-    // healthy, until the first result of another check.
-    void configure(const Config &config, heartbeat::Time now);
+    // Listeners are looked for at once; what needs a check is not healthy before its first result.
+    // checks: of each rule. interface: the index of the clients'. The datapath outlives it.
+    Health(const Config &config, HealthChecks checks, int interface, filter::Datapath &datapath,
+           heartbeat::Time now, ListListeners list = list_listeners);
+
+    // Another configuration is in force, or the same one read again. A rule that goes on is as
+    // healthy as it was, and a new one healthy, until the first result of another check.
+    void configure(const Config &config, HealthChecks checks, heartbeat::Time now);
     // This node goes on serving these rules, as its predecessor did: they pass for healthy until the
     // first result.
     void resume(heartbeat::RuleBits served);
@@ -64,12 +58,16 @@ class Health {
     struct Examined {
         Examined(const RuleConfig &of, std::unique_ptr<HealthCheck> by, heartbeat::Time from);
 
+        // The same service is examined by another check, from then on.
+        void go_on_with(std::unique_ptr<HealthCheck> by, heartbeat::Time from);
+
         RuleConfig rule;
         HealthState state;
         std::unique_ptr<HealthCheck> check; // null: none, or a look at the listeners
         bool under_way = false, told = true;
         heartbeat::Time begun{}, next;
         std::uint64_t results = 0, failures = 0;
+        std::string not_checked; // why the last check could not be made
         // Of type listener: where it is, what the filter has been told, and what it said.
         std::optional<filter::Service> service, told_service;
         std::optional<bool> expected;
@@ -79,6 +77,7 @@ class Health {
     void look(heartbeat::Time now);
     void look_for(Examined &one, const std::vector<Listener> &listeners, heartbeat::Time now);
     void check(Examined &one, heartbeat::Time now);
+    bool begin(Examined &one, heartbeat::Time now); // it is under way
     void wait_for_end(Examined &one, heartbeat::Time now);
     void take(Examined &one, heartbeat::Time now, const Finding &finding);
     void expect(std::size_t rule, heartbeat::Time now);
@@ -88,7 +87,7 @@ class Health {
     std::vector<filter::IpAddress> virtual_ips_;
     int interface_;
     filter::Datapath &datapath_;
-    HealthTools tools_;
+    ListListeners list_;
     std::vector<Examined> rules_;
     heartbeat::Time next_look_{}, wake_to_look_{}; // not before, and at the latest
     std::string look_failure_; // why listeners could not be listed

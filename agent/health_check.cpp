@@ -6,9 +6,10 @@
 #include "agent/health_tcp.hpp"
 
 namespace agent {
+namespace {
 
-std::unique_ptr<HealthCheck> make_health_check(const RuleConfig &rule,
-                                               const std::vector<filter::IpAddress> &virtual_ips) {
+std::unique_ptr<HealthCheck> make_check(const RuleConfig &rule,
+                                        const std::vector<filter::IpAddress> &virtual_ips) {
     const HealthConfig &wanted = rule.health;
     const filter::IpAddress &address =
         rule.virtual_ips.empty() ? virtual_ips.front() : rule.virtual_ips.front();
@@ -24,6 +25,15 @@ std::unique_ptr<HealthCheck> make_health_check(const RuleConfig &rule,
         break;
     }
     return nullptr;
+}
+
+} // namespace
+
+HealthChecks make_health_checks(const Config &config) {
+    HealthChecks checks;
+    for (const RuleConfig &rule : config.rules)
+        checks.push_back(make_check(rule, config.virtual_ips));
+    return checks;
 }
 
 } // namespace agent

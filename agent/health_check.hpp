@@ -18,17 +18,21 @@ class HealthCheck {
   public:
     virtual ~HealthCheck() = default; // whatever is under way is given up
 
-    // Begins an examination. False: the last one has not ended yet.
+    // Begins an examination. False: the last one has not ended yet. Throws, `open a socket: Too
+    // many open files`, when it is the agent that lacks something: that says nothing about the
+    // service.
     virtual bool begin() = 0;
-    // Call on every turn: the result, once. What comes after abort() is none.
+    // Call on every turn: the result, once an examination. What comes after abort() is none.
     virtual std::optional<Finding> handle() = 0;
     // Its time is up: there will be no result.
     virtual void abort() = 0;
     virtual std::vector<pollfd> descriptors() const = 0; // when one of these is ready, call handle()
 };
 
-// The check that the rule's configuration wants; null for those that need none of their own.
-std::unique_ptr<HealthCheck> make_health_check(const RuleConfig &rule,
-                                               const std::vector<filter::IpAddress> &virtual_ips);
+using HealthChecks = std::vector<std::unique_ptr<HealthCheck>>;
+
+// The check of each rule, as its configuration wants it; null where it needs none of its own. May
+// wait, for it looks up users: not for the loop. Throws when there is no thread for commands.
+HealthChecks make_health_checks(const Config &config);
 
 } // namespace agent

@@ -7,20 +7,33 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 #include <system_error>
 
 namespace agent {
+namespace {
+
+constexpr std::array kLacks = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN};
+
+} // namespace
 
 void Dial::begin() {
     const SocketAddress to({address_, port_});
     why_.clear();
     socket_ =
         filter::Descriptor(socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!socket_) return fail("open a socket", errno);
+    if (!socket_) return fail_to_begin("open a socket", errno);
     if (connect(socket_.get(), to.get(), to.size()) != 0 && errno != EINPROGRESS)
-        fail("connect to " + end(), errno);
+        fail_to_begin("connect to " + end(), errno);
+}
+
+void Dial::fail_to_begin(const std::string &what, int error) {
+    fail(what, error);
+    if (std::ranges::count(kLacks, error)) throw std::runtime_error(why_);
 }
 
 Dialing Dial::handle() {

@@ -19,7 +19,7 @@ class Dial {
   public:
     Dial(const filter::IpAddress &address, std::uint16_t port) : address_(address), port_(port) {}
 
-    void begin();
+    void begin();     // throws when the agent lacks something for it, see HealthCheck
     Dialing handle(); // without waiting
     void close() { socket_ = filter::Descriptor(); }
 
@@ -29,6 +29,7 @@ class Dial {
 
   private:
     void fail(const std::string &what, int error);
+    void fail_to_begin(const std::string &what, int error);
 
     filter::IpAddress address_;
     std::uint16_t port_;

@@ -4,7 +4,6 @@
 // several threads: system calls. All that needs memory or the user database is prepared before.
 #include "agent/health_exec.hpp"
 
-#include "agent/account.hpp"
 #include "agent/privileges.hpp"
 
 #include <fcntl.h>
@@ -23,8 +22,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <stdexcept>
 #include <system_error>
-#include <utility>
 
 namespace agent {
 namespace {
@@ -57,17 +56,18 @@ bool give_up_privileges(const Account &account, bool change_user) {
     _exit(code);
 }
 
-// In the child; does not return. The order matters: signals only when nothing of the agent's is
-// left, the parent's death after the change of user, which forgets it.
+// In the child; does not return. The order matters: the agent's descriptors are closed before
+// another is opened, for there may be no free one; signals only when nothing of the agent's is
+// left; the parent's death after the change of user, which forgets it.
 [[noreturn]] void become(char *const *command, char *const *environment, const Account &account,
                          bool change_user, int output, pid_t parent) {
-    const int null = open("/dev/null", O_RDWR);
     const sched_param ordinary{};
     const rlimit no_core{0, 0};
     setpgid(0, 0);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 ||
-        syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
+    if (dup2(output, 1) < 0 || dup2(output, 2) < 0 || syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
         _exit(kCannotPrepare);
+    close(0);
+    if (open("/dev/null", O_RDWR) != 0) end(kCannotPrepare, "cannot open /dev/null");
     sched_setscheduler(0, SCHED_OTHER, &ordinary);
     setrlimit(RLIMIT_CORE, &no_core);
     umask(022);
@@ -82,6 +82,10 @@ bool give_up_privileges(const Account &account, bool change_user) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
     execve(command[0], command, environment);
     end(kCannotExec, strerrordesc_np(errno));
+}
+
+[[noreturn]] void fail(const std::string &what) {
+    throw std::runtime_error(what + ": " + std::generic_category().message(errno));
 }
 
 std::string printable(std::string_view text) {
@@ -103,42 +107,43 @@ ExecCheck::ExecCheck(const HealthConfig &wanted, const std::string &rule)
     : command_(wanted.command),
       environment_{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                    "LANG=C.UTF-8", "NLB_RULE=" + rule},
-      user_(wanted.user), reaper_(Reaper::shared()) {}
+      change_user_(can_change_user()), reaper_(Reaper::shared()) {
+    const std::string user = "user \"" + wanted.user + "\": ";
+    try {
+        const auto account = find_account(wanted.user);
+        if (!account)
+            unusable_ = user + "unknown";
+        else if (account->user == 0)
+            unusable_ = user + "has all privileges";
+        else
+            account_ = *account;
+    } catch (const std::exception &error) {
+        unusable_ = error.what();
+    }
+}
 
 ExecCheck::~ExecCheck() {
     abort();
-    int status = 0;
-    if (child_ != 0) reap(status, true); // SIGKILL has been sent
+    if (child_ != 0) reaper_.reap(child_);
 }
 
 bool ExecCheck::begin() {
     int status = 0;
-    if (child_ != 0 && !reap(status, false)) return false;
+    if (child_ != 0 && !reap(status)) return false;
     said_.clear();
     aborted_ = false;
-    start_failure_.clear();
-    const auto account = find_account(user_);
-    if (!account || account->user == 0) {
-        start_failure_ = "user \"" + user_ + "\": " + (account ? "has all privileges" : "unknown");
-        return true;
-    }
+    if (!unusable_.empty()) return true;
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        start_failure_ = "open a pipe: " + std::generic_category().message(errno);
-        return true;
-    }
-    output_ = filter::Descriptor(ends[0]);
+    if (pipe2(ends, O_CLOEXEC) != 0) fail("open a pipe");
+    filter::Descriptor ours(ends[0]);
     const filter::Descriptor theirs(ends[1]);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     const std::vector<char *> command = pointers(command_), environment = pointers(environment_);
-    const bool change_user = can_change_user();
     const pid_t self = getpid(), child = fork();
     if (child == 0)
-        become(command.data(), environment.data(), *account, change_user, theirs.get(), self);
-    if (child < 0) {
-        start_failure_ = "fork: " + std::generic_category().message(errno);
-        return true;
-    }
+        become(command.data(), environment.data(), account_, change_user_, theirs.get(), self);
+    if (child < 0) fail("fork");
+    output_ = std::move(ours);
     setpgid(child, child); // whoever comes first
     child_ = child;
     process_ = filter::Descriptor(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
@@ -146,13 +151,13 @@ bool ExecCheck::begin() {
 }
 
 // The group is killed before its leader is reaped: until then its number belongs to it.
-bool ExecCheck::reap(int &status, bool wait) {
+bool ExecCheck::reap(int &status) {
     siginfo_t ended{};
-    if (waitid(P_PID, static_cast<id_t>(child_), &ended, WEXITED | WNOWAIT | (wait ? 0 : WNOHANG)) != 0)
+    if (waitid(P_PID, static_cast<id_t>(child_), &ended, WEXITED | WNOWAIT | WNOHANG) != 0)
         ended.si_pid = child_, ended.si_status = SIGKILL; // somebody else's child it can never be
     if (ended.si_pid == 0) return false;
     kill(-child_, SIGKILL);
-    reaper_->reap(child_);
+    reaper_.reap(child_);
     status = ended.si_code == CLD_EXITED ? W_EXITCODE(ended.si_status, 0)
                                          : W_EXITCODE(0, ended.si_status);
     child_ = 0;
@@ -161,10 +166,10 @@ bool ExecCheck::reap(int &status, bool wait) {
 }
 
 std::optional<Finding> ExecCheck::handle() {
-    if (!start_failure_.empty()) return Finding{false, std::exchange(start_failure_, "")};
+    if (!unusable_.empty()) return Finding{false, unusable_};
     read_output();
     int status = 0;
-    if (child_ == 0 || !reap(status, false)) return std::nullopt;
+    if (child_ == 0 || !reap(status)) return std::nullopt;
     read_output();
     output_ = filter::Descriptor();
     if (aborted_) return std::nullopt;

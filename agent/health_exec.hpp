@@ -10,11 +10,11 @@
 // read the program from disk. Copying the agent's page tables takes a fraction of a millisecond.
 #pragma once
 
+#include "agent/account.hpp"
 #include "agent/health_check.hpp"
 #include "agent/reaper.hpp"
 #include "filter/descriptor.hpp"
 
-#include <memory>
 #include <string>
 #include <sys/types.h>
 
@@ -22,7 +22,8 @@ namespace agent {
 
 class ExecCheck final : public HealthCheck {
   public:
-    // rule: told to the command as NLB_RULE.
+    // rule: told to the command as NLB_RULE. Looks up the user, which may wait, and for good: the
+    // next reload looks again.
     ExecCheck(const HealthConfig &wanted, const std::string &rule);
     ~ExecCheck() override;
 
@@ -33,15 +34,16 @@ class ExecCheck final : public HealthCheck {
 
   private:
     void read_output();
-    bool reap(int &status, bool wait);
+    bool reap(int &status);
     Finding result(int status);
 
     std::vector<std::string> command_, environment_;
-    std::string user_;
-    std::shared_ptr<Reaper> reaper_;
+    Account account_;
+    std::string unusable_; // why the account is
+    bool change_user_;
+    Reaper &reaper_;
     pid_t child_ = 0; // 0: none
     filter::Descriptor process_, output_;
-    std::string start_failure_;
     std::string said_; // the end of what it printed
     bool aborted_ = false;
 };

@@ -2,36 +2,35 @@
 #include "agent/reaper.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <stdexcept>
 #include <system_error>
-#include <utility>
+#include <thread>
+#include <vector>
 
 namespace agent {
+namespace {
 
-std::shared_ptr<Reaper> Reaper::shared() {
-    static std::weak_ptr<Reaper> held;
-    auto reaper = held.lock();
-    if (!reaper) held = reaper = std::make_shared<Reaper>();
+constexpr int kAgain = 200; // ms
+
+} // namespace
+
+Reaper &Reaper::shared() {
+    static Reaper &reaper = *new Reaper;
     return reaper;
 }
 
 Reaper::Reaper() {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
         throw std::runtime_error("open a pipe: " + std::generic_category().message(errno));
     told_ = filter::Descriptor(ends[0]);
     orders_ = filter::Descriptor(ends[1]);
-    fcntl(ends[1], F_SETFL, O_NONBLOCK);
-    thread_ = std::thread([this] { run(); });
-}
-
-Reaper::~Reaper() {
-    { const filter::Descriptor closed = std::exchange(orders_, filter::Descriptor()); }
-    thread_.join();
+    std::thread([this] { run(); }).detach();
 }
 
 // A pipe that is full holds thousands; who is not buried then is buried with the agent.
@@ -39,14 +38,15 @@ void Reaper::reap(pid_t child) {
     [[maybe_unused]] const ssize_t written = write(orders_.get(), &child, sizeof child);
 }
 
+// Who hangs in the kernel, and does not end though he was killed, holds up no other.
 void Reaper::run() {
-    pid_t child = 0;
+    std::vector<pid_t> children;
     for (;;) {
-        const ssize_t size = read(told_.get(), &child, sizeof child);
-        if (size == sizeof child)
-            waitpid(child, nullptr, 0);
-        else if (size >= 0 || errno != EINTR)
-            return;
+        pollfd told{told_.get(), POLLIN, 0};
+        poll(&told, 1, children.empty() ? -1 : kAgain);
+        for (pid_t child = 0; read(told_.get(), &child, sizeof child) == sizeof child;)
+            children.push_back(child);
+        std::erase_if(children, [](pid_t child) { return waitpid(child, nullptr, WNOHANG) != 0; });
     }
 }
 

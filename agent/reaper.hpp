@@ -8,28 +8,23 @@
 
 #include "filter/descriptor.hpp"
 
-#include <memory>
 #include <sys/types.h>
-#include <thread>
 
 namespace agent {
 
 class Reaper {
   public:
-    static std::shared_ptr<Reaper> shared(); // one for all who hold it
+    // The process's own, from the first call on, which throws when there is no pipe or no thread
+    // for it. It never ends: its thread may be at a burial.
+    static Reaper &shared();
 
-    Reaper(); // throws when there is no thread for it
-    ~Reaper();
-    Reaper(const Reaper &) = delete;
-    Reaper &operator=(const Reaper &) = delete;
-
-    void reap(pid_t child); // one that has ended; never waits
+    void reap(pid_t child); // one that has ended, or has been killed and will; never waits
 
   private:
+    Reaper();
     void run();
 
     filter::Descriptor orders_, told_; // the ends of a pipe: children's numbers
-    std::thread thread_;
 };
 
 } // namespace agent

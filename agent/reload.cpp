@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 namespace agent {
 namespace {
@@ -21,6 +22,7 @@ using heartbeat::Time;
 // With all members staged it takes milliseconds; on the first of several nodes nobody is to wait
 // for the commands on the others.
 constexpr Time kPatience = 1s;
+constexpr Time kDiskPatience = 5s;
 
 const NodeConfig &node_of(const Config &config, std::uint8_t id) {
     return *std::ranges::find(config.nodes, id, &NodeConfig::id);
@@ -93,45 +95,71 @@ void Reload::add_to(Commands &commands) {
 
 Commands::Result Reload::reload() {
     parts_.administration.refuse_orders();
-    const Config next = load();
-    if (const std::string what = needs_restart(parts_.config, next); !what.empty())
-        throw Failed(next.file + ": cannot change while nlbd runs: " + what +
-                     "; restart nlbd on every node");
-    if (needs_rights(parts_.config, next) && !can_change_user())
-        throw Failed(next.file +
-                     ": cannot change while nlbd runs as this user: the first health check "
-                     "of type exec; restart nlbd on this node");
-    return [this, wanted = stage(next, load_keys_of(next)), until = parts_.now() + kPatience] {
-        return go_on(wanted, until);
-    };
+    const auto course = std::make_shared<Course>();
+    course->until = parts_.now() + kDiskPatience;
+    return [this, course] { return go_on(course); };
 }
 
-// Whatever is wrong with it is the command's business: the agent goes on with what it has.
-Config Reload::load() const {
-    const std::string &file = parts_.config.file;
+std::optional<Json> Reload::go_on(const std::shared_ptr<Course> &course) {
+    if (!course->staged) {
+        if (!read(course)) return std::nullopt;
+        parts_.administration.refuse_orders();
+        check(*course->read);
+        course->staged = stage(std::move(*course->read));
+        course->until = parts_.now() + kPatience;
+    }
+    return wait_for_all(*course);
+}
+
+// True when the files have been read. One command at a time has them read; what was read for one
+// that has gone meanwhile, handle() takes.
+bool Reload::read(const std::shared_ptr<Course> &course) {
+    if (course->read) return true;
+    if (!course->reading && !reading_.busy()) {
+        reading_.begin([file = parts_.config.file] { return read_files(file); });
+        reader_ = course;
+        course->reading = true;
+    }
+    if (parts_.now() >= course->until)
+        throw Failed(parts_.config.file +
+                     ": its disk, or the key's, or the user database, does not "
+                     "answer; nothing was changed, see to it and try again");
+    return false;
+}
+
+// In the background. Whatever is wrong is the command's business: the agent goes on with what it
+// has.
+Reload::Read Reload::read_files(const std::string &file) {
+    Read read{};
     try {
         if (std::error_code gone; !std::filesystem::is_regular_file(file, gone) && !gone)
             throw std::runtime_error(file +
                                      ": is not a regular file"); // a pipe would be waited for
-        return load_config(file);
+        read.config = load_config(file);
+        read.keys = load_keys(read.config.key_file);
+        read.checks = make_health_checks(read.config);
     } catch (const std::exception &error) {
-        throw Failed(error.what());
+        read.failure = error.what();
     }
+    return read;
 }
 
-// Only a step at a time: each node must accept what the others use, whoever of them comes first.
-ClusterKeys Reload::load_keys_of(const Config &next) const {
-    try {
-        const ClusterKeys keys = load_keys(next.key_file);
-        if (keys.accept(parts_.keys.in_use) && parts_.keys.accept(keys.in_use)) return keys;
-        throw std::runtime_error(
-            next.key_file +
-            ": holds another key than this agent uses; one key follows another in the "
-            "steps of nlbctl keygen --next, --use, --drop, or, where the others "
-            "have taken them all, with a restart of nlbd here");
-    } catch (const std::exception &error) {
-        throw Failed(error.what());
-    }
+// Throws when it must not come into force here. Keys follow each other a step at a time: each node
+// must accept what the others use, whoever of them comes first.
+void Reload::check(const Read &next) const {
+    if (!next.failure.empty()) throw Failed(next.failure);
+    if (const std::string what = needs_restart(parts_.config, next.config); !what.empty())
+        throw Failed(next.config.file + ": cannot change while nlbd runs: " + what +
+                     "; restart nlbd on every node");
+    if (needs_rights(parts_.config, next.config) && !can_change_user())
+        throw Failed(next.config.file +
+                     ": cannot change while nlbd runs as this user: the first health check "
+                     "of type exec; restart nlbd on this node");
+    if (!next.keys.accept(parts_.keys.in_use) || !parts_.keys.accept(next.keys.in_use))
+        throw Failed(next.config.key_file +
+                     ": holds another key than this agent uses; one key follows another in the "
+                     "steps of nlbctl keygen --next, --use, --drop, or, where the others "
+                     "have taken them all, with a restart of nlbd here");
 }
 
 Reload::Wishes Reload::wishes(const Config &next) const {
@@ -155,14 +183,16 @@ StagedConfig Reload::prepared(const Config &next, const ClusterKeys &keys,
 }
 
 // The configuration in force, once more, takes back what was staged.
-heartbeat::Digest Reload::stage(const Config &next, const ClusterKeys &keys) {
-    const Wishes wanted = wishes(next);
-    StagedConfig config = prepared(next, keys, wanted);
+heartbeat::Digest Reload::stage(Read next) {
+    const Wishes wanted = wishes(next.config);
+    StagedConfig config = prepared(next.config, next.keys, wanted);
     const heartbeat::Digest digest = config.settings.config;
-    staged_ = Staged{next, keys, digest, wanted};
     if (digest == parts_.node.config()) {
-        parts_.config = next; // the same but for where the key lies
+        parts_.config = std::move(next.config); // the same but for where the key lies
+        parts_.health.configure(parts_.config, std::move(next.checks), parts_.now());
         staged_.reset();
+    } else {
+        staged_ = Staged{std::move(next.config), next.keys, std::move(next.checks), digest, wanted};
     }
     parts_.node.stage(parts_.now(), std::move(config));
     return digest;
@@ -176,14 +206,14 @@ void Reload::follow() {
     parts_.node.restage(parts_.now(), prepared(staged_->config, staged_->keys, wanted));
 }
 
-std::optional<Json> Reload::go_on(heartbeat::Digest wanted, Time until) {
+std::optional<Json> Reload::wait_for_all(const Course &course) {
     handle();
-    if (parts_.node.config() == wanted)
+    if (parts_.node.config() == course.staged)
         return Json{
             {"in_force", true}, {"waiting_for", Json::array()}, {"staged_another", Json::array()}};
-    if (!staged_ || staged_->digest != wanted)
+    if (!staged_ || staged_->digest != course.staged)
         throw Failed(parts_.config.file + ": another reload has taken it back");
-    if (parts_.now() < until) return std::nullopt;
+    if (parts_.now() < course.until) return std::nullopt;
     Json told = reloading(parts_.config, parts_.node.status(parts_.now()));
     told["in_force"] = false;
     return told;
@@ -204,16 +234,18 @@ void Reload::use(const ClusterKeys &keys) {
 }
 
 void Reload::handle() {
+    if (auto read = reading_.finished())
+        if (const auto reader = reader_.lock()) reader->read = std::move(read);
     if (!staged_) return;
     if (staged_->digest != parts_.node.config()) return follow();
-    parts_.config = std::move(staged_->config);
-    use(staged_->keys);
-    staged_.reset();
+    Staged next = *std::exchange(staged_, std::nullopt);
+    parts_.config = std::move(next.config);
+    use(next.keys);
     parts_.self = NodeConfig(node_of(parts_.config, parts_.self.id));
     parts_.census.begin_anew(
         filter_settings(parts_.config, parts_.keys.in_use, parts_.administration.orders()));
     parts_.administration.configured();
-    parts_.health.configure(parts_.config, parts_.now());
+    parts_.health.configure(parts_.config, std::move(next.checks), parts_.now());
     log::info("configuration: in force (file=" + parts_.config.file + ")");
 }
 

@@ -4,11 +4,16 @@
 // cluster at once, when every member has staged the same one, by a view that names it
 // (heartbeat/README.md); until then, and without the command, nothing changes.
 //
-// Rules, the nodes' weights, drain_ms and, step by step, the cluster key can change in this way. What the sockets, the interface or
-// the times of the protocol hang on needs a restart, and is refused by name.
+// Rules, the nodes' weights, drain_ms and, step by step, the cluster key can change in this way.
+// What the sockets, the interface or the times of the protocol hang on needs a restart, and is
+// refused by name.
+//
+// What may wait or fail is done before anything is staged, in the background: the files are read,
+// and the health checks made. So a configuration that comes into force does so as a whole.
 #pragma once
 
 #include "agent/administration.hpp"
+#include "agent/background_task.hpp"
 #include "agent/commands.hpp"
 #include "agent/config.hpp"
 #include "agent/control_port.hpp"
@@ -17,6 +22,7 @@
 #include "agent/relay.hpp"
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -43,8 +49,21 @@ class Reload {
     // On every turn, after the node's tick: when the staged configuration has come into force, so
     // it does for the rest of the agent.
     void handle();
+    int descriptor() const { return reading_.descriptor(); } // for poll
 
   private:
+    struct Read { // what the files hold
+        Config config;
+        ClusterKeys keys;
+        HealthChecks checks;
+        std::string failure; // why there is nothing
+    };
+    struct Course {            // of one command
+        heartbeat::Time until; // its present step
+        bool reading = false;
+        std::optional<Read> read;
+        std::optional<heartbeat::Digest> staged; // what it waits for
+    };
     struct Wishes { // of this node under it
         Orders orders;
         heartbeat::RuleBits healthy;
@@ -54,20 +73,25 @@ class Reload {
     struct Staged {
         Config config;
         ClusterKeys keys;
+        HealthChecks checks;
         heartbeat::Digest digest;
         Wishes wishes;
     };
     Commands::Result reload();
-    std::optional<Json> go_on(heartbeat::Digest wanted, heartbeat::Time until);
-    Config load() const;
-    ClusterKeys load_keys_of(const Config &next) const;
-    heartbeat::Digest stage(const Config &next, const ClusterKeys &keys);
+    std::optional<Json> go_on(const std::shared_ptr<Course> &course);
+    bool read(const std::shared_ptr<Course> &course);
+    static Read read_files(const std::string &file);
+    void check(const Read &next) const;
+    heartbeat::Digest stage(Read next);
+    std::optional<Json> wait_for_all(const Course &course);
     Wishes wishes(const Config &next) const;
     StagedConfig prepared(const Config &next, const ClusterKeys &keys, const Wishes &wishes) const;
     void follow();
     void use(const ClusterKeys &keys);
 
     Reloaded parts_;
+    BackgroundTask<Read> reading_;
+    std::weak_ptr<Course> reader_; // who has it read; he may have gone
     std::optional<Staged> staged_;
 };
 

@@ -144,11 +144,13 @@ struct FakeCheck : agent::HealthCheck {
         std::optional<Finding> next; // the result of what is under way
         int begun = 0, aborted = 0;
         bool ends = true;
+        std::string lack; // of the agent
     };
     explicit FakeCheck(Script &of) : script(of) {}
     Script &script;
 
     bool begin() override {
+        if (!script.lack.empty()) throw std::runtime_error(script.lack);
         if (script.ends) ++script.begun;
         return script.ends;
     }
@@ -208,17 +210,17 @@ struct Fixture {
     std::optional<agent::Health> health;
 
     void start() {
-        health.emplace(config, 7, datapath, now,
-                       agent::HealthTools{[this] {
-                                              ++looks;
-                                              if (!listed) throw std::runtime_error("cannot list");
-                                              return listeners;
-                                          },
-                                          [this](const auto &rule, const auto &) {
-                                              return rule.name == "checked"
-                                                         ? std::make_unique<FakeCheck>(script)
-                                                         : nullptr;
-                                          }});
+        health.emplace(config, checks(config), 7, datapath, now, [this] {
+            ++looks;
+            if (!listed) throw std::runtime_error("cannot list");
+            return listeners;
+        });
+    }
+    agent::HealthChecks checks(const agent::Config &of) {
+        agent::HealthChecks made;
+        for (const agent::RuleConfig &rule : of.rules)
+            made.push_back(rule.name == "checked" ? std::make_unique<FakeCheck>(script) : nullptr);
+        return made;
     }
     std::vector<std::string> run(Time time) {
         std::vector<std::string> texts;
@@ -384,6 +386,32 @@ BOOST_AUTO_TEST_CASE(a_check_that_cannot_begin_is_a_failure) {
     BOOST_TEST((run(20ms) == Texts{"rule checked: unhealthy (the last check does not end)"}));
 }
 
+BOOST_AUTO_TEST_CASE(a_check_that_the_agent_cannot_make_changes_nothing_and_is_told_once) {
+    start();
+    run(10ms);
+    script.next = kWorks;
+    run(10ms);
+    BOOST_TEST(healthy(3));
+    script.lack = "no descriptor";
+    BOOST_TEST((run(5s) == Texts{"rule checked: not checked (no descriptor)"}));
+    BOOST_TEST(healthy(3));
+    BOOST_TEST(health->report(3, now)["not_checked"] == "no descriptor");
+    BOOST_TEST(health->report(3, now)["failures"] == 0);
+    script.lack.clear();
+    BOOST_TEST((run(1s) == Texts{"rule checked: checked again"}));
+    BOOST_TEST(health->report(3, now)["not_checked"].is_null());
+}
+
+BOOST_AUTO_TEST_CASE(what_goes_on_under_another_configuration_is_examined_by_its_check) {
+    start();
+    run(10ms);
+    BOOST_TEST(script.begun == 1);
+    health->configure(config, checks(config), now);
+    run(10ms);
+    BOOST_TEST(script.begun == 2);
+    BOOST_TEST((run(400ms) == Texts{"rule checked: unhealthy (no answer within 300 ms)"}));
+}
+
 BOOST_AUTO_TEST_CASE(after_a_restart_what_was_served_passes_for_healthy) {
     start();
     health->resume(0);
@@ -406,14 +434,14 @@ BOOST_AUTO_TEST_CASE(another_configuration_takes_health_over_by_name) {
     next.rules.back().name = "new";
     next.rules.back().first_port = next.rules.back().last_port = 444;
     BOOST_TEST((health->healthy_under(next) & 31) == 0b10010u); // checked, dns, many, http, new
-    health->configure(next, now);
+    health->configure(next, checks(next), now);
     BOOST_TEST((health->healthy() & 31) == 0b10010u);
     BOOST_TEST(health->reason(3, now) == "nobody listens on port 80");
     datapath.expected.clear(); // as the filter does
     health->handle(now);
     BOOST_TEST(datapath.expected.size() == 5u);
     next.rules[3].health = {};
-    health->configure(next, now);
+    health->configure(next, checks(next), now);
     BOOST_TEST(healthy(3)); // nothing is asked any more
 }
 

@@ -34,8 +34,8 @@ struct Fixture {
     agent::Orders orders;
     std::vector<agent::Listener> listeners{{*filter::parse_ip("0.0.0.0"), 80}};
     FakeDatapath unused;
-    agent::Health health{config, 1, unused, cluster.now(),
-                         {[this] { return listeners; }, agent::make_health_check}};
+    agent::Health health{config,        agent::make_health_checks(config), 1, unused,
+                         cluster.now(), [this] { return listeners; }};
 
     Json status() { return status(cluster.machine(1).datapath); }
     Json status(const filter::Datapath &datapath, int node = 1) {
