@@ -371,15 +371,25 @@ void Agent::heal_filter() {
     }
 }
 
+// A kernel that does not say leaves it as it was.
+bool Agent::is_filtering() const {
+    try {
+        return datapath_->mode() != filter::Mode::none;
+    } catch (const std::exception &error) {
+        log::warn(std::string("datapath: not looked at (") + error.what() + ")");
+        return filtering_;
+    }
+}
+
 // Whoever detached the filter has silenced this node: the others are to have its buckets.
 void Agent::look_after_filter() {
     heal_filter();
-    const bool filtering = datapath_->mode() != filter::Mode::none;
+    const bool filtering = is_filtering();
     if (filtering == filtering_ || !failure_.empty()) return;
     filtering_ = filtering;
-    log::error(std::string("datapath: ") +
-               (filtering ? "attached again" : "detached by somebody, serving nothing") +
-               " (interface=" + interface_ + ")");
+    const std::string where = " (interface=" + interface_ + ")";
+    filtering ? log::info("datapath: attached again" + where)
+              : log::error("datapath: detached by somebody, serving nothing" + where);
     administration_.set_filtering(filtering);
 }
 
@@ -419,7 +429,7 @@ void Agent::look_after_host() {
 }
 
 // What no administrator need hear of, such as other nodes' packets, is only counted.
-void Agent::tell_reasons() {
+std::vector<Counted> Agent::count_reasons() const {
     static constexpr std::array<std::string_view, 14> kPackets = {
         "no_owner",        "refused",      "ip_header",   "ip_length",  "too_many_headers",
         "header_too_deep", "truncated",    "tcp_header",  "udp_length", "icmp_quote",
@@ -440,8 +450,16 @@ void Agent::tell_reasons() {
     const Json callers = control_port_.counters();
     for (const std::string_view reason : kCallers)
         counted.push_back({"commands: caller refused", std::string(reason), callers[reason]});
-    for (const std::string &line : reasons_log_.rose(boot_now(), counted))
-        log::warn(line);
+    return counted;
+}
+
+void Agent::tell_reasons() {
+    try {
+        for (const std::string &line : reasons_log_.rose(boot_now(), count_reasons()))
+            log::warn(line);
+    } catch (const std::exception &error) {
+        log::warn(std::string("agent: refusals not counted (") + error.what() + ")");
+    }
     log::tick();
 }
 

@@ -81,7 +81,9 @@ class Agent {
     void look_after_interface();
     void look_after_filter();
     void heal_filter();
+    bool is_filtering() const;
     void look_after_bridges(bool link_changed);
+    std::vector<Counted> count_reasons() const;
     void tell_reasons();
     bool has_left() const;
     void tell_service_manager();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Work that may have to wait, for a disk or for the user database, in an ordinary thread of its own:
-// beats cannot wait. One piece of work at a time; the loop finds its result.
+// Work that may have to wait, for a disk or for the user database, in an ordinary thread of its
+// own: beats cannot wait. One piece of work at a time; the loop finds its result.
 //
 // Nobody waits for the thread either: when this object goes it goes on, for a disk may hang for
 // ever. So it shares what it works with, and the work owns whatever it touches.

@@ -25,7 +25,7 @@ constexpr unsigned kForAFront = 64; // descriptors: two sockets', a listener for
 constexpr heartbeat::Duration kQuiet = std::chrono::seconds(1);  // an answer has left by then
 constexpr const char *kAuthenticator = "inproc://zeromq.zap.01"; // where ZeroMQ looks for it
 
-// The frames of one message, at most eight more than anybody sends.
+// The frames of one message.
 std::vector<std::string> receive(zmq::socket_t &socket) {
     std::vector<std::string> frames;
     zmq::message_t frame;

@@ -18,8 +18,8 @@ class FrameSender {
   public:
     explicit FrameSender(const std::string &interface); // throws std::runtime_error
     bool send(const std::vector<std::uint8_t> &frame);  // never blocks
-    // The interface's own, as it is now: an administrator may change it. Asked by the socket that is
-    // open, so that an agent without a free descriptor still answers.
+    // The interface's own, as it is now: an administrator may change it. Asked by the socket that
+    // is open, so that an agent without a free descriptor still answers.
     std::optional<filter::MacAddress> mac() const;
 
   private:

@@ -106,9 +106,8 @@ OrdersFile::Outcome OrdersFile::put(const std::string &directory, const std::str
 }
 
 void OrdersFile::begin(const Orders &orders) {
-    writing_.begin([directory = directory_, path = path_, orders] {
-        return put(directory, path, orders);
-    });
+    writing_.begin(
+        [directory = directory_, path = path_, orders] { return put(directory, path, orders); });
 }
 
 std::optional<std::string> OrdersFile::finished() {

@@ -7,8 +7,8 @@
 
 namespace agent {
 
-// What was not permitted, one line each, for the log. Call after the other threads have been
-// started: they do not need it.
+// What was not permitted, one line each, for the log. Threads that are started later, and commands,
+// run as ordinary ones all the same (SCHED_RESET_ON_FORK).
 std::vector<std::string> ask_for_realtime();
 
 } // namespace agent

@@ -9,8 +9,8 @@
 //
 // The watchdog is fed by the poll loop and nothing else, so it bites when the loop hangs.
 //
-// Nobody waits for the service manager: what it has no room for, while it restarts or hangs, is said
-// again later. sd_notify(3) itself would wait, and the loop with it.
+// Nobody waits for the service manager: what it has no room for, while it restarts or hangs, is
+// said again later. sd_notify(3) itself would wait, and the loop with it.
 #pragma once
 
 #include "filter/descriptor.hpp"

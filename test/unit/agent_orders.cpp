@@ -154,7 +154,8 @@ BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_synced_leaves_what_was_there) {
     BOOST_REQUIRE(chmod((dir.path + "/state").c_str(), 0700) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(an_order_that_is_in_the_file_is_done_also_when_the_directory_cannot_be_synced) {
+BOOST_AUTO_TEST_CASE(
+    an_order_that_is_in_the_file_is_done_also_when_the_directory_cannot_be_synced) {
     const TemporaryDirectory dir;
     OrdersFile file(dir.path);
     for (const Orders &next : {everything(), Orders{}}) {
