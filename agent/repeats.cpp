@@ -10,6 +10,14 @@ std::string more_like_it(unsigned count) {
     return " (and " + std::to_string(count) + " more like it)";
 }
 
+// Up to the first parenthesis; in it, a reason makes the event another one.
+std::string event_of(const std::string &line) {
+    const std::size_t open = line.find('(');
+    if (open == std::string::npos || line.compare(open, 8, "(reason=") != 0)
+        return line.substr(0, open);
+    return line.substr(0, line.find_first_of(" )", open)) + ")";
+}
+
 } // namespace
 
 std::optional<std::string> Repeats::pass(const std::string &line, heartbeat::Time now) {
@@ -17,7 +25,7 @@ std::optional<std::string> Repeats::pass(const std::string &line, heartbeat::Tim
     const auto closed = [now](const Event &event) { return now - event.since >= kWindow; };
     if (events_.size() > kRemembered)
         std::erase_if(events_, [&](const auto &entry) { return closed(entry.second); });
-    Event &event = events_[line.substr(0, line.find('('))];
+    Event &event = events_[event_of(line)];
     std::string text = line;
     if (event.printed == 0 || closed(event)) {
         if (event.held_back) text += more_like_it(event.held_back);

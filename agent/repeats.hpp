@@ -14,8 +14,8 @@ namespace agent {
 class Repeats {
   public:
     // The line as it is to be printed, or nothing. Lines are the same event when they are equal up
-    // to the first parenthesis. Of one event `kAtMost` are printed in `kWindow`; the next one says
-    // how many were not.
+    // to the first parenthesis, and in the reason where that begins with one, `(reason=`. Of one
+    // event `kAtMost` are printed in `kWindow`; the next one says how many were not.
     std::optional<std::string> pass(const std::string &line, heartbeat::Time now);
 
     // Of events whose window is over: what was held back, when none has come since to say so.

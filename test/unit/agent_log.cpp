@@ -49,4 +49,19 @@ BOOST_AUTO_TEST_CASE(a_reason_that_rises_is_told_at_once_and_then_every_ten_seco
                boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(of_many_reasons_that_rise_none_hides_another) {
+    agent::ReasonsLog log;
+    agent::Repeats repeats;
+    for (unsigned second = 1; second <= 21; ++second) {
+        std::vector<agent::Counted> counted;
+        for (const char *reason : {"a", "b", "c", "d", "e", "f", "g", "h"})
+            counted.push_back({"beats: refused", reason, second});
+        unsigned printed = 0;
+        for (const std::string &line : log.rose(std::chrono::seconds(second), counted))
+            printed += repeats.pass(line, std::chrono::seconds(second)).has_value();
+        BOOST_TEST(printed == (second % 10 == 1 ? 8u : 0u));
+    }
+    BOOST_TEST(repeats.over(60s) == Lines{}, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
