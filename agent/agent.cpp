@@ -264,7 +264,7 @@ Pace Agent::pace() const {
 void Agent::count_connections() {
     const bool counted = counting_;
     try {
-        if (!census_.handle(boot_now(), pace())) return;
+        if (!census_.handle(boot_now(), pace(), node_.serving().tables())) return;
         counting_ = true;
         node_.connections(boot_now(), census_.latest()->total(), census_.latest()->buckets);
         if (!counted) log::info("connections: counted again");

@@ -28,6 +28,15 @@ void counts(MetricsText &out, std::string_view label, const Json &counters,
         if (std::ranges::count(others, name) == 0) out.sample({{label, name}}, number(count));
 }
 
+// Of a rule, or of no rule; null: not known.
+void packets(const Json &packets, auto &&sample) {
+    if (packets.is_null()) return;
+    for (const auto &[verdict, reasons] : packets["reasons"].items())
+        for (const auto &[reason, count] : reasons.items())
+            sample(MetricsText::Label{"verdict", verdict}, MetricsText::Label{"reason", reason},
+                   number(count));
+}
+
 // A sample 1 for the word that holds and 0 for each other one.
 void one_hot(MetricsText &out, MetricsText::Label of, std::string_view label,
              const std::vector<std::string_view> &words, Text holds) {
@@ -158,13 +167,13 @@ void add_rules(MetricsText &out, const Json &rules) {
     each([&](const Json &rule, auto name) {
         if (!rule["connections"].is_null()) out.sample({name}, number(rule["connections"]));
     });
-    out.counter(
-        "nlbd_rule_packets_total",
-        "Packets of a rule that this node took, and that it dropped, most of them for others.");
+    out.counter("nlbd_rule_packets_total",
+                "Packets of a rule that this node took, and that it dropped, most of them for "
+                "others, by reason; a reason that no packet had is absent.");
     each([&](const Json &rule, auto name) {
-        for (const std::string_view verdict : {"taken", "dropped"})
-            if (!rule["packets"].is_null())
-                out.sample({name, {"verdict", verdict}}, number(rule["packets"][verdict]));
+        packets(rule["packets"], [&](auto verdict, auto reason, std::uint64_t count) {
+            out.sample({name, verdict, reason}, count);
+        });
     });
 }
 
@@ -182,7 +191,7 @@ void add_health(MetricsText &out, const Json &rules) {
     each([&](const Json &health, auto name) {
         out.sample({name}, static_cast<double>(number(health["held_down_ms"])) / 1000);
     });
-    out.gauge("nlbd_rule_health_recent_falls", "How often it fell within the last minute.");
+    out.gauge("nlbd_rule_health_recent_falls", "Falls that count for holding it down; one is forgotten for each full minute since the last.");
     each([&](const Json &health, auto name) { out.sample({name}, number(health["falls"])); });
 }
 
@@ -193,14 +202,18 @@ void add_packets(MetricsText &out, const Json &status) {
     out.gauge("nlbd_uncovered_buckets",
               "65536: this node is the default host and serves what no rule covers; else 0.");
     out.sample({}, number(uncovered["buckets"]));
-    out.counter("nlbd_uncovered_packets_total", "Packets to virtual IPs that no rule covers.");
-    for (const std::string_view verdict : {"taken", "dropped"})
-        if (!uncovered["packets"].is_null())
-            out.sample({{"verdict", verdict}}, number(uncovered["packets"][verdict]));
+    out.counter("nlbd_uncovered_packets_total",
+                "Packets to virtual IPs that no rule covers, in the same way.");
+    packets(uncovered["packets"], [&](auto verdict, auto reason, std::uint64_t count) {
+        out.sample({verdict, reason}, count);
+    });
     const Json &connections = status["connections"];
     out.gauge("nlbd_connections",
               "Open TCP connections to virtual IPs on this node; absent: not counted yet.");
     if (!connections["total"].is_null()) out.sample({}, number(connections["total"]));
+    out.gauge("nlbd_lingering_connections",
+              "Those of them in buckets that this node does not serve, such as have moved.");
+    if (!connections["lingering"].is_null()) out.sample({}, number(connections["lingering"]));
     out.gauge("nlbd_lingering_groups",
               "Groups of 128 buckets in which this node may hold connections that moved; of 512.");
     out.sample({}, number(connections["lingering_groups"]));
@@ -257,15 +270,16 @@ void add_network(MetricsText &out, const Json &status) {
 }
 
 void add_commands(MetricsText &out, const Json &commands) {
-    const std::vector<std::string_view> callers{"callers",    "wrong_key",    "cut_off",
-                                                "not_zeromq", "not_expected", "held_off"};
+    const std::vector<std::string_view> connections{"callers",    "wrong_key",    "cut_off",
+                                                    "not_zeromq", "not_expected", "held_off"};
     out.counter("nlbd_commands_total", "Commands to this agent, by result.");
-    counts(out, "result", commands, callers);
-    out.counter(
-        "nlbd_command_connections_total",
-        "Connections of other agents (callers), and of who is none, by what became of them.");
-    for (const std::string_view result : callers)
-        if (commands.contains(result)) out.sample({{"result", result}}, number(commands[result]));
+    counts(out, "result", commands, connections);
+    out.counter("nlbd_command_connections_total",
+                "Connections of other agents, which proved that they have the key, and of who is "
+                "none, by what became of them.");
+    for (const std::string_view key : connections)
+        if (commands.contains(key))
+            out.sample({{"result", key == "callers" ? "proved" : key}}, number(commands[key]));
 }
 
 } // namespace

@@ -39,12 +39,12 @@ std::optional<Place> place_of(const Connection &connection, const filter::Settin
 SocketCensus::SocketCensus(filter::Settings settings)
     : settings_(std::move(settings)), buckets_(settings_.hash_key) {}
 
-bool SocketCensus::handle(Time now, Pace pace) {
+bool SocketCensus::handle(Time now, Pace pace, const filter::Tables &served) {
     if (!dump_) {
         if (now < wake_at(pace)) return false;
         begin(now);
     }
-    if (!read()) return false;
+    if (!read(served)) return false;
     ended_ = now;
     took_ = now - latest_->begun;
     return true;
@@ -64,13 +64,13 @@ void SocketCensus::begin(Time now) {
     dump_.emplace(SocketDump::Of::connections);
 }
 
-bool SocketCensus::read() {
+bool SocketCensus::read(const filter::Tables &served) {
     std::vector<Connection> found;
     const Dump state = dump_->read([&found](auto datagram, auto request) {
         return parse_sockets(datagram, request, found);
     });
     for (const Connection &connection : found)
-        take(connection);
+        take(connection, served);
     if (state == Dump::more) return false;
     dump_.reset();
     if (state == Dump::failed)
@@ -87,13 +87,17 @@ void SocketCensus::begin_anew(filter::Settings settings) {
     ended_ = took_ = {}; // due at once
 }
 
-void SocketCensus::take(const Connection &connection) {
+void SocketCensus::take(const Connection &connection, const filter::Tables &served) {
     const auto place = place_of(connection, settings_, buckets_);
     if (!place) return;
     const bool rule = place->table < settings_.rules.size();
     if (rule && settings_.rules[place->table].disabled) return; // no packet of it gets in
     ++counting_.connections[place->table];
-    counting_.buckets[place->table][place->bucket / 64] |= std::uint64_t{1} << place->bucket % 64;
+    const std::size_t word = place->bucket / 64;
+    const std::uint64_t bit = std::uint64_t{1} << place->bucket % 64;
+    counting_.buckets[place->table][word] |= bit;
+    const bool lingers = place->table >= served.size() || !(served[place->table].mine[word] & bit);
+    counting_.lingering += lingers;
 }
 
 } // namespace agent

@@ -20,6 +20,7 @@ struct Census {
     heartbeat::Time begun{};
     std::vector<std::uint64_t> connections; // by table; a disabled rule has none
     std::vector<filter::BucketSet> buckets; // by table: those that have a connection
+    std::uint64_t lingering = 0;            // connections in buckets that were not served
 
     std::uint64_t total() const {
         return std::accumulate(connections.begin(), connections.end(), std::uint64_t{0});
@@ -41,10 +42,11 @@ class SocketCensus {
   public:
     explicit SocketCensus(filter::Settings settings);
 
-    // Call on every turn of the loop: begins a pass when one is due and reads a slice of it. True
+    // Call on every turn of the loop: begins a pass when one is due and reads a slice of it, while
+    // this node serves what `served` says. True
     // when a pass was completed: latest() is new. Throws when the kernel does not answer; the next
     // pass is then due as after any other.
-    bool handle(heartbeat::Time now, Pace pace);
+    bool handle(heartbeat::Time now, Pace pace, const filter::Tables &served);
 
     // Another configuration: what has been counted is of the former one.
     void begin_anew(filter::Settings settings);
@@ -58,8 +60,8 @@ class SocketCensus {
 
   private:
     void begin(heartbeat::Time now);
-    bool read();
-    void take(const Connection &connection);
+    bool read(const filter::Tables &served);
+    void take(const Connection &connection, const filter::Tables &served);
 
     filter::Settings settings_;
     filter::Buckets buckets_; // under the settings' key

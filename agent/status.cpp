@@ -109,12 +109,19 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
             {"unhealthy_rules", unhealthy_rules(sources.config, peer)}};
 }
 
-using RuleCounters = std::vector<filter::RuleCounter>;
+using RuleCounters = std::vector<std::vector<filter::Counter>>;
 
-// Of one table: those that were let in, and those that were dropped, most of them other nodes'.
+// Of one table: those that were let in, and those that were dropped, most of them other nodes'; and
+// of each, by reason, those that there were.
 Json packets(const RuleCounters &counters, std::size_t table) {
     if (table >= counters.size()) return nullptr;
-    return {{"taken", counters[table].taken}, {"dropped", counters[table].dropped}};
+    std::uint64_t taken = 0, dropped = 0;
+    Json reasons{{"taken", Json::object()}, {"dropped", Json::object()}};
+    for (const filter::Counter &counter : counters[table]) {
+        (counter.drop ? dropped : taken) += counter.packets;
+        reasons[counter.drop ? "dropped" : "taken"][std::string(counter.reason)] = counter.packets;
+    }
+    return {{"taken", taken}, {"dropped", dropped}, {"reasons", std::move(reasons)}};
 }
 
 Json uncovered(const StatusSources &sources, unsigned buckets, const RuleCounters &packets_of) {
@@ -188,8 +195,10 @@ Json connections(const StatusSources &sources) {
     unsigned groups = 0;
     for (const std::uint64_t word : sources.node.lingering().groups())
         groups += static_cast<unsigned>(std::popcount(word));
-    return {{"total", sources.census ? Json(sources.census->total()) : Json()},
-            {"lingering_groups", groups}};
+    const auto &census = sources.census;
+    return {{"total", census ? Json(census->total()) : Json()},
+            {"lingering_groups", groups},
+            {"lingering", census ? Json(census->lingering) : Json()}};
 }
 
 // What holds over the configuration until it is taken back.

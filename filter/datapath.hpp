@@ -77,10 +77,6 @@ struct Counter {
     std::uint64_t packets;
 };
 
-struct RuleCounter {
-    std::uint64_t taken, dropped;
-};
-
 struct Verdict {
     std::string_view reason;
     bool drop;
@@ -141,8 +137,8 @@ class Datapath {
     virtual int refused_descriptor() const { return -1; }
     virtual std::vector<std::vector<std::uint8_t>> take_refused(std::size_t /*most*/) { return {}; }
 
-    // Packets of each table (as in Tables) that were let in and dropped.
-    virtual std::vector<RuleCounter> rule_counters() const { return {}; }
+    // The same of each table (as in Tables); reasons that no packet had are left out.
+    virtual std::vector<std::vector<Counter>> rule_counters() const { return {}; }
     // The id of the XDP program, for capture_xdp; 0: there is none, but a directory for capture_pcap.
     virtual std::uint32_t program() const { return 0; }
     virtual std::string shows_in() const { return {}; }

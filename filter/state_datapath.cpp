@@ -24,11 +24,11 @@ std::uint64_t packets(const nlb_counters &sum, std::uint32_t reason) {
     return all;
 }
 
-RuleCounter of_table(const nlb_counters &sum, std::size_t table) {
+std::vector<Counter> of_table(const nlb_counters &sum, std::size_t table) {
     const __u64 *row = &sum.packets[(table + 1) << NLB_REASON_BITS];
-    RuleCounter result{};
+    std::vector<Counter> result;
     for (std::uint32_t reason = 0; reason < NLB_REASONS; reason++)
-        (drops(reason) ? result.dropped : result.taken) += row[reason];
+        if (row[reason] > 0) result.push_back({reason_name(reason), drops(reason), row[reason]});
     return result;
 }
 
@@ -160,9 +160,9 @@ std::vector<Counter> StateDatapath::counters() const {
     return result;
 }
 
-std::vector<RuleCounter> StateDatapath::rule_counters() const {
+std::vector<std::vector<Counter>> StateDatapath::rule_counters() const {
     const nlb_counters all = sum();
-    std::vector<RuleCounter> result;
+    std::vector<std::vector<Counter>> result;
     for (std::size_t i = 0; i < rules_; i++)
         result.push_back(of_table(all, i));
     result.push_back(of_table(all, NLB_UNCOVERED));

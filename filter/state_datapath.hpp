@@ -32,7 +32,7 @@ class StateDatapath : public Datapath {
     void show(Shown what) override;
     std::vector<Counter> counters() const override;
     Mode mode() const final; // without descriptors to ask the kernel with, what it said last
-    std::vector<RuleCounter> rule_counters() const override;
+    std::vector<std::vector<Counter>> rule_counters() const override;
     std::vector<std::uint8_t> note() const override;
     void set_note(const std::vector<std::uint8_t> &bytes) override;
 

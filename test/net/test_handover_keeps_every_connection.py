@@ -75,6 +75,9 @@ def test():
         # At the switch all groups linger, for some seconds; then those that hold a connection elsewhere, exactly.
         cluster.wait_until(lambda: all(groups < 200 for groups in lingering(cluster)), "lingering becomes exact")
         check(lingering(cluster)[0] > 10, "web1 is stopped and has connections, but nothing lingers")
+        told = [cluster.status(node)["connections"] for node in cluster.ids]
+        check(0 < told[0]["lingering"] == told[0]["total"], f"web1 is stopped, so all of its connections linger: {told}")
+        check(told[1]["lingering"] < told[1]["total"], f"web2 serves, and what it serves does not linger: {told}")
         clients.check("long after")
         change("start", 1, [1, 2, 3])
         clients.check("in the end")

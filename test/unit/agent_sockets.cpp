@@ -232,7 +232,7 @@ BOOST_AUTO_TEST_CASE(this_hosts_kernel_answers_and_passes_come_when_they_are_due
     agent::SocketCensus census(settings());
     BOOST_TEST(!census.latest().has_value());
     heartbeat::Time now = 100s;
-    for (int turn = 0; turn < 10000 && !census.handle(now, agent::Pace::idle); ++turn)
+    for (int turn = 0; turn < 10000 && !census.handle(now, agent::Pace::idle, {}); ++turn)
         now += 1ms;
     BOOST_REQUIRE(census.latest().has_value());
     BOOST_TEST(census.latest()->connections.size() == 3u);
@@ -240,7 +240,7 @@ BOOST_AUTO_TEST_CASE(this_hosts_kernel_answers_and_passes_come_when_they_are_due
     BOOST_TEST(census.descriptor() == -1);
     BOOST_TEST((census.wake_at(agent::Pace::idle) >= now + 10s));
     BOOST_TEST((census.wake_at(agent::Pace::draining) < census.wake_at(agent::Pace::lingering)));
-    BOOST_TEST(!census.handle(now + 50ms, agent::Pace::draining));
+    BOOST_TEST(!census.handle(now + 50ms, agent::Pace::draining, {}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

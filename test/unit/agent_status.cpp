@@ -47,6 +47,12 @@ struct Fixture {
     }
 };
 
+struct Counting : FakeDatapath {
+    std::vector<std::vector<filter::Counter>> rule_counters() const override {
+        return {{{"accepted", false, 3}, {"accepted_guarded", false, 1}, {"foreign", true, 6}}, {}};
+    }
+};
+
 struct Detached : FakeDatapath {
     filter::Mode mode() const override { return filter::Mode::none; }
 };
@@ -73,7 +79,7 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
                          "rules", "counters", "beats", "neighbours", "commands", "connections", "witness", "uncovered",
                          "orders", "reload", "web"}),
                same);
-    BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups"}), same);
+    BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups", "lingering"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
     BOOST_TEST(keys(json["datapath"]) == (Keys{"kind", "mode", "interface"}), same);
     BOOST_TEST(keys(json["members"][0]) ==
@@ -112,6 +118,16 @@ BOOST_AUTO_TEST_CASE(an_active_node_tells_what_it_is_and_does) {
     BOOST_TEST(owners[0]["buckets"] == rule["buckets"]);
     BOOST_TEST(owners[0]["buckets"].get<int>() + owners[1]["buckets"].get<int>() == 65536);
     BOOST_TEST(json["web"].is_null());
+}
+
+BOOST_AUTO_TEST_CASE(packets_are_told_by_rule_verdict_and_reason) {
+    BOOST_TEST(status()["rules"][0]["packets"].is_null());
+    const Json json = status(Counting());
+    BOOST_TEST(json["rules"][0]["packets"] ==
+               Json::parse(R"({"taken": 4, "dropped": 6, "reasons": {
+                   "taken": {"accepted": 3, "accepted_guarded": 1}, "dropped": {"foreign": 6}}})"));
+    BOOST_TEST(json["uncovered"]["packets"] ==
+               Json::parse(R"({"taken": 0, "dropped": 0, "reasons": {"taken": {}, "dropped": {}}})"));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_unknown_is_null_and_what_is_not_served_has_a_reason) {
@@ -169,10 +185,11 @@ BOOST_AUTO_TEST_CASE(a_draining_node_says_how_many_connections_are_left) {
     BOOST_TEST(status()["reason"] == "draining");
     BOOST_TEST(status()["connections"]["total"].is_null());
     BOOST_TEST(status()["rules"][0]["connections"].is_null());
-    census = agent::Census{cluster.now(), {7, 5}, {}};
+    census = agent::Census{cluster.now(), {7, 5}, {}, 9};
     BOOST_TEST(status()["reason"] == "draining, 12 connections left");
     BOOST_TEST(status()["members"][0]["reason"] == "draining, 12 connections left");
     BOOST_TEST(status()["connections"]["total"] == 12);
+    BOOST_TEST(status()["connections"]["lingering"] == 9);
     BOOST_TEST(status()["rules"][0]["connections"] == 7);
     BOOST_TEST(status()["connections"]["lingering_groups"] == 512); // conservative at the switch
     census->connections = {1, 0};
