@@ -191,7 +191,8 @@ void add_health(MetricsText &out, const Json &rules) {
     each([&](const Json &health, auto name) {
         out.sample({name}, static_cast<double>(number(health["held_down_ms"])) / 1000);
     });
-    out.gauge("nlbd_rule_health_recent_falls", "Falls that count for holding it down; one is forgotten for each full minute since the last.");
+    out.gauge("nlbd_rule_health_recent_falls", "Falls that count for holding it down; one is "
+                                               "forgotten for each full minute since the last.");
     each([&](const Json &health, auto name) { out.sample({name}, number(health["falls"])); });
 }
 

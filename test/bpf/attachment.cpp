@@ -177,12 +177,16 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_used_is_named_with_the_way_out) {
     BOOST_TEST(nothing_left());
 }
 
-BOOST_AUTO_TEST_CASE(a_driver_that_cannot_is_named) {
+BOOST_AUTO_TEST_CASE(a_driver_that_cannot_is_named_also_where_generic_xdp_will_do) {
     shell("ip tuntap add dev tap0 mode tap && ip link add br0 type bridge");
     std::string error = error_of("br0", XdpMode::native, Host::pin_dir("node"));
     BOOST_TEST(contains(error, "attach xdp to br0: Operation not supported: "), error);
-    auto datapath = filter::attach_xdp("br0", XdpMode::best, Host::pin_dir("node"), settings());
+    std::vector<std::string> steps_down;
+    auto datapath =
+        filter::attach_xdp("br0", XdpMode::best, Host::pin_dir("node"), settings(), &steps_down);
     BOOST_TEST((datapath->mode() == Mode::generic));
+    BOOST_TEST_REQUIRE(steps_down.size() == 1u);
+    BOOST_TEST(steps_down[0] == "native xdp on br0: Operation not supported");
     datapath.reset();
     shell("ip link del br0 && ip link del tap0");
 }
