@@ -6,9 +6,10 @@
 The agents keep time by the boot clock alone. The machine's own clock is not touched.
 """
 
+import datetime
 import glob
 
-from harness import Cluster, main, skip
+from harness import Cluster, check, main, skip
 from watched import Watched
 
 
@@ -22,6 +23,18 @@ def set_clocks(cluster, offset):
         file.write(offset + "\n")
 
 
+def since(cluster, node):
+    """Since when web1 is what it is, by this node's wall clock of now."""
+    return datetime.datetime.fromisoformat(cluster.status(node)["members"][0]["since"].removesuffix("Z"))
+
+
+def check_clocks(cluster, at_first, hours):
+    for node in cluster.ids:
+        told = since(cluster, node) - at_first[node]
+        check(abs(told - datetime.timedelta(hours=hours)) < datetime.timedelta(minutes=10),
+              f"the clock of web{node} is to be {hours} h off, and is {told}")
+
+
 def test():
     faked = {"LD_PRELOAD": library(), "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
     with Cluster(nodes=3) as cluster:
@@ -30,10 +43,12 @@ def test():
         for node in cluster.ids:
             cluster.start(node, environment=faked)
         cluster.wait_active([1, 2, 3])
+        at_first = {node: since(cluster, node) for node in cluster.ids}
         with Watched(cluster) as watch:
-            for offset in ("-1h", "+1d", "+0"):
+            for offset, hours in (("-1h", -1), ("+1d", 24), ("+0", 0)):
                 set_clocks(cluster, offset)
                 watch.talking.goes_on(cluster, 5)
+                check_clocks(cluster, at_first, hours)
         watch.check_one_owner(changes=0)
         watch.check_served()
 
