@@ -8,7 +8,7 @@ node is silent, not open.
 import flows
 import netns
 import snapshot
-from harness import VIP4, VIP6, Cluster, check, main
+from harness import TWO_OWNERS, VIP4, VIP6, Cluster, check, main
 from owners import check_shares, check_tcp, check_udp
 from witness import ACK, RST, SYN, Witness
 
@@ -29,7 +29,7 @@ def ask_meanwhile(cluster, namespace, command):
     for mask, wanted in ((SYN | ACK, SYN | ACK), (RST, RST)):
         for flow, ports in seen.tcp_answers(mask, wanted).items():
             ports.discard("client")
-            check(len(ports) < 2, f"{command}: {sorted(ports)} all answered {flow}")
+            check(len(ports) < 2, f"{TWO_OWNERS}{command}: {sorted(ports)} all answered {flow}")
 
 
 def test():

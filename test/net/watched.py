@@ -17,7 +17,7 @@ import struct
 import connections
 import flows
 import netns
-from harness import VIP4, check
+from harness import TWO_OWNERS, VIP4, check
 from owners import expected
 from witness import ACK, SYN, Witness, tcp_of
 
@@ -86,7 +86,7 @@ class Watched:
 
     def check_one_owner(self, changes):
         double = self.answered_twice()
-        check(not double, f"{len(double)} SYNs answered by two nodes, {next(iter(double.items()), '')}")
+        check(not double, f"{TWO_OWNERS}{len(double)} SYNs answered by two nodes, {next(iter(double.items()), '')}")
         for client, history in self.histories().items():
             check(len(history) <= changes + 1, f"{client} was answered by {history} in turn")
 
