@@ -9,8 +9,9 @@
 In each round three things happen (changes.py), one after the other, while clients ask without a pause and others stay
 connected (net/watched.py): no SYN is answered by two nodes, nobody whose node lives misses an answer or loses a
 connection, and once all has settled everybody is answered. Connections that web1 accepted before the others joined last
-from the first minute to the last. Between the rounds the agents are measured (samples.py). In the end nothing is left
-of them: programs, maps, mounts, namespaces, files.
+from the first minute to the last. A health check runs a command all the time; once in a round web1 is asked for its
+metrics and shows its packets. Between the rounds the agents are measured (samples.py). In the end nothing is left of
+them: programs, maps, mounts, namespaces, files.
 """
 
 import os
@@ -23,6 +24,8 @@ sys.path.insert(1, os.path.join(os.path.dirname(HERE), "net"))
 import connections  # noqa: E402
 import flows  # noqa: E402
 import netns  # noqa: E402
+import scrape  # noqa: E402
+import services  # noqa: E402
 import snapshot  # noqa: E402
 from changes import Changes  # noqa: E402
 from configuration import RULES  # noqa: E402
@@ -31,11 +34,14 @@ from owners import check_udp  # noqa: E402
 from samples import Samples  # noqa: E402
 from watched import Watched  # noqa: E402
 
-SECONDS = float(os.environ.get("NLBD_SOAK_SECONDS", "600"))
+WHOLE = 600
+SECONDS = float(os.environ.get("NLBD_SOAK_SECONDS", WHOLE))
 SEED = int(os.environ.get("NLBD_SOAK_SEED", random.randrange(1 << 32)))
 # The right to serve outlasts the start of an agent on a machine that is busy, so one that is killed resumes.
 HEARTBEAT = "dead_after_ms = 2000"
 CHANGES = 3  # in a round
+EXTRA = "\n[agent]\ndrain_ms = 500\n" + scrape.LISTEN + services.rule(
+    'health = { type = "exec", command = ["/bin/true"], interval_ms = 500, timeout_ms = 500 }')
 
 
 class Soak:
@@ -80,6 +86,7 @@ class Soak:
         unanswered = [one for one in watch.attempts if one.started > settled and one.answer is None]
         check(not unanswered, f"{len(unanswered)} requests were not answered after all had settled: {unanswered[:3]}")
         watch.held.close()
+        self._look_at_web1()
         self._datagrams += len(check_udp(cluster, flows.many(60, VIP4, 7002, seed=self._rounds)))
         untouched = [one.took for one in watch.attempts if watch.owners[one.flow.source] not in loses]
         print(f"{'':10}{len(watch.attempts)} requests, the longest wait of who could not lose anything "
@@ -89,6 +96,11 @@ class Soak:
         self._samples.take(cluster)
         if self._rounds % 10 == 0:
             self._samples.take_bpf(cluster)
+
+    def _look_at_web1(self):
+        metrics = scrape.parse(scrape.get(self._cluster, "192.0.2.1", "/metrics").text)
+        check(metrics.value("nlbd_rule_health_checks_total", rule="shop") > 0, "no health check has run")
+        self._cluster.nlbctl("capture", "--count", 1, "--seconds", 5, node=1)
 
     def _report(self):
         cluster, samples = self._cluster, self._samples
@@ -100,7 +112,7 @@ class Soak:
         print(f"\nAll agents:\n{samples.lifetimes()}")
         print("\nBPF (seconds: agents, programs, maps):",
               ", ".join("{:.0f}: {}, {}, {}".format(*entry) for entry in samples.bpf_alive), "\n")
-        samples.check_no_growth(web1)
+        samples.check_no_growth(web1, short=SECONDS < WHOLE)
         samples.check_no_bpf_growth()
 
     def _end(self, pristine):
@@ -114,7 +126,7 @@ class Soak:
 
 def test():
     print(f"seed {SEED}, {SECONDS:.0f} s")
-    with Cluster(nodes=5, rules=RULES, heartbeat=HEARTBEAT, extra="\n[agent]\ndrain_ms = 500\n") as cluster:
+    with Cluster(nodes=5, rules=RULES, heartbeat=HEARTBEAT, extra=EXTRA) as cluster:
         Soak(cluster).run()
     check(not netns.with_prefix(cluster.client.removesuffix("client")), "namespaces are left behind")
     with open("/proc/self/mounts") as mounts:
