@@ -12,7 +12,8 @@ namespace filter {
 
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000, kTryAgain = kSecond / 10;
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kTryAgain = kSecond / 1000; // one that begins is missed for no longer
 constexpr int kRoom = 4 << 20; // bytes that may wait to be read
 
 } // namespace
