@@ -146,7 +146,7 @@ class Cluster:
                     return Failed(f"a sanitizer reports in {entry}")
                 for line in text.splitlines():
                     if not LOG_LINE.fullmatch(line) and not line.startswith("nlbd: "):
-                        return Failed(f"a line in {entry} is not `subject: event (key=value)`: {line}")
+                        return Failed(f"a line in {entry} is not `subject: event`: {line}")
         return None
 
     def _build(self):
