@@ -4,8 +4,10 @@
 #include "agent/host_interface.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <fstream>
+#include <net/if.h>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -81,6 +83,12 @@ std::vector<HostChange>::iterator find_thing(std::vector<HostChange> &changes,
                                              const HostChange &change) {
     return std::find_if(changes.begin(), changes.end(),
                         [&](const HostChange &other) { return other.same_thing(change); });
+}
+
+// With its device, which may have had many: each TAP device has an index of its own.
+bool is_gone(const HostChange &change) {
+    char name[IF_NAMESIZE];
+    return if_indextoname(static_cast<unsigned>(change.index), name) == nullptr && errno == ENXIO;
 }
 
 void require_ipv6(const std::string &device, const filter::IpAddress &address) {
@@ -170,20 +178,27 @@ void HostSetup::undo_unwanted() {
     }
 }
 
+// What cannot be written down is not taken for recorded, and so not changed, now or later.
+void HostSetup::write_down(const std::vector<HostChange> &changes) {
+    HostRecord next = record_;
+    std::erase_if(next.changes, is_gone);
+    next.changes.insert(next.changes.end(), changes.begin(), changes.end());
+    save_record(next, record_file_);
+    record_ = std::move(next);
+}
+
 std::vector<std::string> HostSetup::settle() {
-    std::vector<HostChange> missing;
-    bool unrecorded = false;
+    std::vector<HostChange> missing, unrecorded;
     for (auto change : wished_changes(wish_)) {
         if (state_.stands(change)) continue;
         if (find_thing(record_.changes, change) == record_.changes.end()) {
             if (change.kind == Kind::sysctl)
                 change.before = HostState::read_sysctl(change.device, change.what);
-            record_.changes.push_back(change);
-            unrecorded = true;
+            unrecorded.push_back(change);
         }
         missing.push_back(change);
     }
-    if (unrecorded) save_record(record_, record_file_);
+    if (!unrecorded.empty()) write_down(unrecorded);
     std::vector<std::string> made;
     FirstFailure failure;
     for (const auto &change : missing)

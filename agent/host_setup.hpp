@@ -2,11 +2,10 @@
 //
 // What the agent changes on the host, set at start and taken back at stop:
 //   - the virtual IPs as addresses of lo, so that the host accepts packets to them and, being told
-//   by the sysctls
-//     below, says nothing about them in ARP; about an IPv6 address on lo the kernel is silent by
-//     itself. They have host scope (IPv6: are deprecated), so that the kernel never picks one as
-//     the source of a connection or of an ARP request of its own, which would spread this node's
-//     MAC for a virtual IP.
+//     by the sysctls below, says nothing about them in ARP; about an IPv6 address on lo the kernel
+//     is silent by itself. They have host scope (IPv6: are deprecated), so that the kernel never
+//     picks one as the source of a connection or of an ARP request of its own, which would spread
+//     this node's MAC for a virtual IP.
 //   - arp_ignore >= 1 and arp_announce >= 2 on every interface that should be silent
 //   - where accepted frames have another entrance (pcap), the virtual IPs there as well, and
 //     drop_unicast_in_l2_multicast on the interface: their originals came to the cluster's MAC. That
@@ -70,6 +69,7 @@ class HostSetup {
 
   private:
     void undo_unwanted();
+    void write_down(const std::vector<HostChange> &changes);
     std::vector<std::string> settle();
 
     HostWish wish_;

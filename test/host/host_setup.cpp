@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -248,6 +249,29 @@ BOOST_AUTO_TEST_CASE(interface_made_anew_is_set_up_again) {
     BOOST_TEST(arp_ignore("eth0") == 0);
     BOOST_TEST(!has(state(), kClusterMacText));
     BOOST_TEST(!has(state(), "192.0.2.100"));
+}
+
+BOOST_AUTO_TEST_CASE(record_forgets_interfaces_that_are_gone) {
+    HostSetup setup(wish(), file("host"));
+    const std::size_t at_first = agent::load_record(file("host")).changes.size();
+    for (int time = 0; time < 3; ++time) {
+        run("ip link delete eth0; ip link add eth0 type veth peer name other0");
+        BOOST_TEST(setup.heal().size() == 3U);
+        BOOST_TEST(agent::load_record(file("host")).changes.size() == at_first);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_recorded_is_not_changed_however_often_it_is_tried) {
+    HostSetup setup(wish(), file("host"));
+    run("ip link delete eth0; ip link add eth0 type veth peer name other0");
+    std::filesystem::create_directory(file("host.new")); // in the way of the next record
+    for (int time = 0; time < 2; ++time) {
+        BOOST_CHECK_THROW(setup.heal(), std::runtime_error);
+        BOOST_TEST(arp_ignore("eth0") == 0);
+    }
+    std::filesystem::remove(file("host.new"));
+    BOOST_TEST(setup.heal().size() == 3U);
+    BOOST_TEST(arp_ignore("eth0") == 1);
 }
 
 BOOST_AUTO_TEST_CASE(interface_taken_down_and_up_loses_nothing) {
