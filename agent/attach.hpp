@@ -14,7 +14,8 @@ namespace agent {
 
 // steps_down: why it is not the one that was tried first, a line each. With `auto` the pcap datapath
 // takes the place of an XDP one that cannot be loaded or attached, but not while another nlbd's is
-// there. Throws std::runtime_error when none can be had; nothing is left behind then.
+// there. Throws std::runtime_error when none can be had; what is left then is what a killed agent
+// had left.
 std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const NodeConfig &self,
                                                   RunDir &run_dir,
                                                   const filter::Settings &settings,

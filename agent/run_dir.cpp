@@ -33,7 +33,8 @@ bool is_on(const std::string &path, long magic) {
 // Whether an agent has mounted what is there. Fields of mountinfo: proc(5).
 bool mounted_by_agent(const std::string &path) {
     std::ifstream mounts("/proc/self/mountinfo");
-    const std::string point = std::filesystem::weakly_canonical(path);
+    std::error_code ignored;
+    const std::string point = std::filesystem::weakly_canonical(path, ignored);
     bool ours = false;
     for (std::string line; std::getline(mounts, line);) {
         std::istringstream fields(line);
@@ -56,20 +57,24 @@ void mount_on(const std::string &path, const char *type, long magic, const char 
              "run it as root, with CAP_SYS_ADMIN, or mount one there before");
 }
 
-// What was not made by an agent, or holds something, stays.
+// But for the files that some kernels put into every bpffs.
+std::size_t count_entries(const std::string &directory) {
+    std::error_code ignored;
+    std::size_t count = 0;
+    std::filesystem::directory_iterator at(directory, ignored), end;
+    for (; at != end; at.increment(ignored))
+        count += at->path().extension() != ".debug";
+    return count;
+}
+
+// What was not made by an agent, or holds something, stays: what a killed agent has left, for one,
+// after a start that failed.
 void unmount(const std::string &path) {
-    if (mounted_by_agent(path)) umount2(path.c_str(), 0);
+    if (mounted_by_agent(path) && count_entries(path) == 0) umount2(path.c_str(), 0);
     rmdir(path.c_str());
 }
 
 std::string marker(const std::string &run_dir) { return run_dir + "/made-by-nlbd"; }
-
-// Such as orders, which are to be found again.
-bool holds_more_than_marker(const std::string &run_dir) {
-    std::error_code ignored;
-    const std::filesystem::directory_iterator entries(run_dir, ignored);
-    return std::distance(begin(entries), end(entries)) > 1;
-}
 
 } // namespace
 
@@ -106,12 +111,13 @@ void RunDir::mount_tables() {
 // Each step fails harmlessly when there is nothing to remove or somebody else's files are in the
 // way.
 void RunDir::remove() {
-    const bool made_here = std::filesystem::exists(marker(path_));
+    const bool made_here = access(marker(path_).c_str(), F_OK) == 0;
     unmount(bpf());
     unmount(tables());
     unlink((path_ + "/lock").c_str());
     rmdir((path_ + "/state").c_str()); // where no orders are
-    if (!made_here || holds_more_than_marker(path_)) return;
+    if (!made_here || count_entries(path_) > 1)
+        return; // such as orders, which are to be found again
     unlink(marker(path_).c_str());
     rmdir(path_.c_str());
 }

@@ -168,7 +168,8 @@ enum class XdpMode { best, native, generic }; // best: generic on veth, else nat
 // Loads and attaches the XDP and tc programs to the interface (in the calling process's network namespace).
 // pin_dir: a bpffs directory for links and maps, so that they outlive the process.
 // steps_down: why it is not the mode that was tried first, a line each.
-// Throws std::runtime_error, "verb object: cause", with the way out; nothing is left behind then.
+// Throws std::runtime_error, "verb object: cause", with the way out; nothing of its own is left
+// behind then, and what an agent that was killed has left keeps the node silent until remove_xdp.
 std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode, const std::string &pin_dir,
                                      const Settings &settings, std::vector<std::string> *steps_down = nullptr);
 

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "filter/nlbd.skel.h"
 
@@ -101,7 +102,7 @@ struct Programs {
         libbpf_set_print(keep_quiet);
         skeleton.reset(nlbd_bpf::open());
         if (!skeleton) fail("open the BPF programs", errno);
-        adopt(Found(pins.open("state")).fits(interface, *config), pins);
+        if (Found(pins.open("state")).fits(interface, *config)) adopt(pins);
         if (int error = nlbd_bpf::load(skeleton.get()); error != 0) fail_to_load(-error);
         nlb_state &state = skeleton->bss->state;
         state.own_mac = mac_word(interface.mac);
@@ -121,11 +122,15 @@ struct Programs {
     int refused() const { return bpf_map__fd(skeleton->maps.refused); }
 
   private:
-    void adopt(bool fits, const Pins &pins) {
-        Descriptor found = pins.open("state"), sums = pins.open("counters");
-        adopted = fits && is_counters(sums) &&
-                  bpf_map__reuse_fd(skeleton->maps.bss, found.get()) == 0 &&
-                  bpf_map__reuse_fd(skeleton->maps.counters, sums.get()) == 0;
+    // Both or none: with the tables alone it would start anew in those that are in effect.
+    void adopt(const Pins &pins) {
+        const Descriptor found = pins.open("state"), sums = pins.open("counters");
+        if (!is_counters(sums)) return;
+        for (const auto &[map, fd] : {std::pair(skeleton->maps.bss, found.get()),
+                                      std::pair(skeleton->maps.counters, sums.get())})
+            if (int error = bpf_map__reuse_fd(map, fd); error != 0)
+                fail("take over the tables of an agent that was killed", -error);
+        adopted = true;
     }
 };
 
@@ -269,7 +274,8 @@ std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode,
 // The other way round: what is attached goes first, then what it hung on.
 void remove_xdp(const std::string &interface, const std::string &pin_dir) {
     if (access((pin_dir + "/state").c_str(), F_OK) != 0) return;
-    const Pins pins(pin_dir); // removes the pins in the end
+    Pins pins(pin_dir);
+    pins.take_over();
     const Descriptor link = pins.open("link"), state = pins.open("state");
     const Interface where = find_interface(interface);
     detach_link(link);

@@ -126,10 +126,9 @@ Pins::Pins(std::string directory) : directory_(std::move(directory)) {
 }
 
 Pins::~Pins() {
-    if (kept_) return;
     for (const char *name : kPinNames)
-        unlink((directory_ + "/" + name).c_str());
-    rmdir(directory_.c_str()); // stays when it is a mount point
+        if (ours_) unlink((directory_ + "/" + name).c_str());
+    rmdir(directory_.c_str()); // stays when it is a mount point, or holds something
 }
 
 Descriptor Pins::open(const std::string &name) const {
@@ -137,6 +136,7 @@ Descriptor Pins::open(const std::string &name) const {
 }
 
 void Pins::put(const std::string &name, int fd) {
+    take_over();
     std::string path = directory_ + "/" + name, fresh = path + "_new";
     unlink(fresh.c_str());
     if (int error = bpf_obj_pin(fd, fresh.c_str()); error != 0) fail("pin " + path, -error);
@@ -157,7 +157,7 @@ TcFilter::TcFilter(const Interface &interface, int program, bool hook_is_ours)
                 .handle = kTcHandle, .priority = kTcPriority);
     if (int error = bpf_tc_attach(&hook, &options); error != 0) {
         bpf_tc_hook both = tc_hook(index_, bpf_tc_attach_point(BPF_TC_INGRESS | BPF_TC_EGRESS));
-        if (hook_is_ours_) bpf_tc_hook_destroy(&both);
+        if (made == 0) bpf_tc_hook_destroy(&both);
         fail("attach tc filter to " + interface.name, -error);
     }
 }

@@ -17,7 +17,9 @@
 
 namespace filter {
 
-// Names under one directory of a bpffs.
+// Names under one directory of a bpffs. A predecessor's stay, until something is put in their place
+// or they are taken over: a start that fails leaves what keeps the node silent, and what the next
+// one needs to remove it.
 class Pins {
   public:
     // Makes the directory when its parent is a bpffs. Throws when it is not on one.
@@ -27,11 +29,12 @@ class Pins {
 
     Descriptor open(const std::string &name) const; // empty when there is none
     void put(const std::string &name, int fd);      // in place of what was there
-    void keep() { kept_ = true; }
+    void take_over() { ours_ = true; }              // all go in the end
+    void keep() { ours_ = false; }
 
   private:
     std::string directory_;
-    bool kept_ = false;
+    bool ours_ = false;
 };
 
 // nlbd_tc on the interface's ingress.

@@ -4,6 +4,8 @@
 #include "host.hpp"
 #include "packets.hpp"
 
+#include "filter/xdp_attach.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -133,6 +135,32 @@ BOOST_AUTO_TEST_CASE(pins_of_an_interface_that_is_gone_are_no_obstacle) {
     filter::attach_xdp("other", XdpMode::generic, Host::pin_dir("node"), settings())->keep();
     shell("ip link del other");
     attach().reset();
+    BOOST_TEST(nothing_left());
+}
+
+// The second lock stays as well as the memory of what is ours, until the next start or remove_xdp.
+BOOST_AUTO_TEST_CASE(a_start_that_fails_leaves_what_a_killed_process_left) {
+    filter::Settings twice = settings();
+    twice.virtual_ips.push_back(twice.virtual_ips.front());
+    for (bool goes_on : {true, false}) {
+        attach_and_die([] { return attach(XdpMode::generic); });
+        error_of("near", XdpMode::best, Host::pin_dir("node"), twice);
+        BOOST_TEST(attached_xdp_program() != 0u);
+        BOOST_TEST(has_filter());
+        goes_on ? attach().reset() : filter::remove_xdp("near", Host::pin_dir("node"));
+        BOOST_TEST(nothing_left());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_start_that_finds_a_strangers_program_leaves_the_second_lock) {
+    attach_and_die([] { return attach(XdpMode::generic); });
+    filter::detach_link(filter::Descriptor(bpf_obj_get((Host::pin_dir("node") + "/link").c_str())));
+    {
+        Stranger stranger;
+        error_of("near", XdpMode::best, Host::pin_dir("node"));
+        BOOST_TEST(has_filter());
+    }
+    filter::remove_xdp("near", Host::pin_dir("node"));
     BOOST_TEST(nothing_left());
 }
 
