@@ -250,7 +250,7 @@ bool PacketThread::handle_some(VerdictHost &host) {
 void PacketThread::handle(const Captured &captured, VerdictHost &host) {
     if (!captured.whole) return count(NLB_CAPTURE_CUT);
     const std::uint64_t word = decide(memory_.state, captured.frame, host);
-    if (memory_.state.captured >> reason_of(word) & 1)
+    if (std::atomic_ref(memory_.state.captured).load() >> reason_of(word) & 1)
         viewer_.show(word, captured.frame, host.boot_ns());
     if (reason_of(word) == NLB_REFUSED) // when there is no room, nobody is told
         send(refused_.written.get(), captured.frame.data(),

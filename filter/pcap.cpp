@@ -16,6 +16,7 @@
 #include "filter/tables.hpp"
 #include "filter/tap.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <memory>
 #include <net/if.h>
@@ -60,7 +61,6 @@ class PcapDatapath final : public StateDatapath {
           thread_(interface_, settings.virtual_ips, tables_.memory(), tap_, alarm_.get(),
                   directory),
           directory_(directory), host_(state(), thread_.syn_acks(), sockets_, alarm_.get()) {
-        state().own_mac = mac_word(tap_.mac());
         thread_.set_mtu(mtu_of(interface));
     }
 
@@ -82,7 +82,6 @@ class PcapDatapath final : public StateDatapath {
         }
         if (!tap_.stands()) {
             tap_.heal();
-            state().own_mac = mac_word(tap_.mac());
             done.push_back("TAP device " + tap_.name() + " is there again");
         }
         return done;
@@ -119,7 +118,12 @@ class PcapDatapath final : public StateDatapath {
   private:
     nlb_state &state() const override { return tables_.memory().state; }
 
-    nlb_counters sum() const override { return tables_.memory().counters; }
+    nlb_counters sum() const override {
+        nlb_counters all{};
+        for (std::size_t i = 0; i < NLB_COUNTERS; i++)
+            all.packets[i] = std::atomic_ref(tables_.memory().counters.packets[i]).load();
+        return all;
+    }
 
     void forget_tables_counted() override { forget_tables(tables_.memory().counters); }
 

@@ -49,8 +49,8 @@ bool same(const nlb_config &one, const nlb_config &other) {
 
 void forget_tables(nlb_counters &counters) {
     for (std::size_t i = kReasonColumns; i < NLB_COUNTERS; i++) {
-        counters.packets[i % kReasonColumns] += counters.packets[i];
-        counters.packets[i] = 0;
+        const __u64 counted = std::atomic_ref(counters.packets[i]).exchange(0);
+        std::atomic_ref(counters.packets[i % kReasonColumns]).fetch_add(counted);
     }
 }
 
@@ -143,10 +143,7 @@ void StateDatapath::expect_service(std::size_t rule, bool expected,
 std::uint32_t StateDatapath::take_missed() {
     std::uint32_t missed = 0;
     for (std::size_t rule = 0; rule < kMaxRules; rule++)
-        if (state().services[rule].missed) {
-            store(state().services[rule].missed, 0);
-            missed |= 1u << rule;
-        }
+        if (std::atomic_ref(state().services[rule].missed).exchange(0)) missed |= 1u << rule;
     return missed;
 }
 

@@ -72,7 +72,7 @@ class StateDatapath : public Datapath {
 const nlb_config &active_config(const nlb_state &state);
 bool same(const nlb_config &one, const nlb_config &other);
 
-// Moves what was counted by table to the row of what was decided without one.
+// Moves what was counted by table to the row of what was decided without one; others may count.
 void forget_tables(nlb_counters &counters);
 
 } // namespace filter

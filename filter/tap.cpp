@@ -3,13 +3,11 @@
 
 #include "filter/failure.hpp"
 #include "filter/offload.hpp"
+#include "filter/tables.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -47,6 +45,12 @@ std::string name_for(const std::string &interface) {
 
 } // namespace
 
+Readdressed readdress(std::span<const std::uint8_t> frame, std::uint64_t mac_word) {
+    MacAddress destination;
+    std::memcpy(destination.data(), &mac_word, destination.size());
+    return {destination, frame.subspan(destination.size())};
+}
+
 Tap::Tap(const std::string &interface) : name_(name_for(interface)) {
     make();
     bring_up();
@@ -67,7 +71,9 @@ void Tap::make() {
     ifreq address = request_for(name_);
     if (ioctl(device.get(), SIOCGIFHWADDR, &address) != 0)
         fail("ask for the address of " + name_, errno);
-    std::memcpy(mac_.data(), address.ifr_hwaddr.sa_data, mac_.size());
+    MacAddress mac;
+    std::memcpy(mac.data(), address.ifr_hwaddr.sa_data, mac.size());
+    mac_word_ = filter::mac_word(mac);
     if (device_ && dup3(device.get(), device_.get(), O_CLOEXEC) < 0)
         fail("exchange TAP device " + name_, errno); // the packets' thread sees no gap
     if (!device_) device_ = std::move(device);
@@ -102,13 +108,13 @@ void Tap::heal() {
 }
 
 bool Tap::deliver(std::span<const std::uint8_t> frame, std::size_t mtu) const {
-    if (frame.size() < mac_.size()) return false;
+    if (frame.size() < sizeof(MacAddress)) return false;
+    const auto [destination, rest] = readdress(frame, mac_word_);
     struct {
         Offload offload;
         MacAddress destination;
-    } start{offload_of(frame, mtu), mac_};
+    } start{offload_of(frame, mtu), destination};
     static_assert(sizeof start == sizeof(Offload) + sizeof(MacAddress));
-    const auto rest = frame.subspan(mac_.size());
     const iovec parts[] = {{&start, sizeof start},
                            {const_cast<std::uint8_t *>(rest.data()), rest.size()}};
     return writev(device_.get(), parts, 2) >= 0;

@@ -22,13 +22,19 @@
 
 namespace filter {
 
+// A frame as the host is given it: addressed to `destination`, and the rest as it came.
+struct Readdressed {
+    MacAddress destination;
+    std::span<const std::uint8_t> rest;
+};
+Readdressed readdress(std::span<const std::uint8_t> frame, std::uint64_t mac_word);
+
 class Tap {
   public:
     // "nlb-eth0" for eth0. Throws, "verb object: cause".
     explicit Tap(const std::string &interface);
 
     const std::string &name() const { return name_; }
-    MacAddress mac() const { return mac_; }
 
     // Whether somebody has deleted it, or taken it down.
     bool stands() const;
@@ -44,7 +50,7 @@ class Tap {
     void bring_up() const;
 
     std::string name_;
-    MacAddress mac_{};
+    std::atomic<std::uint64_t> mac_word_ = 0; // heal() may change it under deliver()
     Descriptor device_; // the same number for as long as this lives
 };
 

@@ -6,6 +6,7 @@
 #include "comparison.hpp"
 
 #include "filter/tables.hpp"
+#include "filter/tap.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -85,6 +86,14 @@ std::uint32_t reason_number(const Verdict &verdict) {
 
 bool is_taken(const Verdict &verdict) { return reason_number(verdict) <= NLB_LAST_TAKEN; }
 
+// As the pcap datapath hands it to the host.
+Bytes delivered(const Bytes &frame, std::uint64_t mac_word) {
+    const auto [destination, rest] = filter::readdress(frame, mac_word);
+    Bytes whole(destination.begin(), destination.end());
+    whole.insert(whole.end(), rest.begin(), rest.end());
+    return whole;
+}
+
 std::string text(const Verdict &verdict) {
     std::ostringstream out;
     out << (verdict.drop ? "drop" : "pass") << " " << verdict.reason << ", rule " << verdict.rule
@@ -111,7 +120,8 @@ std::unique_ptr<filter::Datapath> attach_for_all() {
 } // namespace
 
 Comparison::Comparison(std::uint64_t seed)
-    : seed_(seed), datapath_(attach_for_all()), own_mac_(*filter::parse_mac(mac_of("near"))) {}
+    : seed_(seed), datapath_(attach_for_all()),
+      own_mac_(filter::mac_word(*filter::parse_mac(mac_of("near")))) {}
 
 void Comparison::enter(const judges::Scenario &scenario) {
     datapath_->configure(scenario.settings, scenario.tables);
@@ -142,8 +152,7 @@ std::string Comparison::difference(const Judged &judged, const Bytes &frame) con
     const Verdict user = filter::to_verdict(judged.user), &kernel = judged.kernel;
     const Verdict plain = filter::to_verdict(judged.plain),
                   plain_in_kernel = filter::to_verdict(judged.plain_in_kernel);
-    Bytes expected = frame;
-    if (is_taken(kernel)) std::copy(own_mac_.begin(), own_mac_.end(), expected.begin());
+    const Bytes expected = is_taken(kernel) ? delivered(frame, own_mac_) : frame;
     std::string what;
     if (!same(user, kernel) && same(plain, plain_in_kernel))
         what += "  user space and kernel differ\n";
@@ -221,14 +230,16 @@ bool Comparison::run(std::uint64_t batch, std::ostream &out) {
     return true;
 }
 
-void Comparison::report(std::ostream &out) const {
+bool Comparison::report(std::ostream &out) const {
     std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < total_.size(); ++i) {
+    bool all = true;
+    for (std::size_t i = 0; i < NLB_UNFILTERED; ++i) { // what follows is no verdict's
         sum += total_[i];
-        if (i != NLB_UNFILTERED)
-            out << filter::reason_name(std::uint32_t(i)) << " " << total_[i] << "\n";
+        all = all && total_[i] > 0;
+        out << filter::reason_name(std::uint32_t(i)) << " " << total_[i] << "\n";
     }
     out << sum << " frames, no difference\n";
+    return all;
 }
 
 } // namespace differential

@@ -24,8 +24,9 @@ class Comparison {
     // False when the judges differ, which has been told then: the frame in hex, who said what, and
     // how to see it again.
     bool run(std::uint64_t batch, std::ostream &out);
-    // How often each reason was given.
-    void report(std::ostream &out) const;
+    // How often each reason was given. False when one never was that a packet can have: the frames
+    // do not show what it is given for.
+    bool report(std::ostream &out) const;
 
   private:
     struct Judged {
@@ -48,7 +49,7 @@ class Comparison {
     std::uint64_t seed_;
     std::unique_ptr<filter::Datapath> datapath_;
     Program program_; // the attached one
-    filter::MacAddress own_mac_;
+    std::uint64_t own_mac_;
     Connections connections_;
     std::unique_ptr<nlb_state> state_; // of the user-space build
     Tally tally_{}, total_{};
