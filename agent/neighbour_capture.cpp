@@ -3,17 +3,12 @@
 
 #include <array>
 #include <cstdio>
-#include <linux/if_packet.h>
-#include <pcap/pcap.h>
-#include <stdexcept>
-#include <sys/socket.h>
 
 namespace agent {
 namespace {
 
-constexpr int kSnapLength =
-    256; // a question with a tag and options; a longer one is not a question
-constexpr int kBufferSize = 256 * 1024; // of the kernel's ring
+// A question with a tag and options; a longer one is not a question.
+constexpr filter::Ring::Size kRing{256, 256 << 10};
 
 constexpr std::size_t kArpSender = 14, kArpTarget = 24, kIcmpv6Target = 48; // where they stand
 
@@ -42,10 +37,6 @@ std::string any_of(const std::vector<filter::IpAddress> &addresses, bool v4) {
     return text;
 }
 
-[[noreturn]] void fail(const std::string &interface, const std::string &cause) {
-    throw std::runtime_error("capture on " + interface + ": " + cause);
-}
-
 } // namespace
 
 std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips) {
@@ -63,45 +54,12 @@ std::string answer_filter(const filter::IpAddress &address) {
     return "ip6[6] = 58 and ip6[40] = 136 and " + address_is(address, kIcmpv6Target);
 }
 
-void NeighbourCapture::Close::operator()(pcap *handle) const { pcap_close(handle); }
-
-NeighbourCapture::NeighbourCapture(const std::string &interface, const std::string &filter) {
-    std::array<char, PCAP_ERRBUF_SIZE> error{};
-    std::unique_ptr<pcap, Close> handle(pcap_create(interface.c_str(), error.data()));
-    if (!handle) fail(interface, error.data());
-    pcap_set_snaplen(handle.get(), kSnapLength);
-    pcap_set_buffer_size(handle.get(), kBufferSize);
-    pcap_set_immediate_mode(handle.get(), 1); // else frames wait in the buffer, for 0.3 s and more
-    const int result = pcap_activate(handle.get());
-    if (result == PCAP_ERROR_IFACE_NOT_UP || result == PCAP_ERROR_NO_SUCH_DEVICE) return;
-    if (result < 0)
-        fail(interface, std::string(pcap_statustostr(result)) + ", " + pcap_geterr(handle.get()));
-    bpf_program program{};
-    if (pcap_compile(handle.get(), &program, filter.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
-        fail(interface, pcap_geterr(handle.get()));
-    const int installed = pcap_setfilter(handle.get(), &program);
-    pcap_freecode(&program);
-    if (installed != 0 || pcap_setdirection(handle.get(), PCAP_D_IN) != 0)
-        fail(interface, pcap_geterr(handle.get()));
-    if (pcap_setnonblock(handle.get(), 1, error.data()) != 0) fail(interface, error.data());
-    // Or the kernel copies every packet's head that this host sends, for the filter to refuse it;
-    // kernels before 4.20 go on doing so.
-    const int yes = 1;
-    setsockopt(pcap_fileno(handle.get()), SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes);
-    handle_ = std::move(handle);
-}
-
-int NeighbourCapture::descriptor() const {
-    return handle_ ? pcap_get_selectable_fd(handle_.get()) : -1;
-}
+NeighbourCapture::NeighbourCapture(const std::string &interface, const std::string &filter)
+    : ring_(interface, filter::Way::in, filter, kRing) {}
 
 std::span<const std::uint8_t> NeighbourCapture::next() {
-    pcap_pkthdr *header = nullptr;
-    const std::uint8_t *bytes = nullptr;
-    const int result = handle_ ? pcap_next_ex(handle_.get(), &header, &bytes) : 0;
-    if (result < 0) handle_.reset();
-    if (result != 1) return {};
-    return {bytes, header->caplen};
+    const auto found = ring_.next();
+    return found ? found->frame : std::span<const std::uint8_t>{};
 }
 
 } // namespace agent

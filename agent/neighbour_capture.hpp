@@ -6,14 +6,12 @@
 #pragma once
 
 #include "filter/address.hpp"
+#include "filter/arrivals.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
-
-struct pcap;
 
 namespace agent {
 
@@ -31,17 +29,14 @@ class NeighbourCapture {
     // false.
     NeighbourCapture(const std::string &interface, const std::string &filter);
 
-    bool is_open() const { return handle_ != nullptr; }
-    int descriptor() const; // for poll; -1 when not open
+    bool is_open() const { return ring_.is_open(); }
+    int descriptor() const { return ring_.descriptor(); } // for poll; -1 when not open
     // The next frame that waits, valid until the next call; empty when there is none. Never blocks.
     // When the interface goes down or away the capture ends: is_open() is false from then on.
     std::span<const std::uint8_t> next();
 
   private:
-    struct Close {
-        void operator()(pcap *handle) const;
-    };
-    std::unique_ptr<pcap, Close> handle_;
+    filter::Ring ring_;
 };
 
 } // namespace agent

@@ -121,16 +121,6 @@ Arrivals::Arrivals(const std::string &interface, const std::vector<IpAddress> &v
       long_(interface, Way::in, arriving(virtual_ips) + " and len > " + std::to_string(kShort - 4),
             kLongRing) {}
 
-// Of two frames of a flow, the earlier one is in its ring before the later one is. So when a short
-// one has been seen, a long one that came before it will be; the other way round takes another look.
-std::optional<Captured> Arrivals::next() {
-    short_.peek();
-    const auto &second = long_.peek();
-    const auto &first = short_.peek();
-    if (first && second) return first->when <= second->when ? short_.next() : long_.next();
-    return first ? short_.next() : long_.next();
-}
-
 Departures::Departures(const std::vector<IpAddress> &virtual_ips)
     : ring_("any", Way::out, syn_acks(virtual_ips), kDepartures) {}
 

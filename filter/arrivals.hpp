@@ -57,6 +57,19 @@ class Ring {
     std::uint32_t lost_ = 0;
 };
 
+// The frame that came first to either of two rings, of which `second` is looked at once: of two
+// frames of a flow, the earlier one is in its ring before the later one is. So when one has been
+// seen in the first ring, one of the second ring that came before it will be; the other way round
+// takes another look.
+template <class AnyRing>
+auto next_of(AnyRing &first, AnyRing &second) -> decltype(first.next()) {
+    const bool seen = first.peek().has_value();
+    const auto &late = second.peek();
+    if (!late) return seen ? first.next() : std::nullopt;
+    const auto &early = first.peek();
+    return early && early->when <= late->when ? first.next() : second.next();
+}
+
 // Everything that arrives on an interface for one of the addresses, whatever MAC it was sent to.
 class Arrivals {
   public:
@@ -66,7 +79,7 @@ class Arrivals {
 
     bool are_open() const { return short_.is_open() && long_.is_open(); }
     std::vector<int> descriptors() const { return {short_.descriptor(), long_.descriptor()}; }
-    std::optional<Captured> next(); // never blocks
+    std::optional<Captured> next() { return next_of(short_, long_); } // never blocks
     std::uint64_t take_lost() { return short_.take_lost() + long_.take_lost(); }
 
   private:
