@@ -35,13 +35,6 @@ Json view_part(const heartbeat::Status &status) {
             {"installed", status.installed}};
 }
 
-std::string ports(const RuleConfig &rule) {
-    if (rule.first_port == 0 && rule.last_port == 65535) return "any";
-    std::string text = std::to_string(rule.first_port);
-    if (rule.first_port != rule.last_port) text.append("-").append(std::to_string(rule.last_port));
-    return text;
-}
-
 std::string draining(const std::optional<std::uint64_t> &left) {
     if (!left) return "draining";
     return "draining, " + std::to_string(*left) +
@@ -63,8 +56,8 @@ void say_since_when(heartbeat::Status &status, heartbeat::Time now) {
     }
 }
 
-Json node_reason(const StatusSources &sources, const heartbeat::Status &status) {
-    if (sources.datapath.mode() == filter::Mode::none)
+Json node_reason(const StatusSources &sources, const heartbeat::Status &status, filter::Mode mode) {
+    if (mode == filter::Mode::none)
         return sources.datapath.kind() == "xdp"
                    ? "the filter was detached from " + sources.interface + "; start nlbd again"
                    : "frames cannot be filtered on " + sources.interface + " at present";
@@ -89,7 +82,7 @@ Json unhealthy_rules(const Config &config, const heartbeat::PeerStatus &peer) {
     return names;
 }
 
-Json member(const StatusSources &sources, const heartbeat::Status &status,
+Json member(const StatusSources &sources, const Json &reason_here,
             const heartbeat::PeerStatus &peer, heartbeat::Time now) {
     const bool here = heartbeat::index(peer.id) == sources.self.id;
     Json heard;
@@ -101,7 +94,7 @@ Json member(const StatusSources &sources, const heartbeat::Status &status,
     return {{"id", heartbeat::index(peer.id)},
             {"name", name_of(sources.config, peer.id)},
             {"state", heartbeat::to_string(peer.state)},
-            {"reason", here ? node_reason(sources, status) : peer_reason(peer)},
+            {"reason", here ? reason_here : peer_reason(peer)},
             {"weight", peer.weight},
             {"share", serves ? rounded(sources.node.serving().share(peer.id)) : 0.0},
             {"last_heard_ms", heard},
@@ -133,14 +126,15 @@ Json uncovered(const StatusSources &sources, unsigned buckets, const RuleCounter
 }
 
 // Why this node serves nothing of a rule, or should not; null when all is well.
-Json rule_reason(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
-                 unsigned buckets, const std::string &unhealthy) {
+Json rule_reason(const StatusSources &sources, const heartbeat::Status &status,
+                 const Json &reason_here, std::size_t index, unsigned buckets,
+                 const std::string &unhealthy) {
     const RuleConfig &rule = sources.config.rules[index];
     if (rule.mode == RuleMode::disabled) return "mode is disabled";
     const auto order = sources.orders.rule(rule.name);
     if (order == RuleOrder::disabled) return "disabled by command";
     if (order == RuleOrder::draining) return draining(connections(sources, index));
-    if (Json reason = node_reason(sources, status); !reason.is_null()) return reason;
+    if (!reason_here.is_null()) return reason_here;
     if (!unhealthy.empty())
         return "unhealthy: " + unhealthy + (buckets > 0 ? " (served: no node is healthy)" : "");
     if (buckets > 0) return nullptr;
@@ -169,24 +163,24 @@ Json owners(const StatusSources &sources, std::size_t index) {
     return result;
 }
 
-Json rule(const StatusSources &sources, const heartbeat::Status &status, std::size_t index,
-          unsigned buckets, const RuleCounters &packets_of, heartbeat::Time now) {
+Json rule(const StatusSources &sources, const heartbeat::Status &status, const Json &reason_here,
+          std::size_t index, unsigned buckets, const RuleCounters &packets_of,
+          heartbeat::Time now) {
     const std::string unhealthy = sources.health.reason(index, now);
     const RuleConfig &config = sources.config.rules[index];
-    const auto word = [](const auto &words, auto value) { return words[static_cast<int>(value)]; };
     return {{"name", config.name},
-            {"protocol", word(kProtocols, config.protocol)},
-            {"ports", ports(config)},
-            {"mode", word(kRuleModes, config.mode)},
-            {"affinity", word(kAffinities, config.affinity)},
+            {"protocol", to_string(config.protocol)},
+            {"ports", ports_text(config)},
+            {"mode", to_string(config.mode)},
+            {"affinity", to_string(config.affinity)},
             {"state", rule_state(config, sources.orders)},
             {"healthy", unhealthy.empty()},
             {"buckets", buckets},
-            {"reason", rule_reason(sources, status, index, buckets, unhealthy)},
+            {"reason", rule_reason(sources, status, reason_here, index, buckets, unhealthy)},
             {"connections", number_or_null(connections(sources, index))},
             {"packets", packets(packets_of, index)},
             {"health", sources.health.report(index, now)},
-            {"when_all_down", word(kWhenAllDown, config.when_all_down)},
+            {"when_all_down", kWhenAllDown[static_cast<std::size_t>(config.when_all_down)]},
             {"owners", owners(sources, index)}};
 }
 
@@ -272,21 +266,23 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
     say_since_when(status, now);
     const std::vector<unsigned> buckets = sources.node.serving().buckets();
     const RuleCounters packets_of = sources.datapath.rule_counters();
+    const filter::Mode mode = sources.datapath.mode(); // once: the kernel is asked for it
+    const Json reason = node_reason(sources, status, mode);
     Json members = Json::array(), rules = Json::array();
     Json reload = reloading(sources.config, status);
     reload["staged"] = status.staged;
     for (const heartbeat::PeerStatus &peer : status.nodes)
-        members.push_back(member(sources, status, peer, now));
+        members.push_back(member(sources, reason, peer, now));
     for (std::size_t i = 0; i < sources.config.rules.size(); ++i)
-        rules.push_back(rule(sources, status, i, buckets[i], packets_of, now));
+        rules.push_back(rule(sources, status, reason, i, buckets[i], packets_of, now));
     return {{"cluster", sources.config.cluster_name},
             {"node", {{"id", sources.self.id}, {"name", sources.self.name}}},
             {"state", heartbeat::to_string(status.state)},
-            {"reason", node_reason(sources, status)},
+            {"reason", reason},
             {"view", view_part(status)},
             {"datapath",
              {{"kind", sources.datapath.kind()},
-              {"mode", filter::to_string(sources.datapath.mode())},
+              {"mode", filter::to_string(mode)},
               {"interface", sources.interface}}},
             {"members", members},
             {"rules", rules},

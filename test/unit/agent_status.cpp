@@ -53,6 +53,14 @@ struct Counting : FakeDatapath {
     }
 };
 
+struct Asked : FakeDatapath {
+    mutable unsigned times = 0;
+    filter::Mode mode() const override {
+        ++times;
+        return filter::Mode::generic;
+    }
+};
+
 struct Detached : FakeDatapath {
     filter::Mode mode() const override { return filter::Mode::none; }
 };
@@ -90,6 +98,13 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
                    (Keys{"name", "protocol", "ports", "mode", "affinity", "state", "healthy",
                          "buckets", "reason", "connections", "packets", "health", "when_all_down", "owners"}),
                same);
+}
+
+BOOST_AUTO_TEST_CASE(the_kernel_is_asked_once_for_the_mode) {
+    cluster.run(3s);
+    const Asked datapath;
+    status(datapath);
+    BOOST_TEST(datapath.times == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(an_active_node_tells_what_it_is_and_does) {
