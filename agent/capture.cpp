@@ -55,7 +55,7 @@ class Capturing {
                                    filter::kMostCaptured));
     }
 
-    int descriptor() const { return capture_->descriptor(); }
+    int descriptor() const { return capture_ ? capture_->descriptor() : -1; }
     bool ended() const {
         return (order_.count && packets_ >= *order_.count) ||
                (order_.seconds && Clock::now() - begun_ >= std::chrono::seconds(*order_.seconds));
@@ -73,15 +73,16 @@ class Capturing {
 
     void read() {
         std::string written;
-        capture_->read([&](const filter::CapturedFrame &frame) {
-            if (!ended()) written += text_of(frame);
-        });
+        if (capture_)
+            capture_->read([&](const filter::CapturedFrame &frame) {
+                if (!ended()) written += text_of(frame);
+            });
         if (written.empty()) return;
         file_ ? file_->write(written) : void(out_ << written << std::flush);
     }
 
     void end(std::ostream &err) {
-        const std::uint64_t lost = lost_ + capture_->lost();
+        const std::uint64_t lost = lost_ + (capture_ ? capture_->lost() : 0);
         if (file_) file_->write(pcapng::end({begun_ns_, wall_ns(), packets_ + lost, lost}));
         if (order_.json && file_ && order_.file != "-")
             out_ << Json{{"file", order_.file}, {"packets", packets_}, {"lost", lost}}.dump(2) << "\n";
@@ -91,16 +92,17 @@ class Capturing {
 
   private:
     // Another agent may have come, with another program, or with none: it judges by itself then.
+    // The former capture goes first, for the next one may listen where it did.
     void learn(const Json &source) {
         asked_ = Clock::now();
         owners_.update(source);
         interface_ = source["interface"];
         const auto program = source["program"].get<std::uint32_t>();
-        if (capture_ && program == program_) return;
-        auto next = program != 0 ? filter::capture_xdp(program)
-                                 : filter::capture_pcap(source["directory"]);
+        if (capture_ && program == program_ && capture_->stands()) return;
         if (capture_) lost_ += capture_->lost();
-        capture_ = std::move(next);
+        capture_.reset();
+        capture_ =
+            program != 0 ? filter::capture_xdp(program) : filter::capture_pcap(source["directory"]);
         program_ = program;
     }
 

@@ -15,9 +15,9 @@
 namespace agent {
 namespace {
 
-bool is_regular(const std::string &path) {
+bool is_regular(const filter::Descriptor &file) {
     struct stat found{};
-    return stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode);
+    return fstat(file.get(), &found) == 0 && S_ISREG(found.st_mode);
 }
 
 } // namespace
@@ -25,11 +25,14 @@ bool is_regular(const std::string &path) {
 CaptureFile::CaptureFile(const std::string &path, std::ostream &stream)
     : path_(path), stream_(stream) {
     if (path_ == "-") return;
-    if (is_regular(path_))
+    const int flags = O_WRONLY | O_CLOEXEC;
+    file_ = filter::Descriptor(open(path_.c_str(), flags | O_CREAT | O_EXCL, 0600));
+    if (file_) return;
+    if (errno == EEXIST) file_ = filter::Descriptor(open(path_.c_str(), flags));
+    if (!file_) fail();
+    if (is_regular(file_))
         throw std::runtime_error("write " + path_ +
                                  ": it is there already; name another file, or remove it");
-    file_ = filter::Descriptor(open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    if (!file_) fail();
 }
 
 void CaptureFile::fail() {

@@ -32,6 +32,8 @@ class Capture {
     // Hands over what has come; the bytes are there until the function returns.
     virtual void read(const std::function<void(const CapturedFrame &)> &take) = 0;
     virtual std::uint64_t lost() const = 0; // frames that were to be shown, and for which there was no room
+    // Whether an agent can still find it here: one that ends in an orderly way takes all away.
+    virtual bool stands() const { return true; }
 };
 
 // Looks at the XDP program with this id (Datapath::program). Throws std::runtime_error.

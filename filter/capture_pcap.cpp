@@ -51,6 +51,8 @@ class PcapCapture final : public Capture {
 
     std::uint64_t lost() const override { return counted() - before_; }
 
+    bool stands() const override { return access(path_.c_str(), F_OK) == 0; }
+
   private:
     std::uint64_t counted() const {
         return std::atomic_ref(tables_.memory().shown.lost).load(std::memory_order_relaxed);

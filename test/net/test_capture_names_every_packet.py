@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 
 import flows
+import netns
 from configuration import DATAPATH
 from harness import NLBCTL, VIP4, VIP6, Cluster, check, main
 from owners import expected
@@ -31,14 +32,14 @@ COMMENT = re.compile(r"(drop|pass) (\w+): rule (\S+), bucket (\d+), owner (\S+)"
 def capture(cluster, *arguments):
     words = [NLBCTL, "--run-dir", cluster.run_dir(1), "capture", *map(str, arguments)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            errors="replace")
+                            errors="replace", preexec_fn=netns.die_with_parent)
 
 
 def is_looking(process):
     """The process has put its rings into the program's map, or listens for the agent that judges by itself."""
     if DATAPATH == "pcap":
         with open(f"/proc/{process.pid}/net/unix") as sockets:
-            return process.poll() is None and "/tables/capture" in sockets.read()
+            return process.poll() is None and f"{process.args[2]}/tables/capture" in sockets.read()
     fds = f"/proc/{process.pid}/fd"
     links = [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)] if process.poll() is None else []
     return "anon_inode:[perf_event]" in links
@@ -148,12 +149,13 @@ def check_killed(cluster):
                        "the next capture may begin")
 
 
-def check_restart(cluster, asked):
-    """The next agent exchanges the program that packets meet; the capture goes on with the new one."""
+def check_restart(cluster, asked, end):
+    """The next agent exchanges the program that packets meet, or, after an orderly end, all that was there; the
+    capture goes on with the new one."""
     process = capture(cluster, "--accepted", "--count", 1)
     begins(cluster, process)
     before = cluster.status(1)["view"]
-    cluster.kill(1)
+    end(1)
     cluster.start(1)
     cluster.wait_active([1, 2])
     cluster.wait_until(lambda: flows.ask_tcp(cluster.client, asked) and process.poll() is not None,
@@ -201,7 +203,8 @@ def test():
         check_refusals(cluster)
         check_full_disk(cluster, asked)
         check_killed(cluster)
-        check_restart(cluster, asked)
+        check_restart(cluster, asked, cluster.kill)
+        check_restart(cluster, asked, cluster.terminate)
     if DATAPATH != "pcap":
         in_the_driver()
 

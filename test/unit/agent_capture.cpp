@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a captured packet becomes: a line for people, blocks of a file for Wireshark.
+#include "agent/capture_file.hpp"
 #include "agent/packet_line.hpp"
 #include "agent/pcapng.hpp"
+#include "control_server.hpp"
 #include "test/bpf/packets.hpp"
 
 #include <boost/test/unit_test.hpp>
+
+#include <fstream>
+#include <sstream>
 
 using namespace packets;
 
@@ -84,6 +89,23 @@ BOOST_AUTO_TEST_CASE(a_comment_longer_than_an_option_is_cut) {
         {.time_ns = 1, .length = 0, .bytes = {}, .comment = std::string(100000, 'x')});
     BOOST_TEST(length_at(block, 0) == block.size());
     BOOST_TEST(block.size() < 70000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_there_is_not_written_to_by_whatever_name) {
+    const agent_test::TemporaryDirectory directory;
+    const std::string file = directory.path + "/old", link = directory.path + "/link",
+                      nowhere = directory.path + "/nowhere", fresh = directory.path + "/fresh";
+    std::ofstream(file) << "old";
+    std::filesystem::create_symlink(file, link);
+    std::filesystem::create_symlink(fresh, nowhere);
+    std::ostringstream out;
+    for (const std::string &taken : {file, link, nowhere})
+        BOOST_CHECK_THROW(agent::CaptureFile(taken, out), std::runtime_error);
+    BOOST_TEST(std::filesystem::file_size(file) == 3u);
+    BOOST_TEST(!std::filesystem::exists(fresh));
+    agent::CaptureFile(fresh, out).write("new");
+    BOOST_TEST(std::filesystem::file_size(fresh) == 3u);
+    BOOST_CHECK_NO_THROW(agent::CaptureFile("/dev/null", out).write("anything"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
