@@ -11,12 +11,14 @@
 #include <stdexcept>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <utility>
 
 namespace agent {
 namespace {
+
+using filter::Descriptor;
 
 struct AbstractName {
     sockaddr_un address{};
@@ -48,60 +50,56 @@ std::string describe_process(pid_t pid) {
 }
 
 pid_t listener_of(const AbstractName &name) {
-    const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     ucred holder{};
     socklen_t size = sizeof holder;
-    if (probe < 0 || connect(probe, name.get(), name.size) != 0 ||
-        getsockopt(probe, SOL_SOCKET, SO_PEERCRED, &holder, &size) != 0)
-        holder.pid = 0;
-    if (probe >= 0) close(probe);
-    return holder.pid;
+    const bool known = connect(probe.get(), name.get(), name.size) == 0 &&
+                       getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &holder, &size) == 0;
+    return known ? holder.pid : 0;
 }
 
-[[noreturn]] void fail(int descriptor, const std::string &what, const std::string &cause) {
-    if (descriptor >= 0) close(descriptor);
+[[noreturn]] void fail(const std::string &what, const std::string &cause) {
     throw std::runtime_error(what + ": " + cause);
+}
+
+bool is_removed(const Descriptor &file) {
+    struct stat about {};
+    return fstat(file.get(), &about) == 0 && about.st_nlink == 0;
 }
 
 } // namespace
 
 HostLock HostLock::on_interface(const std::string &interface) {
     const auto name = abstract_name(interface);
-    const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) fail(descriptor, "lock interface " + interface, std::strerror(errno));
-    if (bind(descriptor, name.get(), name.size) != 0) {
-        if (errno != EADDRINUSE)
-            fail(descriptor, "lock interface " + interface, std::strerror(errno));
-        fail(descriptor, "interface " + interface,
+    Descriptor descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!descriptor) fail("lock interface " + interface, std::strerror(errno));
+    if (bind(descriptor.get(), name.get(), name.size) != 0) {
+        if (errno != EADDRINUSE) fail("lock interface " + interface, std::strerror(errno));
+        fail("interface " + interface,
              "is already served by another nlbd" + describe_process(listener_of(name)));
     }
-    if (listen(descriptor, SOMAXCONN) != 0) // so that a second one can ask whose it is
-        fail(descriptor, "lock interface " + interface, std::strerror(errno));
-    return HostLock(descriptor);
+    if (listen(descriptor.get(), SOMAXCONN) != 0) // so that a second one can ask whose it is
+        fail("lock interface " + interface, std::strerror(errno));
+    return HostLock(std::move(descriptor));
 }
 
 HostLock HostLock::on_directory(const std::string &run_dir) {
     const std::string file = run_dir + "/lock";
-    const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (descriptor < 0) fail(descriptor, "open " + file, std::strerror(errno));
-    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) fail(descriptor, "lock " + file, std::strerror(errno));
+    Descriptor descriptor(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!descriptor) fail("open " + file, std::strerror(errno));
+    if (flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) fail("lock " + file, std::strerror(errno));
         pid_t holder = 0;
         std::ifstream(file) >> holder;
-        fail(descriptor, "run directory " + run_dir,
+        fail("run directory " + run_dir,
              "is already used by another nlbd" + describe_process(holder));
     }
+    if (is_removed(descriptor)) return on_directory(run_dir);
     const std::string text = std::to_string(getpid()) + "\n";
-    if (ftruncate(descriptor, 0) != 0 ||
-        write(descriptor, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        fail(descriptor, "write " + file, std::strerror(errno));
-    return HostLock(descriptor);
+    if (ftruncate(descriptor.get(), 0) != 0 ||
+        write(descriptor.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        fail("write " + file, std::strerror(errno));
+    return HostLock(std::move(descriptor));
 }
-
-HostLock::~HostLock() {
-    if (descriptor_ >= 0) close(descriptor_);
-}
-
-HostLock::HostLock(HostLock &&other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 } // namespace agent

@@ -6,10 +6,14 @@
 //
 // Both locks end with the process, however it ends. The interface's is the name of an abstract unix
 // socket: such names live in the network namespace, exactly as interfaces do. The run directory's
-// is a lock on the file RUN_DIR/lock, which stays there, unlocked, afterwards.
+// is a lock on the file RUN_DIR/lock. Its owner may remove the file in the end: who opened it
+// before and gets the lock then has the lock of nothing, and tries again.
 #pragma once
 
+#include "filter/descriptor.hpp"
+
 #include <string>
+#include <utility>
 
 namespace agent {
 
@@ -21,13 +25,9 @@ class HostLock {
     static HostLock on_interface(const std::string &interface);
     static HostLock on_directory(const std::string &run_dir);
 
-    ~HostLock();
-    HostLock(HostLock &&other) noexcept;
-    HostLock &operator=(HostLock &&) = delete;
-
   private:
-    explicit HostLock(int descriptor) : descriptor_(descriptor) {}
-    int descriptor_;
+    explicit HostLock(filter::Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+    filter::Descriptor descriptor_;
 };
 
 } // namespace agent

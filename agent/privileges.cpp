@@ -43,14 +43,16 @@ void ignore([[maybe_unused]] int result) {}
 
 void give(int directory, const Account &account);
 
-// What has other names elsewhere is not given away.
+// What has other names elsewhere is not given away. Opened first: the name may stand for something
+// else the next moment.
 void give_entry(int directory, const char *name, const Account &account) {
+    const Descriptor entry(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat about {};
-    if (fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) != 0) return;
+    if (fstat(entry.get(), &about) != 0) return;
     if (S_ISDIR(about.st_mode)) {
         if (const Descriptor inner = open_directory(directory, name)) give(inner.get(), account);
     } else if (about.st_nlink == 1) {
-        ignore(fchownat(directory, name, account.user, account.group, AT_SYMLINK_NOFOLLOW));
+        ignore(fchownat(entry.get(), "", account.user, account.group, AT_EMPTY_PATH));
     }
 }
 

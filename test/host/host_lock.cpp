@@ -4,8 +4,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 using agent::HostLock;
@@ -70,6 +73,23 @@ BOOST_AUTO_TEST_CASE(second_agent_is_refused_naming_the_first_until_that_one_die
     first.die();
     BOOST_CHECK_NO_THROW(interface());
     BOOST_CHECK_NO_THROW(directory());
+}
+
+BOOST_AUTO_TEST_CASE(lock_on_a_file_that_its_last_holder_has_removed_is_none) {
+    std::atomic<int> holders = 0, most = 0;
+    const auto contend = [&] {
+        for (int time = 0; time < 3000; ++time)
+            try {
+                const auto lock = HostLock::on_directory(file(""));
+                most = std::max<int>(most, ++holders);
+                std::this_thread::yield();
+                --holders;
+                unlink(file("lock").c_str());
+            } catch (const std::runtime_error &) { // another one has it
+            }
+    };
+    { const std::jthread one(contend), two(contend), three(contend), four(contend); }
+    BOOST_TEST(most == 1);
 }
 
 BOOST_AUTO_TEST_CASE(other_interfaces_and_other_namespaces_are_free) {
