@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/host_change.hpp"
 
+#include "filter/descriptor.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -111,12 +113,11 @@ std::string this_place() {
     std::string boot;
     if (!(std::ifstream("/proc/sys/kernel/random/boot_id") >> boot))
         throw std::runtime_error("read /proc/sys/kernel/random/boot_id: not readable");
-    const int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const filter::Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     std::uint64_t cookie = 0; // the network namespace's, never used twice within a boot
     socklen_t size = sizeof cookie;
-    if (any < 0 || getsockopt(any, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
+    if (getsockopt(any.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
         fail("identify network namespace");
-    close(any);
     return boot + " " + std::to_string(cookie);
 }
 
@@ -135,14 +136,13 @@ HostRecord load_record(const std::string &file) {
 
 void save_record(const HostRecord &record, const std::string &file) {
     const std::string text = to_string(record), draft = file + ".new";
-    const int descriptor =
-        open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (descriptor < 0) fail("write " + draft);
+    const filter::Descriptor made(
+        open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!made) fail("write " + draft);
+    errno = ENOSPC; // of a write that falls short, which sets none
     const bool written =
-        write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    const bool synced = written && fsync(descriptor) == 0;
-    close(descriptor);
-    if (!synced || rename(draft.c_str(), file.c_str()) != 0) {
+        write(made.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    if (!written || fsync(made.get()) != 0 || rename(draft.c_str(), file.c_str()) != 0) {
         const int cause = errno;
         unlink(draft.c_str());
         errno = cause;

@@ -111,8 +111,12 @@ ClusterKeys load_keys(const std::string &file) {
     return *keys;
 }
 
+void start_cryptography() {
+    if (sodium_init() < 0)
+        throw std::runtime_error("start cryptography: no source of random numbers");
+}
+
 std::string generate_key() {
-    if (sodium_init() < 0) throw std::runtime_error("generate key: no source of random numbers");
     ClusterKey key;
     randombytes_buf(key.data(), key.size());
     char digits[kDigits + 1];

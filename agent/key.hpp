@@ -25,6 +25,9 @@ struct ClusterKeys {
     bool accept(const ClusterKey &key) const { return key == in_use || key == other; }
 };
 
+// Once, before any of what follows. Throws std::runtime_error.
+void start_cryptography();
+
 // Throws std::runtime_error `read key FILE: cause; way out`.
 ClusterKeys load_keys(const std::string &file);
 

@@ -9,6 +9,7 @@
 #include "agent/control.hpp"
 #include "agent/control_client.hpp"
 #include "agent/endpoint.hpp"
+#include "agent/key.hpp"
 #include "agent/nlbctl_nodes.hpp"
 #include "agent/order_arguments.hpp"
 #include "agent/program.hpp"
@@ -314,6 +315,7 @@ int run(const Command &command, const Call &call, std::ostream &err) {
         return code;
     };
     try {
+        start_cryptography();
         refuse_empty(call);
         command.function(call);
         if (!call.out.flush()) throw std::runtime_error("write the output: it takes no more");

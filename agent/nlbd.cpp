@@ -3,6 +3,7 @@
 #include "agent/nlbd.hpp"
 
 #include "agent/agent.hpp"
+#include "agent/key.hpp"
 #include "agent/log.hpp"
 #include "agent/program.hpp"
 #include "agent/service_manager.hpp"
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <map>
+#include <stdexcept>
 
 namespace agent {
 namespace {
@@ -74,8 +76,10 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
     std::string &file = line.options.config_file;
     if (!line.file.empty()) file = line.file;
     try {
+        start_cryptography();
         if (line.check) {
-            out << to_toml(load_config(file));
+            if (!(out << to_toml(load_config(file))).flush())
+                throw std::runtime_error("write the output: it takes no more");
             return kDone;
         }
         raise_descriptor_limit();

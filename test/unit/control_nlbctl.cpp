@@ -39,6 +39,10 @@ Result nlbctl(const std::vector<std::string> &args) {
 
 Result nlbd(const std::vector<std::string> &args) { return call(agent::run_nlbd, args); }
 
+std::string example_configuration() {
+    return std::string(std::getenv("NLBD_SOURCE_DIR")) + "/etc/cluster.toml";
+}
+
 agent::Commands example_commands() {
     agent::Commands commands;
     auto stopped = std::make_shared<bool>(false);
@@ -343,6 +347,10 @@ BOOST_AUTO_TEST_CASE(output_that_is_not_taken_is_a_failure) {
         BOOST_TEST(agent::run_nlbctl({"--run-dir", nlb.dir.path, command}, full, err) == 1, command);
         BOOST_TEST(err.str() == "nlbctl: write the output: it takes no more\n");
     }
+    std::ofstream full("/dev/full");
+    std::ostringstream err;
+    BOOST_TEST(agent::run_nlbd({"--check", example_configuration()}, full, err) == 1);
+    BOOST_TEST(err.str() == "nlbd: write the output: it takes no more\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_request_that_is_too_long_is_refused_here) {
@@ -410,7 +418,7 @@ BOOST_AUTO_TEST_CASE(keygen_prints_one_line_or_writes_a_file_that_is_never_overw
 }
 
 BOOST_AUTO_TEST_CASE(check_prints_what_checks_again_and_nlbd_says_the_same) {
-    const std::string example = std::string(std::getenv("NLBD_SOURCE_DIR")) + "/etc/cluster.toml";
+    const std::string example = example_configuration();
     const Result result = nlbctl({"check", example});
     BOOST_TEST(result.code == 0, result.err);
     const TemporaryDirectory dir;
