@@ -45,8 +45,12 @@ PacketMemory *map(const std::string &file) {
     return memory == MAP_FAILED ? nullptr : static_cast<PacketMemory *>(memory);
 }
 
+bool has_this_layout(const PacketMemory &memory) {
+    return memory.state.layout == NLB_LAYOUT && memory.state.size == sizeof(nlb_state);
+}
+
 bool fits(const PacketMemory &memory, const Interface &interface, const nlb_config &config) {
-    return memory.state.layout == NLB_LAYOUT && memory.state.size == sizeof(nlb_state) &&
+    return has_this_layout(memory) &&
            memory.state.interface_index == static_cast<__u32>(interface.index) &&
            memory.network == this_network() && same(active_config(memory.state), config);
 }
@@ -86,9 +90,10 @@ PacketTables::~PacketTables() {
 
 FoundPacketTables::FoundPacketTables(const std::string &directory)
     : memory_(map(file_in(directory))) {
-    if (!memory_)
-        throw std::runtime_error("open " + file_in(directory) +
-                                 ": not this version's: run as root, or restart the agent");
+    if (memory_ && has_this_layout(*memory_)) return;
+    if (memory_) munmap(memory_, sizeof *memory_);
+    throw std::runtime_error("open " + file_in(directory) +
+                             ": not this version's: run as root, or restart the agent");
 }
 
 FoundPacketTables::~FoundPacketTables() { munmap(memory_, sizeof *memory_); }

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
 
 namespace filter {
@@ -148,7 +149,7 @@ std::string_view reason_name(std::uint32_t reason) {
 #define X(name, text) text,
     static constexpr std::string_view names[] = {NLB_TAKEN(X) NLB_PASSED(X) NLB_DROPPED(X)};
 #undef X
-    return names[reason];
+    return reason < std::size(names) ? names[reason] : "unknown";
 }
 
 bool drops(std::uint32_t reason) { return reason > NLB_LAST_PASSED; }

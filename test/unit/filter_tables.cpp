@@ -156,6 +156,8 @@ BOOST_AUTO_TEST_CASE(reasons_have_distinct_names_and_passing_ones_come_first) {
         dropping = drops(reason);
     }
     BOOST_TEST(reason_name(NLB_UNFILTERED) == "unfiltered");
+    for (std::uint32_t none = NLB_REASONS; none < 1u << NLB_REASON_BITS; none++)
+        BOOST_TEST(reason_name(none) == "unknown");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
