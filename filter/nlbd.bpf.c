@@ -3,10 +3,12 @@
  * The programs that the kernel runs.
  *
  *   nlbd_xdp    sees every frame first: decides, counts, drops, or lets it in under the interface's
- * own MAC. nlbd_tc     sees what XDP let through, and finishes its work: a frame that came in under
- * the cluster's MAC was marked "not for this host" before XDP saw it (veth), and TCP discards
- * those. It is also the second lock: a frame to a virtual IP that XDP has not readdressed was not
- * judged, and goes no further. So a node whose XDP program was removed by hand is silent, not open.
+ *               own MAC.
+ *   nlbd_tc     sees what XDP let through, and finishes its work: a frame that came in under the
+ *               cluster's MAC was marked "not for this host" before XDP saw it (veth), and TCP
+ *               discards those. It is also the second lock: a frame to a virtual IP that XDP has
+ *               not readdressed was not judged, and goes no further. So a node whose XDP program
+ *               was removed by hand is silent, not open.
  *   nlbd_judge  the same verdict as nlbd_xdp, for BPF_PROG_TEST_RUN: reports instead of counting.
  */
 #include <linux/bpf.h>

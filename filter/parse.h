@@ -18,13 +18,14 @@
 
 #define NLB_MAX_IPV6_HEADERS 8
 
-enum nlb_kind {                 /* what decides over the packet, once it is for a virtual IP */
-                NLB_KIND_OTHER, /* its source address alone */
-                NLB_KIND_TCP,
-                NLB_KIND_UDP,
-                NLB_KIND_ICMP_ERROR,
-                NLB_KIND_NEIGHBOUR_DISCOVERY,
-                NLB_KIND_LATER_FRAGMENT,
+/* What decides over the packet, once it is for a virtual IP. */
+enum nlb_kind {
+    NLB_KIND_OTHER, /* its source address alone */
+    NLB_KIND_TCP,
+    NLB_KIND_UDP,
+    NLB_KIND_ICMP_ERROR,
+    NLB_KIND_NEIGHBOUR_DISCOVERY,
+    NLB_KIND_LATER_FRAGMENT,
 };
 
 enum nlb_tcp_flag { NLB_TCP_SYN = 2, NLB_TCP_RST = 4, NLB_TCP_ACK = 16 };
