@@ -35,8 +35,6 @@ std::string_view to_string(heartbeat::Note::Kind kind) {
         return "merge";
     case Kind::fenced:
         return "fenced";
-    case Kind::state:
-        return "state";
     case Kind::health:
         return "health";
     }

@@ -31,8 +31,7 @@ class EventLog {
         return counts_[static_cast<std::size_t>(kind)];
     } // of all that ever came
 
-    static constexpr std::size_t kKinds = 8;
-
+    static constexpr auto kKinds = static_cast<std::size_t>(heartbeat::Note::Kind::health) + 1;
     static constexpr std::size_t kKept = 256;
 
   private:

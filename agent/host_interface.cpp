@@ -12,26 +12,21 @@
 #include <stdexcept>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace agent {
 namespace {
 
 class QuerySocket {
   public:
-    QuerySocket() : descriptor_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-        if (descriptor_ < 0)
-            throw std::runtime_error(std::string("open socket: ") + std::strerror(errno));
+    QuerySocket() {
+        if (!socket_) throw std::runtime_error(std::string("open socket: ") + std::strerror(errno));
     }
-    ~QuerySocket() { close(descriptor_); }
-    QuerySocket(const QuerySocket &) = delete;
-    QuerySocket &operator=(const QuerySocket &) = delete;
     bool ask(unsigned long what, ifreq &request) const {
-        return ioctl(descriptor_, what, &request) == 0;
+        return ioctl(socket_.get(), what, &request) == 0;
     }
 
   private:
-    int descriptor_;
+    filter::Descriptor socket_{socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
 };
 
 } // namespace
@@ -78,20 +73,15 @@ LinkWatch::LinkWatch()
     sockaddr_nl address{};
     address.nl_family = AF_NETLINK;
     address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
-    if (socket_ >= 0 && bind(socket_, reinterpret_cast<sockaddr *>(&address), sizeof address) == 0)
-        return;
-    const std::string cause = std::strerror(errno);
-    if (socket_ >= 0) close(socket_);
-    throw std::runtime_error("watch interfaces: " + cause);
+    if (bind(socket_.get(), reinterpret_cast<sockaddr *>(&address), sizeof address) != 0)
+        throw std::runtime_error(std::string("watch interfaces: ") + std::strerror(errno));
 }
-
-LinkWatch::~LinkWatch() { close(socket_); }
 
 bool LinkWatch::drain() {
     std::array<char, 256>
         start; // the rest of a notice is cut off: that there was one is all that matters
     bool changed = false;
-    while (recv(socket_, start.data(), start.size(), MSG_TRUNC) >= 0 || errno == ENOBUFS ||
+    while (recv(socket_.get(), start.data(), start.size(), MSG_TRUNC) >= 0 || errno == ENOBUFS ||
            errno == EINTR)
         changed = true;
     return changed;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "filter/address.hpp"
+#include "filter/descriptor.hpp"
 
 #include <optional>
 #include <string>
@@ -33,17 +34,14 @@ std::vector<std::string> interface_names(); // without lo, in the kernel's order
 class LinkWatch {
   public:
     LinkWatch(); // throws std::runtime_error
-    ~LinkWatch();
-    LinkWatch(const LinkWatch &) = delete;
-    LinkWatch &operator=(const LinkWatch &) = delete;
 
-    int descriptor() const { return socket_; } // for poll; owned by this object
+    int descriptor() const { return socket_.get(); } // for poll; owned by this object
     // Reads all that waits. True when some interface or address may have changed since the last call
     // (lost notices count as a change): look up with find_interface() those that matter.
     bool drain();
 
   private:
-    int socket_;
+    filter::Descriptor socket_;
 };
 
 } // namespace agent

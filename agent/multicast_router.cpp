@@ -2,6 +2,7 @@
 #include "agent/multicast_router.hpp"
 
 #include "agent/host_interface.hpp"
+#include "filter/descriptor.hpp"
 
 #include <arpa/inet.h>
 #include <array>
@@ -11,7 +12,6 @@
 #include <netinet/in.h>
 #include <stdexcept>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <vector>
 
 namespace agent {
@@ -42,25 +42,20 @@ class RawSocket {
   public:
     RawSocket(int family, int protocol)
         : descriptor_(socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol)) {}
-    ~RawSocket() {
-        if (descriptor_ >= 0) close(descriptor_);
-    }
-    RawSocket(const RawSocket &) = delete;
-    RawSocket &operator=(const RawSocket &) = delete;
 
     template <class Value>
     bool set(int level, int option, const Value &value) const {
-        return setsockopt(descriptor_, level, option, &value, sizeof value) == 0;
+        return setsockopt(descriptor_.get(), level, option, &value, sizeof value) == 0;
     }
     template <class Address>
     bool send(const Message &message, const Address &to) const {
-        return sendto(descriptor_, message.data(), message.size(), 0,
+        return sendto(descriptor_.get(), message.data(), message.size(), 0,
                       reinterpret_cast<const sockaddr *>(&to),
                       sizeof to) == static_cast<ssize_t>(message.size());
     }
 
   private:
-    int descriptor_;
+    filter::Descriptor descriptor_;
 };
 
 bool send_v4(const HostInterface &self, const Message &message) {

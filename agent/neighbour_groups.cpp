@@ -9,7 +9,6 @@
 #include <set>
 #include <stdexcept>
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace agent {
 
@@ -26,22 +25,15 @@ SolicitedNodeGroups::SolicitedNodeGroups(const std::string &interface,
     for (const auto &address : virtual_ips)
         if (!address.is_v4()) groups.insert(solicited_node_group(address));
     if (groups.empty()) return;
-    socket_ = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socket_ = filter::Descriptor(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     for (const auto &group : groups) {
         ipv6_mreq request{};
         std::memcpy(&request.ipv6mr_multiaddr, group.bytes.data(), group.bytes.size());
         request.ipv6mr_interface = if_nametoindex(interface.c_str());
-        if (setsockopt(socket_, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request) == 0)
-            continue;
-        const std::string cause = std::strerror(errno);
-        if (socket_ >= 0) close(socket_);
-        throw std::runtime_error("join " + filter::to_string(group) + " on " + interface + ": " +
-                                 cause);
+        if (setsockopt(socket_.get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request) != 0)
+            throw std::runtime_error("join " + filter::to_string(group) + " on " + interface +
+                                     ": " + std::strerror(errno));
     }
-}
-
-SolicitedNodeGroups::~SolicitedNodeGroups() {
-    if (socket_ >= 0) close(socket_);
 }
 
 } // namespace agent

@@ -10,12 +10,14 @@
 #pragma once
 
 #include "filter/address.hpp"
+#include "filter/descriptor.hpp"
 
 #include <string>
 #include <vector>
 
 namespace agent {
 
+// On which neighbours ask about the address: ff02::1:ff and its last three bytes.
 filter::IpAddress solicited_node_group(const filter::IpAddress &address);
 
 class SolicitedNodeGroups {
@@ -23,12 +25,9 @@ class SolicitedNodeGroups {
     // Joins on the interface that has the name now. Throws std::runtime_error.
     SolicitedNodeGroups(const std::string &interface,
                         const std::vector<filter::IpAddress> &virtual_ips);
-    ~SolicitedNodeGroups();
-    SolicitedNodeGroups(const SolicitedNodeGroups &) = delete;
-    SolicitedNodeGroups &operator=(const SolicitedNodeGroups &) = delete;
 
   private:
-    int socket_ = -1;
+    filter::Descriptor socket_;
 };
 
 } // namespace agent

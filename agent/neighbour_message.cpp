@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/neighbour_message.hpp"
 
+#include "agent/neighbour_groups.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -76,13 +78,6 @@ Options parse_options(Bytes options) {
     return found;
 }
 
-// The group on which neighbours ask about the target: ff02::1:ff and its last three bytes.
-bool is_solicited_node_group(const IpAddress &group, const IpAddress &target) {
-    constexpr std::array<std::uint8_t, 13> prefix{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
-    return take<13>(group.bytes, 0) == prefix &&
-           take<3>(group.bytes, 13) == take<3>(target.bytes, 13);
-}
-
 // The message behind the IPv6 header, when it is neighbour discovery of this type, from this link
 // and whole; else nothing. Both types have a target at the same place.
 Bytes discovery(Bytes packet, std::uint8_t type) {
@@ -105,7 +100,7 @@ std::optional<Solicitation> parse_ipv6(Bytes packet, const MacAddress &sender) {
     const Solicitation found{v6(message, 8), v6(packet, 8), options.source.value_or(sender), {}};
     if (!options.valid || found.asker.bytes[0] == 0xff) return std::nullopt;
     if (found.is_probe() &&
-        (options.source || !is_solicited_node_group(v6(packet, 24), found.target)))
+        (options.source || v6(packet, 24) != solicited_node_group(found.target)))
         return std::nullopt;
     return can_be_answered(found.asker_mac) ? std::optional(found) : std::nullopt;
 }

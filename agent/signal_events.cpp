@@ -16,20 +16,18 @@ SignalEvents::SignalEvents(std::initializer_list<int> signals) {
     for (int signal : signals)
         sigaddset(&set, signal);
     sigprocmask(SIG_BLOCK, &set, &before_);
-    descriptor_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (descriptor_ < 0)
+    descriptor_ = filter::Descriptor(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+    if (!descriptor_)
         throw std::runtime_error("open signalfd: " + std::generic_category().message(errno));
 }
 
-SignalEvents::~SignalEvents() {
-    close(descriptor_);
-    sigprocmask(SIG_SETMASK, &before_, nullptr);
-}
+SignalEvents::~SignalEvents() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
 int SignalEvents::next() {
     signalfd_siginfo info{};
-    return read(descriptor_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo)
-                                                               : 0;
+    return read(descriptor_.get(), &info, sizeof info) == sizeof info
+               ? static_cast<int>(info.ssi_signo)
+               : 0;
 }
 
 } // namespace agent

@@ -3,6 +3,8 @@
 // the middle of drawing or writing. As they were again at the end.
 #pragma once
 
+#include "filter/descriptor.hpp"
+
 #include <csignal>
 #include <initializer_list>
 
@@ -15,12 +17,12 @@ class SignalEvents {
     SignalEvents(const SignalEvents &) = delete;
     SignalEvents &operator=(const SignalEvents &) = delete;
 
-    int descriptor() const { return descriptor_; }
+    int descriptor() const { return descriptor_.get(); }
     int next(); // 0: none is waiting
 
   private:
     sigset_t before_{};
-    int descriptor_ = -1;
+    filter::Descriptor descriptor_;
 };
 
 } // namespace agent

@@ -19,16 +19,14 @@ Signals::Signals() {
         sigaddset(&set, signal);
     std::signal(SIGPIPE, SIG_IGN); // a reader of the log that went away
     sigprocmask(SIG_BLOCK, &set, nullptr);
-    descriptor_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (descriptor_ < 0)
+    descriptor_ = filter::Descriptor(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+    if (!descriptor_)
         throw std::runtime_error("open signalfd: " + std::generic_category().message(errno));
 }
 
-Signals::~Signals() { close(descriptor_); }
-
 std::optional<Signal> Signals::next() {
     signalfd_siginfo info{};
-    while (read(descriptor_, &info, sizeof info) == sizeof info) {
+    while (read(descriptor_.get(), &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP) continue; // a terminal that closes does not end a server
         return info.ssi_signo == SIGUSR2 ? Signal::vanish : Signal::leave;
     }

@@ -3,6 +3,8 @@
 // and read.
 #pragma once
 
+#include "filter/descriptor.hpp"
+
 #include <optional>
 
 namespace agent {
@@ -15,15 +17,12 @@ enum class Signal {
 class Signals {
   public:
     Signals(); // throws
-    ~Signals();
-    Signals(const Signals &) = delete;
-    Signals &operator=(const Signals &) = delete;
 
-    int descriptor() const { return descriptor_; }
+    int descriptor() const { return descriptor_.get(); }
     std::optional<Signal> next(); // nothing: none is waiting
 
   private:
-    int descriptor_;
+    filter::Descriptor descriptor_;
 };
 
 } // namespace agent

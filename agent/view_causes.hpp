@@ -22,7 +22,7 @@ enum class ViewCause : std::uint8_t {
     configuration, // a reload
     leader,        // another one, with the same members
 };
-inline constexpr std::size_t kViewCauses = 8;
+inline constexpr auto kViewCauses = static_cast<std::size_t>(ViewCause::leader) + 1;
 std::string_view to_string(ViewCause cause);
 
 class ViewChanges {

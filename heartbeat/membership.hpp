@@ -98,7 +98,7 @@ using Action =
     std::variant<action::Configure, action::Release, action::Serve, action::Silence>;
 
 struct Note { // for the log and the list of events
-    enum class Kind { view, leader, life, refused, merge, fenced, state, health } kind;
+    enum class Kind { view, leader, life, refused, merge, fenced, health } kind;
     std::string text; // "subject: what happened (key=value)"
     ViewNumber view = {}; // of kind view: this one has just been applied
 };
