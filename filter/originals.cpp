@@ -85,12 +85,14 @@ Originals::Originals(const std::string &interface, const std::vector<IpAddress> 
              rules_for(interface, virtual_ips)),
       netlink_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER)) {
     if (!netlink_) fail("open a netlink socket", errno);
-    require_ours(table_, list(table_));
+    const std::string found = list(table_);
+    require_ours(table_, found);
+    ours_ = found.empty();
     write();
 }
 
 Originals::~Originals() {
-    if (kept_) return;
+    if (!ours_) return;
     try {
         nft("remove table " + table_, "add table " + table_ + "\ndelete table " + table_ + "\n");
     } catch (const std::exception &) {

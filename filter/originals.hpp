@@ -21,15 +21,17 @@ namespace filter {
 
 class Originals {
   public:
-    // In place of what a predecessor has left, in one transaction. Throws, "verb object: cause",
-    // also when there is a table of this name that no nlbd has made.
+    // In place of what a predecessor has left, in one transaction; that goes in the end only when it
+    // has been taken over: a start that fails leaves what keeps the node silent. Throws, "verb
+    // object: cause", also when there is a table of this name that no nlbd has made.
     Originals(const std::string &interface, const std::vector<IpAddress> &virtual_ips);
     Originals(const Originals &) = delete;
-    ~Originals(); // removes it, unless keep() was called
+    ~Originals(); // removes what is its own
 
     bool stand() const; // as they were written; the kernel is asked
     void heal();        // writes them again; throws
-    void keep() { kept_ = true; }
+    void take_over() { ours_ = true; }
+    void keep() { ours_ = false; }
 
   private:
     void write();
@@ -39,7 +41,7 @@ class Originals {
     Descriptor netlink_;
     std::string written_; // as the kernel gives it back
     mutable std::uint32_t seen_ = 0; // generation in which it was last found standing
-    bool kept_ = false;
+    bool ours_ = false;
 };
 
 // What an agent that was killed has left; nothing to do is fine. Throws when it cannot be removed.

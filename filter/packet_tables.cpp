@@ -76,7 +76,8 @@ PacketMemory *make(const std::string &file, const Interface &interface, const nl
 
 PacketTables::PacketTables(const std::string &directory, const Interface &interface,
                            const nlb_config &config)
-    : directory_(directory), memory_(map(file_in(directory))) {
+    : directory_(directory), memory_(map(file_in(directory))),
+      ours_(!has_packet_tables(directory)) {
     adopted_ = memory_ && fits(*memory_, interface, config);
     if (adopted_) return;
     if (memory_) munmap(memory_, sizeof *memory_);
@@ -85,7 +86,7 @@ PacketTables::PacketTables(const std::string &directory, const Interface &interf
 
 PacketTables::~PacketTables() {
     munmap(memory_, sizeof *memory_);
-    if (!kept_) remove_packet_tables(directory_);
+    if (ours_) remove_packet_tables(directory_);
 }
 
 FoundPacketTables::FoundPacketTables(const std::string &directory)

@@ -27,21 +27,23 @@ struct PacketMemory {
 class PacketTables {
   public:
     // directory: on a tmpfs. A predecessor's, if they have this layout, belong to this interface
-    // and hold this configuration; else new ones, in which nothing is served. Throws.
+    // and hold this configuration; else new ones, in which nothing is served. Throws. What was there
+    // before goes in the end only when it has been taken over, see Originals.
     PacketTables(const std::string &directory, const Interface &interface,
                  const nlb_config &config);
     PacketTables(const PacketTables &) = delete;
-    ~PacketTables(); // removes the file, unless keep() was called
+    ~PacketTables(); // removes the file if it is its own
 
     PacketMemory &memory() const { return *memory_; }
     bool adopted() const { return adopted_; }
-    void keep() { kept_ = true; }
+    void take_over() { ours_ = true; }
+    void keep() { ours_ = false; }
 
   private:
     std::string directory_;
     PacketMemory *memory_ = nullptr;
     bool adopted_ = false;
-    bool kept_ = false;
+    bool ours_;
 };
 
 // An agent's, for somebody else to look at. Throws.

@@ -62,6 +62,8 @@ class PcapDatapath final : public StateDatapath {
                   directory),
           directory_(directory), host_(state(), thread_.syn_acks(), sockets_, alarm_.get()) {
         thread_.set_mtu(mtu_of(interface));
+        originals_.take_over();
+        tables_.take_over();
     }
 
     std::string_view kind() const override { return "pcap"; }

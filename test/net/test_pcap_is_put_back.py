@@ -5,6 +5,8 @@ node is silent, not open.
     client --- bridge --- web1, web2 (loses things), web3
 """
 
+import os
+
 import flows
 import netns
 import snapshot
@@ -32,6 +34,20 @@ def ask_meanwhile(cluster, namespace, command):
             check(len(ports) < 2, f"{TWO_OWNERS}{command}: {sorted(ports)} all answered {flow}")
 
 
+def fail_to_start(cluster, namespace):
+    """After a kill, a start that comes to nothing leaves the node silent, for its addresses are still there."""
+    cluster.kill(2)
+    netns.run(namespace, "ip", "link", "add", "nlb-eth0", "type", "bridge")
+    for _ in range(2):
+        done = cluster.run_agent(2, "--config", cluster.config_file, "--node", "web2")
+        check(done.returncode == 1 and "nlb-eth0" in done.stdout + done.stderr, f"a start without its TAP device: {done}")
+        check("nlbd-eth0" in netns.run(namespace, "nft", "list", "tables").stdout, "the host sees the originals")
+        check(os.path.exists(f"{cluster.run_dir(2)}/tables/state"), "nobody knows of what is left behind")
+    netns.run(namespace, "ip", "link", "delete", "nlb-eth0")
+    cluster.start(2)
+    cluster.wait_active([1, 2, 3])
+
+
 def test():
     with Cluster(nodes=3, cluster='datapath = "pcap"') as cluster:
         pristine = snapshot.take(cluster, 2)
@@ -47,6 +63,7 @@ def test():
             check(cluster.status(2)["datapath"]["mode"] == "tap", f"{what}: does not filter again")
             check_shares(check_tcp(cluster, flows.many(1000, VIP4, 7001)), nodes=3)
             check_udp(cluster, flows.many(500, VIP6, 7001))
+        fail_to_start(cluster, namespace)
         check(cluster.terminate(2) == 0, "SIGTERM did not end in exit code 0")
         snapshot.check_same(pristine, snapshot.take(cluster, 2))
 
