@@ -53,6 +53,16 @@ std::string packets(const Json &status, bool colour) {
            other_drops(counters) + "\n";
 }
 
+// Else nobody sees why the configuration's is not in force.
+std::string ordered_weight(const Json &status) {
+    const Json orders = status.value("orders", Json::object());
+    return orders.value("weight", Json()).is_null() ? "" : "weight by command";
+}
+
+std::string joined(const std::string &one, const std::string &other) {
+    return one + (one.empty() || other.empty() ? "" : "; ") + other;
+}
+
 std::string counted(const std::string &name, const Json &counters, bool colour,
                     std::string (*meaning)(const std::string &reason)) {
     Table table({{name, false}, {"", true}, {"", false}});
@@ -83,7 +93,9 @@ std::string render_members(const Json &status, bool colour) {
                    {percent(share)},
                    {bar(share), Colour::green},
                    {here ? "this node" : ago(member["last_heard_ms"])},
-                   {member_reason(member), Colour::yellow}});
+                   {here ? joined(member_reason(member), ordered_weight(status))
+                         : member_reason(member),
+                    Colour::yellow}});
     }
     return table.text(colour);
 }

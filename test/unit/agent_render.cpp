@@ -54,6 +54,14 @@ BOOST_AUTO_TEST_CASE(a_staged_configuration_is_told_with_who_is_missing) {
                std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_weight_by_command_is_told_where_it_was_ordered) {
+    agent::Json status = example_status();
+    status["orders"]["weight"] = 100;
+    const std::string text = agent::render_members(status, false);
+    BOOST_TEST(text.find("this node  weight by command\n") != std::string::npos, text);
+    BOOST_TEST(text.find("weight by command") == text.rfind("weight by command"));
+}
+
 BOOST_AUTO_TEST_CASE(the_same_status_gives_the_same_text_and_colour_only_adds) {
     const agent::Json status = example_status();
     const std::string coloured = agent::render_status(status, true);
