@@ -2,7 +2,8 @@
 //
 // The price of a look-up does not depend on how many rules there are, nor on how far down the list
 // the packet's rule stands: the same packet is judged with 1 rule and with 32, in turns, and what
-// counts is the fastest turn of each, which no other process has disturbed.
+// counts is the fastest turn of each, which no other process has disturbed. There are many rounds, since
+// some loads of the same program are slower than others for all of their turns.
 #include "host.hpp"
 #include "packets.hpp"
 
@@ -53,12 +54,13 @@ BOOST_AUTO_TEST_CASE(a_packet_of_the_last_of_32_rules_costs_what_that_of_an_only
     for (const std::uint16_t port : {std::uint16_t{31001}, std::uint16_t{31900}}) { // of the last rule; of none
         const Frame frame = ethernet(ipv4({}, tcp({.port = port})));
         unsigned one = ~0u, all = ~0u;
-        for (int round = 0; round < 3; round++) {
+        const auto same = [&] { return all < 1.25 * one + 1; }; // whole nanoseconds
+        for (int round = 0; round < 3 || (round < 20 && !same()); round++) {
             one = fastest(1, frame, one);
             all = fastest(filter::kMaxRules, frame, all);
         }
         BOOST_TEST_MESSAGE("port " << port << ": " << one << " ns, with 32 rules " << all);
-        BOOST_TEST(all < 1.25 * one + 1, one << " ns, with 32 rules " << all); // whole nanoseconds
+        BOOST_TEST(same(), one << " ns, with 32 rules " << all);
     }
 }
 
