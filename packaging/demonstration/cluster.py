@@ -138,7 +138,9 @@ class Cluster:
         return moment
 
     def revive(self, node):
+        """Switched on again: without a memory of who did not answer while the cable was out."""
         ip(self.namespace("switch"), f"link set web{node} up")
+        ip(self.namespace(f"web{node}"), "neighbour flush all")
         self.start(node)
 
     # Questions

@@ -8,14 +8,15 @@ import time
 
 from clients import Clients, address, outage, served_at_once
 from cluster import NODES, VIRTUAL_IP, Cluster
+from stalls import StallMeter, clock
 
 GAP = 0.004          # between two requests of the clients that are watched closely
 PROMISED_CRASH = 600  # ms: dead_after (500) + 100
 PROMISED_PLANNED = 20
-# Promises are for a machine that has the time. This one may be busy: only far more than promised is a failure.
-MARGIN = 1000
+MUCH = 0.125         # seconds that a machine may stall before that explains whatever went wrong: a quarter of dead_after
 
-broken = []
+stalls = StallMeter()
+broken, excused = [], []
 _COLOUR = sys.stdout.isatty()
 
 
@@ -32,6 +33,22 @@ def expect(condition, complaint):
     if not condition:
         broken.append(complaint)
         print(f"  NOT AS PROMISED: {complaint}", flush=True)
+
+
+def judge(took, promised, what, since):
+    """took, promised: ms. Says when it was later than promised: a failure, unless this machine stood still for so long."""
+    if took <= promised:
+        return
+    stalled = 1000 * sum(late for _, late in stalls.all(since))
+    worst, due = stalls.worst(since)
+    machine = (f"This machine stood still meanwhile, for {1000 * worst:.0f} ms at {clock(due)}." if stalled
+               else "This machine did not stall meanwhile.")
+    complaint = f"{what} took {took:.0f} ms, {took - promised:.0f} ms later than promised"
+    say(f"Later than promised, by {took - promised:.0f} ms. {machine}")
+    if took - promised <= stalled:
+        excused.append(complaint)
+    else:
+        expect(False, complaint)
 
 
 def plural(number, word):
@@ -68,6 +85,7 @@ class Watched:
         self._others = Clients(cluster.namespace("client"), others, 2 * GAP)
 
     def __enter__(self):
+        self.since = time.monotonic()
         self._mine.start()
         self._others.start()
         time.sleep(0.5)
@@ -130,15 +148,15 @@ def planned(cluster, owner_of):
         deadline = time.monotonic() + 10
         while not cluster.one_cluster((1, 2)) and time.monotonic() < deadline:
             time.sleep(0.02)
-    report_change("web3's clients", watched.mine)
-    report_change("the other clients", watched.others, touched=False)
+    report_change("web3's clients", watched.mine, watched.since)
+    report_change("the other clients", watched.others)
     cluster.nlbctl("start", node=3)
     cluster.wait_for(NODES)
     say("web3# nlbctl start: it is back.")
 
 
-def report_change(who, requests, touched=True):
-    """What a planned change cost: nobody may be refused; new connections may wait a moment."""
+def report_change(who, requests, since=None):
+    """What a planned change cost: nobody may be refused; who is touched by it (since when) may have to wait a moment."""
     failed = [request for request in requests if request.answer is None]
     gap = 1000 * outage(requests, GAP)
     expect(not failed, f"{plural(len(failed), 'request')} of {who} failed")
@@ -146,8 +164,11 @@ def report_change(who, requests, touched=True):
         say(f"{who}: {len(requests)} requests, all answered at once.")
         return
     say(f"{who}: {len(requests)} requests, none failed; for {gap:.0f} ms new connections had to knock twice"
-        + (f" (promised: within {PROMISED_PLANNED} ms)." if touched else "."))
-    expect(touched and gap < PROMISED_PLANNED + MARGIN, f"{who} had to wait for {gap:.0f} ms")
+        + (f" (promised: within {PROMISED_PLANNED} ms)." if since else "."))
+    if since:
+        judge(gap, PROMISED_PLANNED, f"the change for {who}", since)
+    else:
+        expect(False, f"{who} had to wait for {gap:.0f} ms")
 
 
 def crash(cluster, owner_of):
@@ -161,13 +182,13 @@ def crash(cluster, owner_of):
     without = 1000 * (max(missed) + GAP - moment) if missed else 0
     taken = collections.Counter(request.answer for request in watched.mine
                                 if missed and request.started > max(missed))
-    say(f"web2's clients were without service for {without:.0f} ms (promised: within {PROMISED_CRASH} ms).\n"
-        f"Since then web1 has answered {taken['web1']} of their requests and web3 {taken['web3']}.")
+    say(f"web2's clients were without service for {without:.0f} ms (promised: within {PROMISED_CRASH} ms).")
+    judge(without, PROMISED_CRASH, "the takeover", moment)
+    say(f"Since then web1 has answered {taken['web1']} of their requests and web3 {taken['web3']}.")
     lost = [request for request in watched.others if not served_at_once(request)]
     say(f"The other servers' clients: {len(watched.others)} requests, "
         + (f"{len(lost)} not answered at once." if lost else "all answered at once. They saw nothing."))
     expect(missed, "nobody noticed that web2 died: was it serving?")
-    expect(without < PROMISED_CRASH + MARGIN, f"the takeover took {without:.0f} ms")
     expect(taken["web1"] and taken["web3"] and len(taken) == 2, f"web2's clients were not shared out: {dict(taken)}")
     expect(not lost, f"{plural(len(lost), 'request')} to surviving servers not answered at once")
 
@@ -178,8 +199,8 @@ def comeback(cluster, owner_of):
         cluster.revive(2)
         took = cluster.wait_for(NODES)
     say(f"It serves again {took:.1f} s after the start. Nobody cleaned up after the crash.")
-    report_change("web2's clients", watched.mine)
-    report_change("the other clients", watched.others, touched=False)
+    report_change("web2's clients", watched.mine, watched.since)
+    report_change("the other clients", watched.others)
     say("The same 300 clients as in the beginning:\n\n")
     requests = ask_all(cluster)
     show_spread(requests)
@@ -194,6 +215,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     started = time.monotonic()
+    stalls.__enter__()
     try:
         introduce()
         start(cluster)
@@ -206,13 +228,28 @@ def main():
     except RuntimeError as error:
         expect(False, str(error))
     finally:
+        stalls.__exit__()
         cluster.remove()
     title("The end")
     say(f"Everything is removed again. It took {time.monotonic() - started:.0f} s.")
     if broken:
         say("Not as promised:\n" + "\n".join(f"- {complaint}" for complaint in broken))
+        say_whether_it_stalled()
         sys.exit(1)
+    if excused:
+        say("As promised, but for what this machine explains, since it stood still for so long:\n"
+            + "\n".join(f"- {complaint}" for complaint in excused))
+        return
     say("Everything was as promised.")
+
+
+def say_whether_it_stalled():
+    """The line begins as in test/net/harness.py: with it the demonstration has a second try in test/run."""
+    worst, due = stalls.worst()
+    if worst > MUCH:
+        print(f"STALLED: this machine stood still for {1000 * worst:.0f} ms at {clock(due)}", flush=True)
+    else:
+        say(f"This machine did not stall: a waking was late by {1000 * worst:.0f} ms at worst.")
 
 
 main()

@@ -15,7 +15,7 @@ import time
 
 import flows
 import netns
-from harness import check
+from harness import check, check_one_owner
 
 
 class Datagrams(threading.Thread):
@@ -69,6 +69,7 @@ class Datagrams(threading.Thread):
         wrong = {}
         for number, sent in enumerate(self._sent):
             flow = self._flows[number % len(self._flows)]
+            check_one_owner(self._answers.get(number, []), f"a datagram of {flow}")
             if self._answers.get(number, []) != [owners[flow]]:
                 wrong[number] = (round(sent - self._sent[0], 3), owners[flow], self._answers.get(number))
         check(not wrong, f"{len(wrong)} of {len(self._sent)} datagrams were not answered by their owner alone: "

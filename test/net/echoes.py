@@ -6,6 +6,7 @@ import struct
 import time
 
 import netns
+from harness import check_one_owner
 from witness import Witness
 
 _IPV6_FREEBIND = 78
@@ -54,6 +55,8 @@ def ask(cluster, sources, destination, number, seconds=10.0):
         while time.monotonic() < end and len(_answers(seen, number)) < len(sources):
             time.sleep(0.05)
     answers = _answers(seen, number)  # and what has come in until the witness was stopped
+    for source, ports in answers.items():
+        check_one_owner(ports, f"the echo request {number} of {source}")
     return {source: answers.get(source, []) for source in sources}
 
 

@@ -2,8 +2,8 @@
 """Clients: thousands of flows, each from an address and port of its own, and who answered them.
 
 A flow is (source address, source port, destination address, destination port). Each gets one socket, so an answer
-to one flow is never taken for another's. `ask_udp` waits a little after the last answer for a second one, which
-would be a second owner; for TCP that is the witness's business (witness.py).
+to one flow is never taken for another's. `ask_udp` waits a little after the last answer for a second one: from another
+node, it would be a second owner; for TCP that is the witness's business (witness.py).
 """
 
 import collections
@@ -15,7 +15,7 @@ import threading
 import time
 
 import netns
-from harness import check
+from harness import check, check_one_owner
 
 Flow = collections.namedtuple("Flow", "source sport destination dport")
 
@@ -104,10 +104,12 @@ def _ask_udp_batch(client, flows, deadline, tries):
         collect(0.2)
     for made in sockets.values():
         made.close()
-    # The same attempt answered twice is two owners; a late answer to an earlier attempt is not.
+    # The same attempt answered by two is two owners; a late answer to an earlier attempt is not.
     result = {}
     for flow, got in answers.items():
         attempts = {attempt for attempt, _ in got}
+        for attempt in attempts:
+            check_one_owner([name for number, name in got if number == attempt], f"a datagram of {flow}")
         result[flow] = max(([name for number, name in got if number == attempt] for attempt in attempts),
                            key=len, default=[])
         if len({name for _, name in got}) > 1:

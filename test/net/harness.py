@@ -33,9 +33,12 @@ from configuration import GROUP, PORT, VIP4, VIP6, configuration  # noqa: F401 (
 SOURCE = os.environ.get("NLBD_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.environ.get("NLBD_BUILD_DIR", os.path.join(SOURCE, "build/release"))
 NLBD, NLBCTL = os.path.join(BUILD, "nlbd"), os.path.join(BUILD, "nlbctl")
+sys.path.append(os.path.join(SOURCE, "packaging/demonstration"))
+from stalls import StallMeter, clock  # noqa: E402
+
 SERVICE_PORTS = (7001, 7002, 7003)
 SKIPPED = 77
-TWO_OWNERS = "two owners: "  # begins what is said of a broken promise for which test/run grants no second try
+STALLED = "STALLED: "  # begins the line for which test/judge.py grants a test that failed a second try
 LOG_LINE = re.compile(r"[\d-]{10} [\d:.]{12} (info|warning|error): [a-z][a-z0-9. ]*: .+")
 _PREFIX = "nlb"
 
@@ -44,9 +47,26 @@ class Failed(AssertionError):
     """A condition did not come true, or something is not as promised."""
 
 
+class Stalled(Failed):
+    """The machine stood still too often to say anything."""
+
+
+class TwoOwners(Failed):
+    """Two nodes answered one request, which must never be: wherever it is seen, test/judge.py fails the whole run."""
+
+    def __init__(self, what):
+        super().__init__(f"two owners: {what}")
+
+
 def check(condition, message):
     if not condition:
         raise Failed(message)
+
+
+def check_one_owner(nodes, request):
+    """nodes: those that answered this one request, by whatever they are known."""
+    if len(set(nodes)) > 1:
+        raise TwoOwners(f"{', '.join(map(str, sorted(set(nodes))))} answered {request}")
 
 
 def _sweep():
@@ -89,6 +109,7 @@ class Cluster:
             self.options.setdefault("heartbeat", 'interfaces = ["eth1"]')
         self.agents = {}   # id -> Popen, as long as it has not been waited for
         self.servers = {}
+        self.stalls = StallMeter()
         self._with_servers, self._ports, self._key = servers, ports, key
 
     # Names
@@ -116,6 +137,7 @@ class Cluster:
     def __enter__(self):
         _raise_on_signals()
         atexit.register(self.remove)
+        self.stalls.__enter__()
         try:
             self._build()
         except BaseException:
@@ -128,7 +150,7 @@ class Cluster:
         if kind is None:
             trouble = error = self._trouble()
         if error is not None:
-            print(f"\nFAILED: {error}\n{self.diagnosis()}", file=sys.stderr, flush=True)
+            print(f"\nFAILED: {error}\n{self.diagnosis()}\n{self.stalled(error)}", file=sys.stderr, flush=True)
         self.remove()
         if trouble is not None:
             raise trouble
@@ -239,6 +261,7 @@ class Cluster:
                 process.kill()
             process.wait()
         self.agents, self.servers = {}, {}
+        self.stalls.__exit__()
         _unmount_below(self.directory)
         for name in netns.with_prefix(f"{_PREFIX}{os.getpid()}-"):
             netns.delete(name)
@@ -365,6 +388,15 @@ class Cluster:
     def members(status):
         """The ids that a status calls active."""
         return sorted(member["id"] for member in status["members"] if member["state"] == "active")
+
+    def stalled(self, error):
+        """The line that grants a second try: this machine stood still for a good part of what makes a node dead."""
+        late, due = self.stalls.worst()
+        with open(self.config_file) as file:
+            dead_after = re.search(r"^dead_after_ms *= *(\d+)", file.read(), re.MULTILINE)
+        allowed = int(dead_after[1] if dead_after else 500) / 1000 / 4
+        said = f"a thread at the agents' priority was late by {1000 * late:.0f} ms at worst, at {clock(due)}"
+        return f"{STALLED}{said}" if late > allowed or isinstance(error, Stalled) else f"The machine did not stall: {said}"
 
     def diagnosis(self):
         """What every agent says of itself, and the end of its log."""

@@ -7,7 +7,7 @@ import subprocess
 
 import flows
 import harness
-from harness import check
+from harness import check, check_one_owner
 from witness import ACK, SYN, Witness
 
 OWNER = os.path.join(harness.BUILD, "test/nlb_owner")
@@ -58,6 +58,7 @@ def check_tcp(cluster, asked):
     answers = seen.tcp_answers(SYN | ACK, SYN | ACK)
     for flow in asked:
         ports = answers.get((flow.destination, flow.dport, flow.source, flow.sport), set())
+        check_one_owner(ports, flow)
         check(ports == {wanted[flow]}, f"{flow}: SYN-ACKs from {sorted(ports)}, the owner is {wanted[flow]}")
     return got
 

@@ -10,7 +10,7 @@ import select
 
 import flows
 from configuration import RULES
-from harness import VIP4, Cluster, check, main
+from harness import VIP4, Cluster, check, check_one_owner, main
 from owners import expected
 from pairs import PORT, RULE, Pairs, end_orderly, says
 from witness import ACK, RST, SYN, Witness
@@ -40,6 +40,7 @@ def test():
         answered = seen.tcp_answers(SYN | ACK, SYN | ACK)
         for flow in moving:
             ports = answered.get((flow.destination, flow.dport, flow.source, flow.sport), set())
+            check_one_owner(ports, flow)
             check(ports == {"web2"}, f"SYN-ACKs from {ports}, the owner is web2")
         check(not seen.tcp_answers(RST, RST), "somebody has sent a reset")
 

@@ -10,7 +10,7 @@ import os
 import flows
 import netns
 import snapshot
-from harness import TWO_OWNERS, VIP4, VIP6, Cluster, check, main
+from harness import VIP4, VIP6, Cluster, check, check_one_owner, main
 from owners import check_shares, check_tcp, check_udp
 from witness import ACK, RST, SYN, Witness
 
@@ -31,7 +31,7 @@ def ask_meanwhile(cluster, namespace, command):
     for mask, wanted in ((SYN | ACK, SYN | ACK), (RST, RST)):
         for flow, ports in seen.tcp_answers(mask, wanted).items():
             ports.discard("client")
-            check(len(ports) < 2, f"{TWO_OWNERS}{command}: {sorted(ports)} all answered {flow}")
+            check_one_owner(ports, f"{flow} ({command})")
 
 
 def fail_to_start(cluster, namespace):

@@ -17,7 +17,7 @@ import struct
 import connections
 import flows
 import netns
-from harness import TWO_OWNERS, VIP4, check
+from harness import VIP4, TwoOwners, check
 from owners import expected
 from witness import ACK, SYN, Witness, tcp_of
 
@@ -84,9 +84,12 @@ class Watched:
         """How many clients have been answered by more than one node."""
         return sum(len(history) > 1 for history in self.histories().values())
 
+    def check_none_twice(self):
+        if double := self.answered_twice():
+            raise TwoOwners(f"{len(double)} SYNs answered by two nodes, {next(iter(double.items()))}")
+
     def check_one_owner(self, changes):
-        double = self.answered_twice()
-        check(not double, f"{TWO_OWNERS}{len(double)} SYNs answered by two nodes, {next(iter(double.items()), '')}")
+        self.check_none_twice()
         for client, history in self.histories().items():
             check(len(history) <= changes + 1, f"{client} was answered by {history} in turn")
 

@@ -10,7 +10,7 @@ import struct
 import threading
 
 import netns
-from harness import TWO_OWNERS, check
+from harness import TwoOwners, check
 
 ETH_P_ALL = 3
 ETH_P_IP, ETH_P_IPV6, ETH_P_ARP = 0x0800, 0x86DD, 0x0806
@@ -98,7 +98,8 @@ class Witness:
     def check_one_answer(self):
         """No connection was accepted by two nodes."""
         doubles = [flow for flow, ports in self.tcp_answers(SYN | ACK, SYN | ACK).items() if len(ports) > 1]
-        check(not doubles, f"{TWO_OWNERS}{len(doubles)} flows were answered by two nodes: {doubles[:3]}")
+        if doubles:
+            raise TwoOwners(f"{len(doubles)} flows were answered by two nodes: {doubles[:3]}")
 
     def sources(self):
         """Every Ethernet source address seen -> the ports it came from."""

@@ -2,7 +2,8 @@
 //
 // Runs seeds: a minute of simulated faults, then an examination on a good network, with every
 // invariant checked on the way. The first seed that fails prints how it came about, and is replayed
-// by --seed.
+// by --seed, beside the other options of its run. --fresh: each run begins at another seed, so that
+// every one looks where none has looked before; what was found stays in a file for --seeds-from.
 #include "clients.hpp"
 #include "exam.hpp"
 #include "faults.hpp"
@@ -14,6 +15,7 @@
 #include <cstdio>
 #include <fstream>
 #include <mutex>
+#include <random>
 #include <sstream>
 #include <thread>
 
@@ -139,12 +141,13 @@ int main(int argc, char **argv) {
     std::optional<std::uint64_t> seed;
     std::string scenario;
     std::string seeds_file;
-    bool all_scenarios = false;
+    bool all_scenarios = false, fresh = false;
     CLI::App app{"Simulates clusters under faults and checks the promises"};
     app.add_option("--first", plan.first, "first seed");
     app.add_option("--count", plan.count, "number of seeds; for scenarios, of each");
+    app.add_flag("--fresh", fresh, "begin at a seed drawn by chance, and say at which");
     app.add_option("--seed", seed, "replay one seed with its trace");
-    app.add_option("--seeds-from", seeds_file, "run the seeds listed in this file")
+    app.add_option("--seeds-from", seeds_file, "run the seeds listed in this file; with --fresh, first")
         ->check(CLI::ExistingFile);
     app.add_flag("--scenarios", all_scenarios, "run the named scenarios instead");
     app.add_option("--scenario", scenario, "run this one only, by its name");
@@ -154,6 +157,11 @@ int main(int argc, char **argv) {
     app.add_flag("--replays", plan.replays, "old beats are repeated all the time");
     app.add_flag("--all", plan.keep_going, "count all failing seeds");
     CLI11_PARSE(app, argc, argv);
+    if (fresh) {
+        plan.first = std::random_device{}();
+        std::printf("seeds %llu to %llu\n", static_cast<unsigned long long>(plan.first),
+                    static_cast<unsigned long long>(plan.first + plan.count - 1));
+    }
 
     if (all_scenarios || !scenario.empty()) {
         const std::vector<Scenario> chosen = scenarios(scenario);
@@ -167,9 +175,10 @@ int main(int argc, char **argv) {
         });
     }
     if (seed) return replay([&] { run_seed(plan, *seed, true); });
-    if (!seeds_file.empty()) {
-        const std::vector<std::uint64_t> seeds = read_seeds(seeds_file);
-        return run_all(plan, seeds.size(), [&](std::uint64_t i) { run_seed(plan, seeds[i], false); });
-    }
-    return run_all(plan, plan.count, [&](std::uint64_t i) { run_seed(plan, plan.first + i, false); });
+    std::vector<std::uint64_t> seeds;
+    if (!seeds_file.empty()) seeds = read_seeds(seeds_file);
+    if (seeds_file.empty() || fresh)
+        for (std::uint64_t i = 0; i < plan.count; ++i)
+            seeds.push_back(plan.first + i);
+    return run_all(plan, seeds.size(), [&](std::uint64_t i) { run_seed(plan, seeds[i], false); });
 }
