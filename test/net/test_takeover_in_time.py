@@ -24,6 +24,7 @@ PORT = 7001
 GAP = 0.004
 AT_ONCE = 0.25    # a first packet that nobody takes is sent again after a second
 ROUNDS = 6        # of each kind; those that do not count come on top, as many at most
+CALM = 0.6        # a node that has just started guards what it takes over, for dead_after
 STALL = 0.01      # what the machine may be late by in a round that counts
 PROMISED = {"crash": 0.6, "leave": 0.02, "service": 0.05}  # dead_after and 100 ms; a planned change; a listener's end
 
@@ -71,6 +72,7 @@ class Knocking:
 
     def __enter__(self):
         self._process.start()
+        self.begun = time.monotonic()
         time.sleep(0.2)  # not waiting for anything: that all is well before is part of what is measured
         return self
 
@@ -79,6 +81,7 @@ class Knocking:
             self._process.kill()
             return
         time.sleep(0.3)  # and afterwards
+        self.ended = time.monotonic()
         self._ends.set()
         check(self._here.poll(30), "the clients do not end")
         self.attempts = self._here.recv()
@@ -103,21 +106,21 @@ class Rounds:
             self._cluster.crash(node)
             self._cluster.wait_active(others)
         self._cluster.revive(node)
-        return clients.outage(since)
+        return clients, clients.outage(since)
 
     def leave(self, node, others):
         with Knocking(self._cluster, self._clients[node]) as clients:
             self._cluster.nlbctl("stop", node=node)
             self._cluster.wait_active(others)
         self._cluster.nlbctl("start", node=node)
-        return clients.outage()
+        return clients, clients.outage()
 
     def service(self, node, _):
         with Knocking(self._cluster, self._clients[node]) as clients:
             self._cluster.kill_server(node)
             self._cluster.wait_until(lambda: not self._buckets(node), f"web{node} lets go of the rule")
         self._cluster.start_server(node)
-        return clients.outage()
+        return clients, clients.outage()
 
     def _buckets(self, node):
         return self._cluster.status(node)["rules"][0]["buckets"]
@@ -128,9 +131,10 @@ class Rounds:
         for number in range(2 * ROUNDS):
             if len(counted) == ROUNDS:
                 break
-            node, since = number % 3 + 1, time.monotonic()
-            took = getattr(self, kind)(node, [other for other in self._cluster.ids if other != node])
-            late = self._cluster.stalls.worst(since)[0]
+            time.sleep(CALM)  # not waiting for anything: nothing else may have happened for so long
+            node = number % 3 + 1
+            clients, took = getattr(self, kind)(node, [other for other in self._cluster.ids if other != node])
+            late = self._cluster.stalls.worst(clients.begun, clients.ended)[0]
             (stalled if late > STALL else counted).append(took)
             self._cluster.wait_active(self._cluster.ids)
             # What dies four times within a minute is held down for a while.
