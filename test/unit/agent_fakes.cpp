@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent_fakes.hpp"
 
+#include <bit>
 #include <utility>
 
 namespace agent_test {
@@ -57,13 +58,16 @@ void TestCluster::run(heartbeat::Duration time) {
 
 std::pair<unsigned, unsigned> TestCluster::unserved_and_doubled() const {
     unsigned unserved = 0, doubled = 0;
-    for (unsigned bucket = 0; bucket < filter::kBuckets; ++bucket) {
-        unsigned owners = 0;
-        for (const auto &machine : machines_)
-            owners += machine->datapath.serves(0, bucket) &&
-                      machine->datapath.lease > static_cast<std::uint64_t>(now_.count());
-        unserved += owners == 0;
-        doubled += owners > 1;
+    for (std::size_t word = 0; word < filter::kBuckets / 64; ++word) {
+        std::uint64_t once = 0, again = 0;
+        for (const auto &machine : machines_) {
+            if (machine->datapath.lease <= static_cast<std::uint64_t>(now_.count())) continue;
+            const std::uint64_t mine = machine->datapath.tables[0].mine[word];
+            again |= once & mine;
+            once |= mine;
+        }
+        unserved += static_cast<unsigned>(std::popcount(~once));
+        doubled += static_cast<unsigned>(std::popcount(again));
     }
     return {unserved, doubled};
 }

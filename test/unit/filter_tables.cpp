@@ -4,6 +4,8 @@
 #include "filter/tables.hpp"
 
 #include <arpa/inet.h>
+#include <array>
+#include <bit>
 #include <boost/test/unit_test.hpp>
 #include <cstring>
 #include <memory>
@@ -50,13 +52,20 @@ std::vector<Rule> random_rules(Random &random) {
     return rules;
 }
 
-unsigned naive(const std::vector<Rule> &rules, unsigned ip, int protocol, unsigned port) {
-    for (unsigned i = 0; i < rules.size(); i++)
-        if ((protocol == NLB_TCP ? rules[i].tcp : rules[i].udp) &&
-            (rules[i].virtual_ips >> ip & 1) && rules[i].first_port <= port &&
-            port <= rules[i].last_port)
-            return i;
-    return NLB_UNCOVERED;
+// Of each virtual IP, the first rule that covers the port.
+std::array<unsigned, kMaxVirtualIps> naive(const std::vector<Rule> &rules, int protocol, unsigned port) {
+    std::array<unsigned, kMaxVirtualIps> found;
+    found.fill(NLB_UNCOVERED);
+    std::uint32_t uncovered = ~0u;
+    for (unsigned i = 0; i < rules.size(); i++) {
+        if (!(protocol == NLB_TCP ? rules[i].tcp : rules[i].udp) || port < rules[i].first_port ||
+            port > rules[i].last_port)
+            continue;
+        for (std::uint32_t ips = rules[i].virtual_ips & uncovered; ips; ips &= ips - 1)
+            found[static_cast<unsigned>(std::countr_zero(ips))] = i;
+        uncovered &= ~rules[i].virtual_ips;
+    }
+    return found;
 }
 
 Settings settings_of(std::vector<Rule> rules, std::vector<IpAddress> addresses) {
@@ -76,11 +85,13 @@ BOOST_AUTO_TEST_CASE(every_port_finds_the_rule_that_covers_it) {
         write_config(settings_of(rules, {*parse_ip("192.0.2.1")}), *config);
         std::size_t wrong = 0;
         for (int protocol : {NLB_TCP, NLB_UDP})
-            for (unsigned port = 0; port < 65536; port++)
+            for (unsigned port = 0; port < 65536; port++) {
+                const auto found = naive(rules, protocol, port);
+                const unsigned *wanted = found.data(); // compiled without optimisation
+                const auto group = config->port_class[protocol][htons(static_cast<std::uint16_t>(port))];
                 for (unsigned ip = 0; ip < kMaxVirtualIps; ip++)
-                    wrong +=
-                        config->rule_of[ip][protocol][config->port_class[protocol][htons(
-                            static_cast<std::uint16_t>(port))]] != naive(rules, ip, protocol, port);
+                    wrong += config->rule_of[ip][protocol][group] != wanted[ip];
+            }
         BOOST_TEST(wrong == 0u);
         BOOST_TEST(rules.size() > 8u);
     }
