@@ -36,6 +36,7 @@ NLBD, NLBCTL = os.path.join(BUILD, "nlbd"), os.path.join(BUILD, "nlbctl")
 sys.path.append(os.path.join(SOURCE, "packaging/demonstration"))
 from stalls import StallMeter, clock  # noqa: E402
 
+PATIENCE = float(os.environ.get("NLBD_PATIENCE", "1"))  # how much longer everything may take: in an emulated machine
 SERVICE_PORTS = (7001, 7002, 7003)
 SKIPPED = 77
 STALLED = "STALLED: "  # begins the line for which test/judge.py grants a test that failed a second try
@@ -300,7 +301,7 @@ class Cluster:
         agent = self.agents.pop(node)
         agent.terminate()
         try:
-            return agent.wait(seconds)
+            return agent.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             self.agents[node] = agent
             raise Failed(f"{self.label(node)} did not end within {seconds} s of SIGTERM") from None
@@ -361,12 +362,12 @@ class Cluster:
 
     def wait_until(self, condition, what, seconds=30, every=0.05):
         """Returns the first true value of condition(); fails, with everybody's status and log, after the deadline."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while True:
             if value := condition():
                 return value
             if time.monotonic() > end:
-                raise Failed(f"not within {seconds} s: {what}")
+                raise Failed(f"not within {seconds * PATIENCE:g} s: {what}")
             time.sleep(every)
 
     def wait_active(self, nodes, seconds=30):

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads the programs, no more: what each clang that Debian 12 and 13 offer makes of them, on each kernel of theirs.
+
+The kernels: each release's own, and the newest of its backports. The objects are made as CMake makes them.
+"""
+
+import os
+import shutil
+import time
+
+from machine import Failed, Machine, Platform
+
+CLANGS = {"bookworm": ("clang-14", "clang-16"), "trixie": ("clang-19",)}
+
+COMPILE = ("{clang} -target bpf -mcpu=v3 -O2 -g -I/nlbd -I/usr/include/x86_64-linux-gnu -c filter/nlbd.bpf.c "
+           "-o build/{clang}.bpf.o")
+LOAD = """
+bpftool prog loadall /share/{clang}.bpf.o /sys/fs/bpf/{clang} || exit
+ls /sys/fs/bpf/{clang}
+"""
+# The kernel behind Debian's name for the newest one; the release's own stays.
+BACKPORT = """
+export DEBIAN_FRONTEND=noninteractive
+newest=$(apt-cache depends linux-image-amd64/{release}-backports | grep -o "linux-image-[0-9][^ ]*" | head -n 1)
+dpkg-query -W "$newest" >/dev/null 2>&1 || apt-get install -qy --no-install-recommends -t {release}-backports "$newest"
+"""
+
+
+def run(report):
+    """A machine for each kernel, all objects in each."""
+    platforms, objects = [], {}
+    for release, clangs in CLANGS.items():
+        platform = Platform(release, clangs)
+        platform.inside(BACKPORT.format(release=release))
+        for clang in clangs:
+            platform.inside(COMPILE.format(clang=clang))
+            objects[clang] = f"{platform.build_directory}/{clang}.bpf.o"
+        platforms.append(platform)
+    for platform in platforms:
+        for kernel in platform.kernels():
+            _load_all(platform, kernel, objects, report)
+
+
+def _load_all(platform, kernel, objects, report):
+    started = time.monotonic()
+    with Machine(platform, kernel) as machine:
+        for clang, file in objects.items():
+            shutil.copy(file, f"{machine.share}/{os.path.basename(file)}")
+            code, output = machine.run(shell=LOAD.format(clang=clang), check_exit=False)
+            report.add(f"matrix/{kernel}, {clang}", started, f"exit code {code}:\n{output[-6000:]}" if code else None)
+            started = time.monotonic()
