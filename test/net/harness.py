@@ -396,7 +396,8 @@ class Cluster:
         with open(self.config_file) as file:
             dead_after = re.search(r"^dead_after_ms *= *(\d+)", file.read(), re.MULTILINE)
         allowed = int(dead_after[1] if dead_after else 500) / 1000 / 4
-        said = f"a thread at the agents' priority was late by {1000 * late:.0f} ms at worst, at {clock(due)}"
+        said = (f"a thread at the agents' priority was late by {1000 * late:.0f} ms at worst, at {clock(due)}" if late
+                else "a thread at the agents' priority was never late")
         return f"{STALLED}{said}" if late > allowed or isinstance(error, Stalled) else f"The machine did not stall: {said}"
 
     def diagnosis(self):
