@@ -129,9 +129,11 @@ std::string print_metrics(const Config &config) {
 
 std::string print_virtual_ips(const Config &config) {
     std::string out;
-    for (const std::string &address : texts(config.virtual_ips))
-        out += (out.empty() ? "" : "\n") +
-               ("[[virtual_ip]]\n" + line("address", toml_string(address)));
+    for (const std::string &address : texts(config.virtual_ips)) {
+        if (!out.empty()) out += '\n';
+        out += "[[virtual_ip]]\n";
+        out += line("address", toml_string(address));
+    }
     return out;
 }
 
