@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
  * Frames with their verdicts, as the XDP program shows them to `nlbctl capture`. What XDP drops no
  * packet socket ever sees, so the program itself has to show it. The verdict is the one that the

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
  * Later fragments show no ports, so they do not show whose they are. Letting all of them in would
  * be correct, for the stack discards what has no first fragment, but only after half a minute:

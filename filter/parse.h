@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
  * From bytes to the few fields that a verdict needs. No maps and no helpers, so the same file is
  * compiled for BPF, for the user-space datapath and for tests.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
  * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012): what nobody can predict
  * without the key. It fills the tables of the buckets' hash, and is the hash of what is seldom

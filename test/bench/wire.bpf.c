@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
  * The far end of the wire, as fast as one processor can be: the kernel runs one of these on copies
  * of a frame (BPF_PROG_TEST_RUN, live frames), which gives each a source of its own and sends it
