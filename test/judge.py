@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs ctest, and says what its results are worth.
 
-    test/judge.py PRESET [ARGUMENT OF CTEST...] [-- PRESET [ARGUMENT...]]...
+    test/judge.py [--beside COMMAND... --] PRESET [ARGUMENT OF CTEST...] [-- [--then] PRESET [ARGUMENT...]]...
+
+--beside: runs the command meanwhile, on what the tests leave of the processors. --then: waits for its end, which has to be
+a good one.
 
 A green run means what it says:
 
@@ -100,14 +103,19 @@ def failures(results, excused):
 
 
 def groups(words):
-    """PRESET and arguments of each run."""
+    """The words between one -- and the next."""
     found = [[]]
     for word in words:
         if word == "--":
             found.append([])
         else:
             found[-1].append(word)
-    return [(group[0], group[1:]) for group in found]
+    return found
+
+
+def begin_beside(command):
+    return subprocess.Popen(command, cwd=SOURCE,
+                            preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)))
 
 
 def main():
@@ -115,8 +123,15 @@ def main():
         print(__doc__)
         return 0 if len(sys.argv) > 1 else 2
     started, results, excused = time.monotonic(), [], []
-    for preset, arguments in groups(sys.argv[1:]):
-        of_run, stalled = run(preset, arguments)
+    for words in groups(sys.argv[1:]):
+        if words[0] == "--beside":
+            beside = begin_beside(words[1:])
+            continue
+        if words[0] == "--then":
+            words = words[1:]
+            if beside.wait() != 0:
+                sys.exit(f"test/judge.py: {' '.join(beside.args)} has failed")
+        of_run, stalled = run(words[0], words[1:])
         results, excused = results + of_run, excused + stalled
     print(f"\nThe {SLOWEST} slowest:")
     for result in sorted(results, key=lambda result: -result.seconds)[:SLOWEST]:
