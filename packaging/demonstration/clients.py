@@ -22,7 +22,7 @@ Request = collections.namedtuple("Request", "started source answer took")  # ans
 
 
 @contextlib.contextmanager
-def _inside(namespace):
+def inside(namespace):
     """The calling thread is in the namespace meanwhile; sockets made there stay there."""
     libc = ctypes.CDLL(None, use_errno=True)
     with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{namespace}") as there:
@@ -50,7 +50,7 @@ class Clients(threading.Thread):
 
     def run(self):
         try:
-            with _inside(self._namespace):
+            with inside(self._namespace):
                 self._run()
         except Exception as error:  # raised again by finish()
             self.error = error

@@ -128,14 +128,12 @@ class Cluster:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def crash(self, node):
-        """As if the power went: the cable dead, every program gone without a word. Returns the moment."""
-        moment = time.monotonic()
+        """As if the power went: the cable dead, every program gone without a word."""
         ip(self.namespace("switch"), f"link set web{node} down")
         for name in ("nlbd", "nginx"):
             self.programs[node, name].kill()
         for name in ("nlbd", "nginx"):
             self.programs.pop((node, name)).wait()
-        return moment
 
     def revive(self, node):
         """Switched on again: without a memory of who did not answer while the cable was out."""

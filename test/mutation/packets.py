@@ -98,7 +98,7 @@ class Filter:
     """A copy of the sources and its build, in which one rule at a time is missing."""
 
     def __init__(self, source, directory):
-        self._source, self._tree = source, pathlib.Path(directory) / "tree"
+        self._tree = pathlib.Path(directory) / "tree"
         shutil.copytree(source, self._tree, ignore=shutil.ignore_patterns("build", ".git"))
         subprocess.run(["cmake", "-S", self._tree, "-B", self._tree / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"],
                        check=True, capture_output=True)
@@ -106,11 +106,12 @@ class Filter:
     def noticed(self, name, mutate):
         """Who notices that the rule is missing, and by what; None: nobody does."""
         file, old, new = RULES[name]
+        whole = (self._tree / file).read_text()
         mutate(self._tree, name, [(file, old, new)])
         try:
             return next(filter(None, (self._judge(*judge) for judge in JUDGES.items())), None)
         finally:
-            shutil.copy(self._source / file, self._tree / file)
+            (self._tree / file).write_text(whole)
 
     def _judge(self, target, arguments):
         built = subprocess.run(["cmake", "--build", self._tree / "build", "--target", target], capture_output=True, text=True)

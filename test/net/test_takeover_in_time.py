@@ -62,7 +62,7 @@ def knock(namespace, asked, ends, pipe):
 
 
 class Knocking:
-    """with Knocking(cluster, flows) as clients: ...   then clients.outage(since): seconds in which some were not served"""
+    """with Knocking(cluster, flows) as clients: ...   then clients.outage(): seconds in which some were not served"""
 
     def __init__(self, cluster, asked):
         self._ends = multiprocessing.Event()
@@ -87,10 +87,10 @@ class Knocking:
         self.attempts = self._here.recv()
         self._process.join(10)
 
-    def outage(self, since=None):
-        """From the first one that was not served, or from since, to the last."""
+    def outage(self):
+        """From the first one that was not served to the last."""
         missed = [started for started, taken in self.attempts if not taken]
-        return max(missed) + GAP - (since or min(missed)) if missed else 0.0
+        return max(missed) + GAP - min(missed) if missed else 0.0
 
 
 class Rounds:
@@ -102,11 +102,10 @@ class Rounds:
 
     def crash(self, node, others):
         with Knocking(self._cluster, self._clients[node]) as clients:
-            since = time.monotonic()
             self._cluster.crash(node)
             self._cluster.wait_active(others)
         self._cluster.revive(node)
-        return clients, clients.outage(since)
+        return clients, clients.outage()
 
     def leave(self, node, others):
         with Knocking(self._cluster, self._clients[node]) as clients:
