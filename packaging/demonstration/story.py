@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from answers import Witness
+from answers import Answers
 from clients import Clients, address, outage, served_at_once
 from cluster import NODES, VIRTUAL_IP, Cluster
 from stalls import StallMeter, clock
@@ -123,9 +123,7 @@ def start(cluster):
     for node in NODES:
         cluster.start(node)
     say(f"web1, web2 and web3 found each other and serve as one cluster after {cluster.wait_for(NODES):.1f} s.")
-    witness = Witness(cluster.namespace("switch"))
-    witness.start()
-    return witness
+    return Answers(cluster.namespace("switch"))
 
 
 def spread(cluster):
@@ -214,8 +212,8 @@ def comeback(cluster, owner_of):
     expect(not moved, f"{plural(moved, 'client')} did not get its server back")
 
 
-def check_one_answer(witness):
-    count, twice = witness.finish()
+def check_one_answer(answers):
+    count, twice = answers.finish()
     print(flush=True)
     say(f"All the while a witness at the switch has seen {count} requests answered, "
         + (f"{len(twice)} of them twice." if twice else "each by one server."))
@@ -231,14 +229,14 @@ def main():
     stalls.__enter__()
     try:
         introduce()
-        witness = start(cluster)
+        answers = start(cluster)
         owner_of = spread(cluster)
         status(cluster, 3)
         planned(cluster, owner_of)
         crash(cluster, owner_of)
         comeback(cluster, owner_of)
         status(cluster, 7)
-        check_one_answer(witness)
+        check_one_answer(answers)
     except RuntimeError as error:
         expect(False, str(error))
     finally:

@@ -34,6 +34,7 @@ SOURCE = os.environ.get("NLBD_SOURCE_DIR", os.path.dirname(os.path.dirname(os.pa
 BUILD = os.environ.get("NLBD_BUILD_DIR", os.path.join(SOURCE, "build/release"))
 NLBD, NLBCTL = os.path.join(BUILD, "nlbd"), os.path.join(BUILD, "nlbctl")
 sys.path.append(os.path.join(SOURCE, "packaging/demonstration"))
+from answers import Answers  # noqa: E402
 from stalls import StallMeter, clock  # noqa: E402
 
 PATIENCE = float(os.environ.get("NLBD_PATIENCE", "1"))  # how much longer everything may take: in an emulated machine
@@ -94,6 +95,9 @@ def _unmount_below(directory):
 class Cluster:
     """nodes: how many. rules, extra: see configuration(). heartbeat_network: beats go over eth1 and bridge1 alone.
 
+    Every SYN-ACK that crosses the bridges is seen by a witness: a request that two nodes answered ends the test as TwoOwners,
+    but where split_serves says that two halves may serve.
+
     ports: what the servers listen on. key: the cluster's, for the same spread in every run; else a new one. snooping:
     the bridges snoop IGMP and MLD, and are the querier; they ask every second and forget after three.
     """
@@ -111,6 +115,8 @@ class Cluster:
         self.agents = {}   # id -> Popen, as long as it has not been waited for
         self.servers = {}
         self.stalls = StallMeter()
+        self.split_serves = False
+        self._answers = None
         self._with_servers, self._ports, self._key = servers, ports, key
 
     # Names
@@ -148,13 +154,20 @@ class Cluster:
 
     def __exit__(self, kind, error, _):
         trouble = None
-        if kind is None:
-            trouble = error = self._trouble()
+        if kind is None or (issubclass(kind, Failed) and not issubclass(kind, TwoOwners)):
+            trouble = self._two_owners() or (self._trouble() if kind is None else None)
+            error = trouble or error
         if error is not None:
             print(f"\nFAILED: {error}\n{self.diagnosis()}\n{self.stalled(error)}", file=sys.stderr, flush=True)
         self.remove()
         if trouble is not None:
             raise trouble
+
+    def _two_owners(self):
+        if self._answers is None or self.split_serves:
+            return None
+        _, twice = self._answers.finish()
+        return TwoOwners(f"{len(twice)} SYNs answered by two nodes: {twice[:3]}") if twice else None
 
     def _trouble(self):
         """What no test wants to see: an agent that has ended by itself, a sanitizer's report. None: all well."""
@@ -182,6 +195,7 @@ class Cluster:
         self.write_key()
         self.write_config(self.config_file)
         netns.create(self.switch)
+        self._answers = Answers(self.switch)
         for bridge in ("bridge0", "bridge1")[:1 + self.heartbeat_network]:
             self.add_bridge(bridge)
         for who in ["client"] + self.ids:
@@ -263,6 +277,8 @@ class Cluster:
             process.wait()
         self.agents, self.servers = {}, {}
         self.stalls.__exit__()
+        if self._answers is not None:
+            self._answers.finish()
         _unmount_below(self.directory)
         for name in netns.with_prefix(f"{_PREFIX}{os.getpid()}-"):
             netns.delete(name)

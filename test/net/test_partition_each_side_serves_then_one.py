@@ -17,6 +17,7 @@ def test():
     with Cluster(nodes=4, heartbeat_network=True) as cluster:
         cluster.start_all()
         cluster.wait_active([1, 2, 3, 4])
+        cluster.split_serves = True
         cluster.split(3, 4)
         cluster.wait_active([1, 2])
         cluster.wait_active([3, 4])
