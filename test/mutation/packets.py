@@ -50,7 +50,7 @@ RULES = {
     "what has moved lingers": (
         VERDICT, f"if (tcp && {_LINGERS} return nlb_linger(context, packet, NLB_LINGERING_SYN",
         f"if (0 && tcp && {_LINGERS} return nlb_linger(context, packet, NLB_LINGERING_SYN"),
-    "the lease": (VERDICT, f"nlb_boot_ns(context) >= {_LEASE}", "nlb_boot_ns(context) == 0"),
+    "no right to serve without the lease": (VERDICT, f"nlb_boot_ns(context) >= {_LEASE}", "nlb_boot_ns(context) == 0"),
     "connections outlive the lease": (
         VERDICT, "if (tcp) return nlb_linger(context, packet, NLB_LEASE_EXPIRED, NLB_LEASE_EXPIRED);", ""),
     "a service that has gone takes no SYN": (

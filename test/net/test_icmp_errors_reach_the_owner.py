@@ -12,6 +12,7 @@ The router says "fragmentation needed" and "packet too big", and "unreachable", 
 in one node's bucket; the packets that it speaks of were sent by any of them.
 """
 
+import contextlib
 import errno
 import select
 import socket
@@ -19,7 +20,7 @@ import socket
 import netns
 from configuration import RULES
 from flows import Flow, open_socket
-from harness import VIP4, VIP6, Cluster, check, main
+from harness import VIP4, VIP6, Cluster, check, check_one_owner, main
 from pairs import PORT, RULE, Pairs, bound
 
 MTU = 1400
@@ -99,6 +100,15 @@ def check_unreachable(cluster, router, pair, address):
                        (errno.EHOSTUNREACH, errno.ENETUNREACH), f"web{pair.node} is told that {pair.flow} is unreachable")
 
 
+def received(servers, flow):
+    """The nodes to whose socket this client's datagram has come. An error about an earlier one is none."""
+    found = []
+    for node, server in servers.items():
+        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+            found += [node] if server.recvfrom(100)[1][:2] == (flow.source, flow.sport) else []
+    return found
+
+
 def check_port_unreachable(cluster, far, flow):
     """A datagram whose sender is gone when the answer comes."""
     servers = {node: bound(cluster.namespace(node), flow.destination, socket.SOCK_DGRAM) for node in cluster.ids}
@@ -107,12 +117,13 @@ def check_port_unreachable(cluster, far, flow):
     with netns.inside(far):
         client = open_socket(flow, socket.SOCK_DGRAM)
     client.send(b"a question")
-    ready = cluster.wait_until(lambda: select.select(list(servers.values()), [], [], 0)[0], f"{flow} is served")
+    nodes = cluster.wait_until(lambda: received(servers, flow), f"{flow} is served")
     client.close()
-    check(len(ready) == 1, f"{len(ready)} nodes serve {flow}")
-    ready[0].sendto(b"an answer", ready[0].recvfrom(100)[1])
-    cluster.wait_until(lambda: ready[0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED,
+    server = servers[nodes[0]]
+    server.sendto(b"an answer", (flow.source, flow.sport))
+    cluster.wait_until(lambda: server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED,
                        f"the server of {flow} is told that its client is gone")
+    check_one_owner([f"web{node}" for node in nodes + received(servers, flow)], f"a datagram of {flow}")
     for server in servers.values():
         server.close()
 
