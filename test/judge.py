@@ -74,7 +74,7 @@ def ctest(preset, *arguments):
 def run(preset, arguments):
     """All results, the second ones in place of the first; and those of the first that a stall excuses."""
     print(f"== Testing the {preset} preset", flush=True)
-    results = ctest(preset, "--parallel", "2", *arguments)
+    results = ctest(preset, *arguments)
     excused = [result for result in results.values()
                if not result.passed and not result.skipped and result.stalled and not result.two_owners]
     if excused and len(excused) <= MAY_BE_TRIED_AGAIN:
