@@ -40,6 +40,19 @@
 #define nlb_forget(number) (void)(number)
 #endif
 
+/* The number if it is below `below`, else `otherwise`: both constants. A comparison in C does not
+ * do for an index: the compiler may compare one copy of a register and use another (clang 19), and
+ * Linux 6.12 knows the bounds of the first alone. Here one register is compared and is what is
+ * used; every copy is made behind it. */
+NLB_INLINE __u64 nlb_bounded(__u64 number, const __u32 below, const __u32 otherwise) {
+#ifdef __bpf__
+    __asm__ volatile("if %0 < %1 goto +1\n%0 = %2" : "+r"(number) : "i"(below), "i"(otherwise));
+    return number;
+#else
+    return number < below ? number : otherwise;
+#endif
+}
+
 /* Every verdict has one of these reasons, and every reason a counter. Taken: the frame enters the
  * host with the interface's own MAC address. Passed: left as it is. Dropped: gone. README.md
  * explains each. */

@@ -136,9 +136,8 @@ NLB_INLINE __u32 nlb_frame_length(void *frame) { return (__u32)bpf_xdp_get_buff_
 __noinline __u64 walk_extensions(struct xdp_md *frame, __u32 offset, __u32 protocol,
                                  __u32 payload) {
     struct nlb_cursor cursor = cursor_of(frame);
-    if (offset > 14 + 8 + 40) return NLB_TRUNCATED;
-    cursor.at += offset;
-    cursor.offset = offset;
+    cursor.offset = (__u32)nlb_bounded(offset, 14 + 8 + 40 + 1, 0); /* it is, always */
+    cursor.at += cursor.offset;
     return nlb_walk_extensions(cursor, (__u8)protocol, payload);
 }
 
@@ -188,9 +187,7 @@ NLB_INLINE int is_service_at(struct xdp_md *frame, const struct nlb_service *ser
 __noinline int has_listener(struct xdp_md *frame, __u32 table) {
     struct nlb_packet packet = {};
     if (parse_again(frame, &packet) != NLB_ACCEPTED || is_anybody_at(frame, &packet)) return 1;
-    /* The verifier forgets a bound on what was put aside during the look-up: here, and as a new value. */
-    __asm__ volatile("" : "+r"(table));
-    if (table >= NLB_TABLES) return 1;
+    table = (__u32)nlb_bounded(table, NLB_TABLES, NLB_UNCOVERED);
     struct nlb_service *service = &state.services[table];
     if (is_service_at(frame, service)) return 1;
     if (!service->missed) {
@@ -220,7 +217,7 @@ NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,
 NLB_INLINE void count(__u32 counter) {
     __u32 zero = 0;
     struct nlb_counters *mine = bpf_map_lookup_elem(&counters, &zero);
-    if (mine && counter < NLB_COUNTERS) mine->packets[counter]++;
+    if (mine) mine->packets[nlb_bounded(counter, NLB_COUNTERS, 0)]++;
 }
 
 /* From here on the frame is one for this host alone. */
@@ -252,11 +249,11 @@ __noinline int show(struct xdp_md *frame, __u64 word) {
 
 /* When the ring is full nobody is told: the agent says so often enough. */
 __noinline int refuse(struct xdp_md *frame) {
-    __u32 length = (__u32)bpf_xdp_get_buff_len(frame);
-    if (length < 14) return 0; /* no frame is so short, but the verifier does not know */
-    if (length > NLB_REFUSED_MOST) length = NLB_REFUSED_MOST;
     struct nlb_refused *began = bpf_ringbuf_reserve(&refused, sizeof *began, 0);
     if (!began) return 0;
+    /* No frame is shorter than its Ethernet header, but the verifier does not know. */
+    const __u32 most = NLB_REFUSED_MOST - 14;
+    const __u32 length = 14 + (__u32)nlb_bounded(bpf_xdp_get_buff_len(frame) - 14, most + 1, most);
     began->length = length;
     if (bpf_xdp_load_bytes(frame, 0, began->frame, length) != 0)
         bpf_ringbuf_discard(began, 0);

@@ -154,7 +154,7 @@ NLB_INLINE struct nlb_verdict nlb_verdict_of(__u64 word) {
 NLB_INLINE __u64 nlb_decide_table(void *context, const struct nlb_state *state,
                                   const struct nlb_config *config, const struct nlb_packet *packet,
                                   __u32 table) {
-    if (table >= NLB_TABLES) table = NLB_UNCOVERED;
+    table = (__u32)nlb_bounded(table, NLB_TABLES, NLB_UNCOVERED);
     struct nlb_rule rule = config->rules[table];
     if (rule.disabled) return nlb_word(NLB_RULE_DISABLED, table, 0);
     __u32 bucket = nlb_bucket(&config->hash, rule.affinity, packet->family, packet->source,
