@@ -159,16 +159,17 @@ void Administration::refuse_orders() const {
 }
 
 std::uint8_t Administration::weight_of(const NodeConfig &self) const {
-    return filtering_ ? orders_.weight.value_or(self.weight) : std::uint8_t{0};
+    return orders_.weight.value_or(self.weight);
 }
 
 void Administration::set_weight() {
     parts_.node.step(parts_.now(), heartbeat::event::SetWeight{weight_of(parts_.self)});
 }
 
-void Administration::set_filtering(bool filtering) {
-    filtering_ = filtering;
-    set_weight();
+void Administration::set_able(bool able) {
+    if (able == able_) return;
+    able_ = able;
+    take_part();
 }
 
 void Administration::set_part(const Orders &before) {
@@ -177,13 +178,14 @@ void Administration::set_part(const Orders &before) {
         take_part();
 }
 
-// As ordered. The membership takes no notice of what it does already.
+// As ordered, if it can. The membership takes no notice of what it does already.
 void Administration::take_part() {
     if (ending_) return;
     const Time now = parts_.now();
     parts_.draining.cancel();
     if (orders_.suspended) return parts_.node.step(now, heartbeat::event::Suspend{});
-    if (orders_.part == Part::stop) return parts_.node.step(now, heartbeat::event::Stop{});
+    if (orders_.part == Part::stop || !able_)
+        return parts_.node.step(now, heartbeat::event::Stop{});
     if (orders_.part == Part::serve) return parts_.node.step(now, heartbeat::event::Start{});
     std::optional<Time> until;
     if (orders_.drain_until)

@@ -43,8 +43,9 @@ class Administration {
 
     // The last connection of a drain has ended, or its time is up.
     void drained();
-    // The filter is attached, or is not: then others are to have this node's buckets.
-    void set_filtering(bool filtering);
+    // Whether this node may take part at all, whatever was ordered: a problem keeps it out of the
+    // cluster, and others have its buckets.
+    void set_able(bool able);
     // Another configuration is in force: the orders hold over it as they held over the former one.
     void configured();
     // Throws Refused when no order is obeyed at present.
@@ -80,7 +81,7 @@ class Administration {
     Administered parts_;
     OrdersFile &file_;
     Orders orders_;
-    bool filtering_ = true, ending_ = false;
+    bool able_ = true, ending_ = false;
     std::list<Commands::Later> own_; // changes that nobody has asked for from outside
 };
 

@@ -152,13 +152,15 @@ void Agent::run() {
     for (const std::string &line : without_)
         log::info(line);
     if (!stays_root_.empty()) log::warn("agent: stays root (" + stays_root_ + ")");
-    for (const std::string &line : steps_down_)
-        log::warn("datapath: steps down (" + line + ")");
+    for (const filter::StepDown &step : steps_down_)
+        log::warn("datapath: steps down (" + step.why + ")");
+    set_stepped_down(problems_, *datapath_, steps_down_);
     log::info(std::string("agent: ") + (node_.resumed() ? "resumes" : "started") +
               " (cluster=" + config_.cluster_name + " node=" + self_.name +
               " interface=" + interface_ + " datapath=" + std::string(datapath_->kind()) +
               " mode=" + std::string(filter::to_string(datapath_->mode())) + ")");
     administration_.take_up();
+    look_after_filter(); // or it takes no part
     begun_ = boot_now();
     while (!has_left()) {
         wait();
@@ -339,7 +341,9 @@ void Agent::leave() {
 
 void Agent::tell_service_manager() {
     const Time now = boot_now();
-    service_manager_.report(now, node_.status(now));
+    heartbeat::Status status = node_.status(now);
+    if (const std::string why = problems_.why_not_serving(); !why.empty()) status.reason = why;
+    service_manager_.report(now, status);
 }
 
 bool Agent::has_left() const {
@@ -361,36 +365,30 @@ void Agent::look_after_interface() {
                 ": the interface was removed; start nlbd again when it is back");
 }
 
-void Agent::heal_filter() {
-    if (!failure_.empty()) return;
+// Why something cannot be put back; empty: everything is in its place.
+std::string Agent::heal_filter() {
     try {
         for (const std::string &line : datapath_->heal())
             log::warn("datapath: put back (" + line + ")");
+        return "";
     } catch (const std::exception &error) {
         log::warn(std::string("datapath: not as it should be (") + error.what() + ")");
+        return error.what();
     }
 }
 
+// A node whose filter does not show that it works serves nothing: the others are to have its buckets.
 // A kernel that does not say leaves it as it was.
-bool Agent::is_filtering() const {
+void Agent::look_after_filter() {
+    if (!failure_.empty() || !filter::descriptors_left(kToLook)) return;
+    const std::string obstacle = heal_filter();
     try {
-        return datapath_->mode() != filter::Mode::none;
+        flaw_ = datapath_->flaw();
     } catch (const std::exception &error) {
         log::warn(std::string("datapath: not looked at (") + error.what() + ")");
-        return filtering_;
     }
-}
-
-// Whoever detached the filter has silenced this node: the others are to have its buckets.
-void Agent::look_after_filter() {
-    heal_filter();
-    const bool filtering = is_filtering();
-    if (filtering == filtering_ || !failure_.empty()) return;
-    filtering_ = filtering;
-    const std::string where = " (interface=" + interface_ + ")";
-    filtering ? log::info("datapath: attached again" + where)
-              : log::error("datapath: detached by somebody, serving nothing" + where);
-    administration_.set_filtering(filtering);
+    problems_.set(ProblemKind::filter_not_proven, flaw_, obstacle);
+    administration_.set_able(!flaw_);
 }
 
 void Agent::look_after_all(bool link_changed) {
@@ -469,10 +467,12 @@ void Agent::serve_commands() {
     control_waits_ = control_port_.serve(boot_now(), commands_);
 }
 
+// It never calls a node active whose filter is not in its place at this moment.
 Json Agent::status_now() {
+    look_after_filter();
     return status({config_, self_, interface_, node_, *datapath_, health_, neighbours_.counters(),
                    commands_, transport_.send_errors(), census_.latest(), witness_,
-                   administration_.orders(), control_port_.counters()},
+                   administration_.orders(), control_port_.counters(), problems_},
                   boot_now());
 }
 

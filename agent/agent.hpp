@@ -22,6 +22,7 @@
 #include "agent/multicast_router.hpp"
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
+#include "agent/problems.hpp"
 #include "agent/reasons_log.hpp"
 #include "agent/refusals.hpp"
 #include "agent/relay.hpp"
@@ -79,9 +80,8 @@ class Agent {
     void look_after_all(bool link_changed);
     void look_after_host();
     void look_after_interface();
+    std::string heal_filter();
     void look_after_filter();
-    void heal_filter();
-    bool is_filtering() const;
     void look_after_bridges(bool link_changed);
     std::vector<Counted> count_reasons() const;
     void tell_reasons();
@@ -107,7 +107,7 @@ class Agent {
     RunDir run_dir_;
     HostLock interface_lock_;
     std::optional<WebServer> web_; // answers when the loop does
-    std::vector<std::string> steps_down_; // why the datapath is not the one that was tried first
+    std::vector<filter::StepDown> steps_down_; // why the datapath is not the one that was tried first
     std::unique_ptr<filter::Datapath> datapath_;
     HostSetup host_;
     Neighbours neighbours_;
@@ -128,11 +128,13 @@ class Agent {
     Reload reload_;
     Showing showing_{*datapath_};
     ReasonsLog reasons_log_;
+    Problems problems_;
     ServiceManager service_manager_;
 
     LoopLag lag_;
     heartbeat::Time begun_{};                 // what was due before came to nobody late
-    bool filtering_ = true;                   // the filter is attached, as far as is known
+    std::optional<std::string> flaw_ =        // of the filter, as far as is known
+        "the filter has not been shown to work yet";
     std::string failure_;                     // why the agent ends, when nobody told it to
     bool counting_ = true;                    // sockets can be listed, as far as is known
     bool advertising_ = true;                 // bridges are told, as far as is known

@@ -72,7 +72,7 @@ LinkWatch::LinkWatch()
     : socket_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)) {
     sockaddr_nl address{};
     address.nl_family = AF_NETLINK;
-    address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+    address.nl_groups = RTMGRP_LINK | RTMGRP_TC | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
     if (bind(socket_.get(), reinterpret_cast<sockaddr *>(&address), sizeof address) != 0)
         throw std::runtime_error(std::string("watch interfaces: ") + std::strerror(errno));
 }

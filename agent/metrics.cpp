@@ -3,6 +3,7 @@
 #include "agent/metrics.hpp"
 
 #include "agent/metrics_text.hpp"
+#include "agent/problems.hpp"
 #include "agent/version.hpp"
 
 #include <algorithm>
@@ -67,6 +68,16 @@ void add_node(MetricsText &out, const MetricsSources &sources) {
     out.sample({}, std::uint64_t{status["reload"]["staged"].get<bool>()});
     out.gauge("nlbd_configuration_missing_members", "Members that do not have it yet.");
     out.sample({}, std::uint64_t{status["reload"]["waiting_for"].size()});
+}
+
+void add_problems(MetricsText &out, const Json &problems) {
+    out.gauge("nlbd_problem", "1: this node has that problem; `nlbctl status` tells the way out.");
+    for (std::size_t i = 0; i < kProblemKinds; ++i) {
+        const std::string_view name = to_string(static_cast<ProblemKind>(i));
+        const bool present = std::ranges::any_of(
+            problems, [&](const Json &problem) { return problem["name"] == name; });
+        out.sample({{"name", name}}, std::uint64_t{present});
+    }
 }
 
 void add_orders(MetricsText &out, const Json &orders) {
@@ -289,6 +300,7 @@ std::string metrics(const MetricsSources &sources) {
     const Json &status = sources.status;
     MetricsText out;
     add_node(out, sources);
+    add_problems(out, status["problems"]);
     add_orders(out, status["orders"]);
     add_members(out, status["members"], status["view"]["leader"]);
     add_view(out, sources);

@@ -27,6 +27,10 @@ std::string header(const Json &status, bool colour) {
     if (!web.is_null()) line += label("   page ") + "http://" + text_of(web["listen"], "") + "/";
     if (!status["reason"].is_null())
         line.append("\n").append(label("not serving: ")).append(text_of(status["reason"], ""));
+    for (const Json &problem : status.value("problems", Json::array()))
+        if (!problem["serious"]) // else it is why the node does not serve
+            line += "\n" + paint("problem: ", Colour::yellow, colour) + text_of(problem["text"], "") +
+                    "; " + text_of(problem["way_out"], "");
     if (status["reload"]["staged"])
         line.append("\n").append(label("configuration: ")).append(waiting_text(status["reload"]));
     return line + "\n";

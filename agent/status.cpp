@@ -56,11 +56,8 @@ void say_since_when(heartbeat::Status &status, heartbeat::Time now) {
     }
 }
 
-Json node_reason(const StatusSources &sources, const heartbeat::Status &status, filter::Mode mode) {
-    if (mode == filter::Mode::none)
-        return sources.datapath.kind() == "xdp"
-                   ? "the filter was detached from " + sources.interface + "; start nlbd again"
-                   : "frames cannot be filtered on " + sources.interface + " at present";
+Json node_reason(const StatusSources &sources, const heartbeat::Status &status) {
+    if (std::string why = sources.problems.why_not_serving(); !why.empty()) return why;
     if (status.state == heartbeat::NodeState::draining) {
         const auto &census = sources.census;
         return draining(census ? std::optional(census->total()) : std::nullopt);
@@ -267,7 +264,7 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
     const std::vector<unsigned> buckets = sources.node.serving().buckets();
     const RuleCounters packets_of = sources.datapath.rule_counters();
     const filter::Mode mode = sources.datapath.mode(); // once: the kernel is asked for it
-    const Json reason = node_reason(sources, status, mode);
+    const Json reason = node_reason(sources, status);
     Json members = Json::array(), rules = Json::array();
     Json reload = reloading(sources.config, status);
     reload["staged"] = status.staged;
@@ -295,7 +292,8 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"uncovered", uncovered(sources, buckets.back(), packets_of)},
             {"orders", orders(sources.orders)},
             {"reload", reload},
-            {"web", web(sources)}};
+            {"web", web(sources)},
+            {"problems", sources.problems.list()}};
 }
 
 } // namespace agent

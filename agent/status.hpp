@@ -10,6 +10,7 @@
 #include "agent/neighbours.hpp"
 #include "agent/node.hpp"
 #include "agent/orders.hpp"
+#include "agent/problems.hpp"
 #include "agent/sockets_census.hpp"
 #include "agent/witness.hpp"
 
@@ -31,6 +32,7 @@ struct StatusSources {
     const std::optional<Witness> &witness;
     const Orders &orders;
     Json callers; // ControlPort's counters
+    const Problems &problems;
 };
 
 // "waiting_for": names of the members that have not staged the configuration that this node has

@@ -30,17 +30,10 @@ struct BufferDeleter {
 
 // The map of that name that the program uses.
 Descriptor find_map(int program, const std::string &name) {
-    std::vector<__u32> ids(64);
-    bpf_prog_info info{};
-    __u32 size = sizeof info;
-    info.nr_map_ids = static_cast<__u32>(ids.size());
-    info.map_ids = reinterpret_cast<__u64>(ids.data());
-    if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) return Descriptor();
-    ids.resize(std::min<std::size_t>(info.nr_map_ids, ids.size()));
-    for (const __u32 id : ids) {
+    for (const __u32 id : map_ids(program)) {
         Descriptor map(bpf_map_get_fd_by_id(id));
         bpf_map_info about{};
-        size = sizeof about;
+        __u32 size = sizeof about;
         if (map && bpf_obj_get_info_by_fd(map.get(), &about, &size) == 0 && about.name == name)
             return map;
     }

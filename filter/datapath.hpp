@@ -121,6 +121,10 @@ class Datapath {
     virtual std::string entrance() const { return {}; }
     // Runs the loaded program on one Ethernet frame without sending it anywhere.
     virtual Verdict judge(const std::vector<std::uint8_t> &frame) = 0;
+    // What is wrong with it, in words; nothing: it is in its place, and has just shown that it reads
+    // what was written here. To be called at the start and about once a second: until it is shown,
+    // packets are dropped, or worse. Throws when that cannot be found out at the moment.
+    virtual std::optional<std::string> flaw() = 0;
 
     // Whether a rule's service is expected to listen on TCP, and where it is known to. While it is
     // expected, a new connection for which nobody listens, neither where it goes nor there, is dropped
@@ -163,15 +167,21 @@ struct Occupied : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// Why a datapath is not the one that was tried first.
+struct StepDown {
+    std::string why;
+    bool lacking = false; // the driver has no such thing: nothing to be cured
+};
+
 enum class XdpMode { best, native, generic }; // best: generic on veth, else native where the driver has it
 
 // Loads and attaches the XDP and tc programs to the interface (in the calling process's network namespace).
 // pin_dir: a bpffs directory for links and maps, so that they outlive the process.
-// steps_down: why it is not the mode that was tried first, a line each.
+// steps_down: gets why it is not the mode that was tried first.
 // Throws std::runtime_error, "verb object: cause", with the way out; nothing of its own is left
 // behind then, and what an agent that was killed has left keeps the node silent until remove_xdp.
 std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode, const std::string &pin_dir,
-                                     const Settings &settings, std::vector<std::string> *steps_down = nullptr);
+                                     const Settings &settings, std::vector<StepDown> *steps_down = nullptr);
 
 // Captures, judges and delivers in a thread of this process. directory: on a tmpfs, for what outlives it.
 // Throws likewise.

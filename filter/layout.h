@@ -7,7 +7,7 @@
  * memory write. Sizes are fixed at the product's limits (32 rules, 32 virtual IPs), so that no
  * look-up follows a pointer.
  *
- * Who writes: the agent alone, save `judged`, `marks` and `missed`. What is too large to change at once
+ * Who writes: the agent alone, save `judged`, `answered`, `marks` and `missed`. What is too large to change at once
  * exists several times, and the one word `active` says which copy counts; the programs read that
  * word once a packet.
  *
@@ -101,7 +101,7 @@ enum nlb_reason {
 };
 
 /* Changes with every change of anything below, so that a successor knows whether it can adopt the
- * tables. */
+ * tables; not when what was zero and not looked at gets a meaning under which zero is right. */
 #define NLB_LAYOUT 7
 
 #define NLB_BUCKETS 65536
@@ -229,7 +229,8 @@ struct nlb_state {
     __u64 own_mac;  /* six bytes in order, then two of zero */
     __u32 captured; /* a bit for each reason whose frames are shown: capture_record.h */
     __u32 nothing;
-    __u64 zero[2];
+    __u64 asked;    /* by the agent, another number each time */
+    __u64 answered; /* the same number, by who reads these tables */
     __u64 guarded[NLB_GROUPS / 64];
     __u64 lingering[NLB_GROUPS / 64];
     struct nlb_verdict judged; /* written by the judge program */

@@ -9,7 +9,8 @@
  *               discards those. It is also the second lock: a frame to a virtual IP that XDP has
  *               not readdressed was not judged, and goes no further. So a node whose XDP program
  *               was removed by hand is silent, not open.
- *   nlbd_judge  the same verdict as nlbd_xdp, for BPF_PROG_TEST_RUN: reports instead of counting.
+ *   nlbd_judge  the same verdict as nlbd_xdp, for BPF_PROG_TEST_RUN: reports instead of counting,
+ *               and repeats what it was asked, which shows that the agent's tables are these.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -276,6 +277,7 @@ int nlbd_xdp(struct xdp_md *frame) {
 SEC("xdp.frags")
 int nlbd_judge(struct xdp_md *frame) {
     state.judged = nlb_verdict_of(nlb_decide(frame, &state, cursor_of(frame)));
+    state.answered = *(volatile __u64 *)&state.asked;
     return XDP_PASS;
 }
 

@@ -30,6 +30,7 @@ class Originals {
 
     bool stand() const; // as they were written; the kernel is asked
     void heal();        // writes them again; throws
+    const std::string &table() const { return table_; }
     void take_over() { ours_ = true; }
     void keep() { ours_ = false; }
 

@@ -174,6 +174,8 @@ void PacketThread::run() {
     become_ordinary();
     Host host(*this);
     while (!ending_) {
+        std::atomic_ref(memory_.state.answered)
+            .store(std::atomic_ref(memory_.state.asked).load(), std::memory_order_release);
         if (captures_ && handle_some(host)) continue;
         if (!captures_) answered_ = asked_.load(); // what a closed ring held is gone
         wait();

@@ -67,6 +67,7 @@ class PacketThread {
     bool captures() const;
     void let_packets_arrive();
     void let_earlier_frames_be_judged();
+    void wake(); // it answers what it was asked (nlb_state)
     void set_mtu(std::size_t mtu) { mtu_ = mtu; }
     const SynAcks &syn_acks() const { return syn_acks_; }
     int refused_descriptor() const { return refused_.read.get(); }
@@ -84,7 +85,6 @@ class PacketThread {
     void handle(const Captured &captured, VerdictHost &host);
     void wait_until(const std::function<bool()> &done);
     void frame_taken();
-    void wake();
     void count_lost();
     void count(std::uint32_t counter, std::uint64_t packets = 1);
 

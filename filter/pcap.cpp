@@ -18,16 +18,23 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <net/if.h>
+#include <optional>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 
 namespace filter {
 
 namespace {
+
+constexpr auto kPatience = std::chrono::seconds(3); // with the thread's answer
+constexpr auto kGlance = std::chrono::milliseconds(1);
+constexpr int kGlances = 500; // at the start
 
 std::unique_ptr<nlb_config> config_of(const Settings &settings) {
     auto config = std::make_unique<nlb_config>();
@@ -68,9 +75,22 @@ class PcapDatapath final : public StateDatapath {
 
     std::string_view kind() const override { return "pcap"; }
 
-    Mode mode_now() const override {
-        const bool capturing = thread_.captures() || !is_up(interface_.name);
-        return capturing && tap_.stands() && originals_.stand() ? Mode::tap : Mode::none;
+    Mode mode_now() const override { return missing() ? Mode::none : Mode::tap; }
+
+    // The thread answers when it comes to it: a flood may keep it busy for a while. At the start, where
+    // nothing has been shown yet, it is waited for.
+    std::optional<std::string> flaw() override {
+        if (auto what = missing()) return what;
+        if (!shown_at_) ask_thread();
+        for (int i = 0; !shown_at_ && !has_answered() && i < kGlances; i++)
+            std::this_thread::sleep_for(kGlance);
+        const Clock::time_point now = Clock::now();
+        if (has_answered()) {
+            shown_at_ = now;
+            ask_thread();
+        }
+        if (shown_at_ && now - *shown_at_ <= kPatience) return std::nullopt;
+        return "the thread that judges packets does not read what the agent writes";
     }
 
     std::string entrance() const override { return tap_.name(); }
@@ -120,6 +140,21 @@ class PcapDatapath final : public StateDatapath {
   private:
     nlb_state &state() const override { return tables_.memory().state; }
 
+    std::optional<std::string> missing() const {
+        if (!thread_.captures() && is_up(interface_.name))
+            return "frames cannot be captured on " + interface_.name;
+        if (!tap_.stands()) return "TAP device " + tap_.name() + " is gone or down";
+        if (!originals_.stand())
+            return "the originals of accepted frames are not kept from the host (nftables table " +
+                   originals_.table() + ")";
+        return std::nullopt;
+    }
+
+    void ask_thread() {
+        ask();
+        thread_.wake();
+    }
+
     nlb_counters sum() const override {
         nlb_counters all{};
         for (std::size_t i = 0; i < NLB_COUNTERS; i++)
@@ -143,6 +178,7 @@ class PcapDatapath final : public StateDatapath {
     std::string directory_;
     HostSockets sockets_;
     PacketHost host_;
+    std::optional<Clock::time_point> shown_at_; // that the thread reads the tables
 };
 
 } // namespace

@@ -98,8 +98,18 @@ void StateDatapath::set_lingering(const GroupSet &groups) {
 }
 
 Mode StateDatapath::mode() const {
-    if (descriptors_left(kToAsk)) mode_ = mode_now();
+    try {
+        if (descriptors_left(kToAsk)) mode_ = mode_now();
+    } catch (const std::exception &) {
+        // As without descriptors.
+    }
     return mode_;
+}
+
+void StateDatapath::ask() { store(state().asked, state().asked + 1); }
+
+bool StateDatapath::has_answered() const {
+    return std::atomic_ref(state().answered).load(std::memory_order_acquire) == state().asked;
 }
 
 // A reader that began under the old configuration must not look into the new tables, whose places

@@ -31,7 +31,7 @@ class StateDatapath : public Datapath {
     std::uint32_t take_missed() override;
     void show(Shown what) override;
     std::vector<Counter> counters() const override;
-    Mode mode() const final; // without descriptors to ask the kernel with, what it said last
+    Mode mode() const final; // when the kernel cannot be asked, what it said last
     std::vector<std::vector<Counter>> rule_counters() const override;
     std::vector<std::uint8_t> note() const override;
     void set_note(const std::vector<std::uint8_t> &bytes) override;
@@ -48,6 +48,10 @@ class StateDatapath : public Datapath {
     // The tables' places go to other rules: what was counted by table counts as decided without one
     // from here on.
     virtual void forget_tables_counted() = 0;
+    // Whoever reads the tables repeats the number that was asked last: so what is written here is what
+    // is read there.
+    void ask();
+    bool has_answered() const;
     // Returns when no reader looks at what has been out of use since `retired`.
     virtual void wait_for_readers(Clock::time_point retired) = 0;
     // Called before a change that gives this node rights: returns when every packet that has come

@@ -37,6 +37,16 @@ void write_sysctl(const std::string &path, int value) {
         fail("write " + file, errno);
 }
 
+// Root is not told to be root.
+std::string way_to_tun(int error) {
+    const bool root = geteuid() == 0;
+    if (error == ENOENT || error == ENODEV)
+        return std::string("`modprobe tun`") + (root ? "" : " as root") +
+               "; where that does not make the device, `mknod /dev/net/tun c 10 200`";
+    if (root) return "let this container use the device (character device 10:200)";
+    return "`chmod 666 /dev/net/tun`, which udev does, or run as root";
+}
+
 std::string name_for(const std::string &interface) {
     const std::string name = "nlb-" + interface;
     if (name.size() < IFNAMSIZ) return name;
@@ -58,10 +68,7 @@ Tap::Tap(const std::string &interface) : name_(name_for(interface)) {
 
 void Tap::make() {
     Descriptor device(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-    if (!device)
-        fail("open /dev/net/tun", errno,
-             errno == EACCES ? "`chmod 666 /dev/net/tun`, which udev does, or run as root"
-                             : "`modprobe tun`, and run as root");
+    if (!device) fail("open /dev/net/tun", errno, way_to_tun(errno));
     ifreq request = request_for(name_);
     request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
     if (ioctl(device.get(), TUNSETIFF, &request) != 0)

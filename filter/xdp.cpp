@@ -12,8 +12,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <linux/if_ether.h>
 #include <linux/membarrier.h>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -37,22 +39,43 @@ using Skeleton = std::unique_ptr<nlbd_bpf, SkeletonDeleter>;
 // Errors are thrown, in one line.
 int keep_quiet(libbpf_print_level, const char *, va_list) { return 0; }
 
+bpf_map_info about_map(int map) {
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(map, &info, &size) != 0) return {};
+    return info;
+}
+
+// The memory of a map, by the descriptor that the programs were loaded with. A skeleton's is not
+// used: libbpf from 1.5 gives other memory for a map that was taken over.
+class MappedState {
+  public:
+    MappedState(int map, std::size_t size, int protection) : size_(size) {
+        void *memory = mmap(nullptr, size_, protection, MAP_SHARED, map, 0);
+        if (memory != MAP_FAILED) state_ = static_cast<nlb_state *>(memory);
+    }
+    MappedState(const MappedState &) = delete;
+    ~MappedState() {
+        if (state_) munmap(state_, size_);
+    }
+
+    nlb_state *get() const { return state_; }
+
+  private:
+    std::size_t size_;
+    nlb_state *state_ = nullptr;
+};
+
 // A predecessor's tables, read-only. Nothing when there are none, or none that this process can
 // read.
 class Found {
   public:
     explicit Found(const Descriptor &map) {
-        bpf_map_info info{};
-        __u32 size = sizeof info;
-        if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0) return;
-        if (info.value_size < offsetof(nlb_state, active_owners)) return;
-        size_ = info.value_size;
-        void *memory = mmap(nullptr, size_, PROT_READ, MAP_SHARED, map.get(), 0);
-        if (memory != MAP_FAILED) state_ = static_cast<const nlb_state *>(memory);
-    }
-    Found(const Found &) = delete;
-    ~Found() {
-        if (state_) munmap(const_cast<nlb_state *>(state_), size_);
+        if (!map) return;
+        size_ = about_map(map.get()).value_size;
+        if (size_ < offsetof(nlb_state, active_owners)) return;
+        memory_.emplace(map.get(), size_, PROT_READ);
+        state_ = memory_->get();
     }
 
     // The head of nlb_state never moves, so these two hold whatever the layout.
@@ -70,15 +93,15 @@ class Found {
     }
 
   private:
-    const nlb_state *state_ = nullptr;
     std::size_t size_ = 0;
+    std::optional<MappedState> memory_;
+    const nlb_state *state_ = nullptr;
 };
 
 bool is_counters(const Descriptor &map) {
-    bpf_map_info info{};
-    __u32 size = sizeof info;
-    return map && bpf_obj_get_info_by_fd(map.get(), &info, &size) == 0 &&
-           info.type == BPF_MAP_TYPE_PERCPU_ARRAY && info.value_size == sizeof(nlb_counters);
+    if (!map) return false;
+    const bpf_map_info info = about_map(map.get());
+    return info.type == BPF_MAP_TYPE_PERCPU_ARRAY && info.value_size == sizeof(nlb_counters);
 }
 
 [[noreturn]] void fail_to_load(int error) {
@@ -87,6 +110,8 @@ bool is_counters(const Descriptor &map) {
         fail(what, error,
              "this kernel describes no types (/sys/kernel/btf/vmlinux): it needs "
              "CONFIG_DEBUG_INFO_BTF");
+    if (error == EACCES || error == EINVAL || error == E2BIG)
+        fail(what, error, "this kernel refuses them: report it with `uname -r`");
     fail(what, error,
          error == EPERM ? "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN" : "");
 }
@@ -94,6 +119,7 @@ bool is_counters(const Descriptor &map) {
 // The programs with their tables: a predecessor's, if they say what this process would write.
 struct Programs {
     Skeleton skeleton;
+    std::optional<MappedState> memory;
     bool adopted = false;
 
     Programs(const Settings &settings, const Interface &interface, const Pins &pins) {
@@ -104,7 +130,10 @@ struct Programs {
         if (!skeleton) fail("open the BPF programs", errno);
         if (Found(pins.open("state")).fits(interface, *config)) adopt(pins);
         if (int error = nlbd_bpf::load(skeleton.get()); error != 0) fail_to_load(-error);
-        nlb_state &state = skeleton->bss->state;
+        require_these_maps();
+        memory.emplace(state_map(), sizeof(nlb_state), PROT_READ | PROT_WRITE);
+        if (!memory->get()) fail("map the tables of the BPF programs", errno);
+        nlb_state &state = this->state();
         state.own_mac = mac_word(interface.mac);
         if (adopted) return;
         state.layout = NLB_LAYOUT;
@@ -116,7 +145,8 @@ struct Programs {
     int xdp() const { return bpf_program__fd(skeleton->progs.nlbd_xdp); }
     int tc() const { return bpf_program__fd(skeleton->progs.nlbd_tc); }
     int judge() const { return bpf_program__fd(skeleton->progs.nlbd_judge); }
-    int state() const { return bpf_map__fd(skeleton->maps.bss); }
+    nlb_state &state() const { return *memory->get(); }
+    int state_map() const { return bpf_map__fd(skeleton->maps.bss); }
     int counters() const { return bpf_map__fd(skeleton->maps.counters); }
     int alarm() const { return bpf_map__fd(skeleton->maps.alarm); }
     int refused() const { return bpf_map__fd(skeleton->maps.refused); }
@@ -132,20 +162,34 @@ struct Programs {
                 fail("take over the tables of an agent that was killed", -error);
         adopted = true;
     }
+
+    // What the kernel says that each program looks into is what this process writes and reads.
+    void require_these_maps() const {
+        if (about_map(state_map()).value_size != sizeof(nlb_state))
+            throw std::runtime_error("load the BPF programs: their tables have another size than "
+                                     "the agent's: build both anew");
+        for (const auto &[program, map] :
+             {std::pair(xdp(), state_map()), std::pair(tc(), state_map()),
+              std::pair(judge(), state_map()), std::pair(xdp(), counters()),
+              std::pair(tc(), counters())})
+            if (!std::ranges::count(map_ids(program), about_map(map).id))
+                throw std::runtime_error("load the BPF programs: the kernel gave them other tables "
+                                         "than the agent writes: report it, with libbpf's version");
+    }
 };
 
 class XdpDatapath final : public StateDatapath {
   public:
     XdpDatapath(const std::string &interface, XdpMode mode, const std::string &pin_dir,
-                const Settings &settings, std::vector<std::string> *steps_down)
+                const Settings &settings, std::vector<StepDown> *steps_down)
         : StateDatapath(settings.rules.size()), interface_(find_interface(interface)),
           pins_(pin_dir), programs_(settings, interface_, pins_),
-          state_(programs_.skeleton->bss->state), alarm_(open_ring(programs_.alarm(), ignore)),
+          state_(programs_.state()), alarm_(open_ring(programs_.alarm(), ignore)),
           refused_(open_ring(programs_.refused(), &XdpDatapath::keep_frame)),
           link_(interface_, mode, programs_.xdp(), pins_.open("link"), steps_down),
           tc_(interface_, programs_.tc(), Found(pins_.open("state")).made_hook(interface_)) {
         state_.made_clsact = tc_.hook_is_ours();
-        pins_.put("state", programs_.state());
+        pins_.put("state", programs_.state_map());
         pins_.put("counters", programs_.counters());
         pins_.put("link", link_.fd());
     }
@@ -173,14 +217,45 @@ class XdpDatapath final : public StateDatapath {
     }
 
     Verdict judge(const std::vector<std::uint8_t> &frame) override {
-        if (frame.size() < 14) // no driver hands such a thing up, and the kernel runs no test on it
+        if (frame.size() < ETH_HLEN) // no driver hands it up, and the kernel runs no test on it
             return to_verdict({NLB_TOO_SHORT, -1, -1});
-        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
-                    .data_size_in = static_cast<__u32>(frame.size()), .repeat = 1);
-        int program = programs_.judge();
-        if (int error = bpf_prog_test_run_opts(program, &options); error != 0)
-            fail("judge a frame", -error);
+        run_judge(frame);
         return to_verdict(state_.judged);
+    }
+
+    std::optional<std::string> flaw() override {
+        if (!link_.is_attached())
+            return "the XDP program is not attached to " + interface_.name;
+        if (!tc_.is_attached())
+            return "the tc filter nlbd_tc is not attached to " + interface_.name;
+        ask();
+        run_judge(std::vector<std::uint8_t>(ETH_HLEN));
+        if (!has_answered()) return "the BPF programs do not read what the agent writes";
+        return std::nullopt;
+    }
+
+    // The second lock first: without either the host would answer everything.
+    std::vector<std::string> heal() override {
+        std::vector<std::string> done;
+        if (!tc_.is_attached()) {
+            tc_.attach();
+            state_.made_clsact = tc_.hook_is_ours();
+            done.push_back("tc filter nlbd_tc on " + interface_.name);
+        }
+        if (!link_.is_attached()) {
+            link_.attach_again();
+            pins_.put("link", link_.fd());
+            done.push_back("XDP program on " + interface_.name);
+        }
+        const std::pair<const char *, int> pinned[] = {{"state", programs_.state_map()},
+                                                       {"counters", programs_.counters()},
+                                                       {"link", link_.fd()}};
+        for (const auto &[name, fd] : pinned)
+            if (!pins_.has(name)) {
+                pins_.put(name, fd);
+                done.push_back(std::string("pin ") + name);
+            }
+        return done;
     }
 
     std::uint32_t program() const override { return program_id(programs_.xdp()); }
@@ -195,6 +270,13 @@ class XdpDatapath final : public StateDatapath {
 
   private:
     nlb_state &state() const override { return state_; }
+
+    void run_judge(const std::vector<std::uint8_t> &frame) {
+        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
+                    .data_size_in = static_cast<__u32>(frame.size()), .repeat = 1);
+        if (int error = bpf_prog_test_run_opts(programs_.judge(), &options); error != 0)
+            fail("judge a frame", -error);
+    }
 
     // Until every program that runs now has ended, which costs milliseconds (membarrier waits for
     // all processors). What has been out of use for long enough is read by no program.
@@ -267,7 +349,7 @@ class XdpDatapath final : public StateDatapath {
 
 std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode,
                                      const std::string &pin_dir, const Settings &settings,
-                                     std::vector<std::string> *steps_down) {
+                                     std::vector<StepDown> *steps_down) {
     return std::make_unique<XdpDatapath>(interface, mode, pin_dir, settings, steps_down);
 }
 

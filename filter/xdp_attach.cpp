@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filter/xdp_attach.hpp"
 
+#include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
@@ -33,9 +34,11 @@ bpf_tc_hook tc_hook(int index, bpf_tc_attach_point point) {
     return hook;
 }
 
+// To an interface that is gone nothing is attached.
 bpf_xdp_query_opts query(int index) {
     LIBBPF_OPTS(bpf_xdp_query_opts, attached);
-    bpf_xdp_query(index, 0, &attached);
+    const int error = bpf_xdp_query(index, 0, &attached);
+    if (error != 0 && error != -ENODEV) fail("ask which XDP program is attached", -error);
     return attached;
 }
 
@@ -66,7 +69,7 @@ std::uint32_t attached_program(const bpf_xdp_query_opts &attached) {
 }
 
 // A predecessor's link, still attached to this very interface.
-bool is_attached(const Interface &interface, int link) {
+bool hangs_on(const Interface &interface, int link) {
     bpf_link_info info{};
     __u32 size = sizeof info;
     if (bpf_obj_get_info_by_fd(link, &info, &size) != 0 || info.type != BPF_LINK_TYPE_XDP)
@@ -92,14 +95,15 @@ int create_link(const Interface &interface, int program, std::uint32_t flags) {
 }
 
 Descriptor attach(const Interface &interface, XdpMode mode, int program,
-                  std::vector<std::string> *steps_down) {
+                  std::vector<StepDown> *steps_down) {
     int fd = -EOPNOTSUPP;
     bool try_native =
         mode == XdpMode::native || (mode == XdpMode::best && interface.driver != "veth");
     if (try_native) fd = create_link(interface, program, XDP_FLAGS_DRV_MODE);
     bool lost_race = fd == -EBUSY || fd == -EEXIST;
     if (fd < 0 && try_native && mode == XdpMode::best && !lost_race && steps_down)
-        steps_down->push_back("native xdp on " + interface.name + ": " + describe(-fd));
+        steps_down->push_back({"native xdp on " + interface.name + ": " + describe(-fd),
+                               fd == -EOPNOTSUPP});
     if (fd < 0 && mode != XdpMode::native && !lost_race)
         fd = create_link(interface, program, XDP_FLAGS_SKB_MODE);
     if (fd >= 0) return Descriptor(fd);
@@ -147,23 +151,42 @@ void Pins::put(const std::string &name, int fd) {
     }
 }
 
+bool Pins::has(const std::string &name) const {
+    return access((directory_ + "/" + name).c_str(), F_OK) == 0;
+}
+
 TcFilter::TcFilter(const Interface &interface, int program, bool hook_is_ours)
-    : index_(interface.index), hook_is_ours_(hook_is_ours) {
-    bpf_tc_hook hook = tc_hook(index_, BPF_TC_INGRESS);
+    : interface_(interface), program_(program), hook_is_ours_(hook_is_ours) {
+    attach();
+}
+
+void TcFilter::attach() {
+    bpf_tc_hook hook = tc_hook(interface_.index, BPF_TC_INGRESS);
     int made = bpf_tc_hook_create(&hook);
-    if (made != 0 && made != -EEXIST) fail("make a tc hook on " + interface.name, -made);
-    hook_is_ours_ = hook_is_ours_ || made == 0;
-    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program, .flags = BPF_TC_F_REPLACE,
+    if (made != 0 && made != -EEXIST) fail("make a tc hook on " + interface_.name, -made);
+    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_, .flags = BPF_TC_F_REPLACE,
                 .handle = kTcHandle, .priority = kTcPriority);
     if (int error = bpf_tc_attach(&hook, &options); error != 0) {
-        bpf_tc_hook both = tc_hook(index_, bpf_tc_attach_point(BPF_TC_INGRESS | BPF_TC_EGRESS));
+        bpf_tc_hook both =
+            tc_hook(interface_.index, bpf_tc_attach_point(BPF_TC_INGRESS | BPF_TC_EGRESS));
         if (made == 0) bpf_tc_hook_destroy(&both);
-        fail("attach tc filter to " + interface.name, -error);
+        fail("attach tc filter to " + interface_.name, -error);
     }
+    hook_is_ours_ = hook_is_ours_ || made == 0;
+}
+
+// Without the filter, the hook or the interface the kernel gives one of three errors.
+bool TcFilter::is_attached() const {
+    bpf_tc_hook hook = tc_hook(interface_.index, BPF_TC_INGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
+    const int error = bpf_tc_query(&hook, &options);
+    if (error == -ENOENT || error == -EINVAL || error == -ENODEV) return false;
+    if (error != 0) fail("ask which tc filter is attached", -error);
+    return options.prog_id == program_id(program_);
 }
 
 TcFilter::~TcFilter() {
-    if (!kept_) remove_tc_filter(index_, hook_is_ours_);
+    if (!kept_) remove_tc_filter(interface_.index, hook_is_ours_);
 }
 
 void remove_tc_filter(int interface_index, bool hook_is_ours) {
@@ -175,8 +198,9 @@ void remove_tc_filter(int interface_index, bool hook_is_ours) {
 }
 
 XdpLink::XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned,
-                 std::vector<std::string> *steps_down) {
-    if (pinned && is_attached(interface, pinned.get())) {
+                 std::vector<StepDown> *steps_down)
+    : interface_(interface), mode_(mode), program_(program) {
+    if (pinned && hangs_on(interface, pinned.get())) {
         if (will_do(mode, attached_mode(interface.index, linked_program(pinned.get())),
                     interface) &&
             bpf_link_update(pinned.get(), program, nullptr) == 0) {
@@ -188,6 +212,16 @@ XdpLink::XdpLink(const Interface &interface, XdpMode mode, int program, Descript
         fail_occupied(interface, id);
     }
     link_ = attach(interface, mode, program, steps_down);
+}
+
+bool XdpLink::is_attached() const {
+    return attached_mode(interface_.index, program_id(program_)) != Mode::none;
+}
+
+void XdpLink::attach_again() {
+    if (std::uint32_t id = attached_program(query(interface_.index)); id != 0)
+        fail_occupied(interface_, id);
+    link_ = filter::attach(interface_, mode_, program_, nullptr);
 }
 
 XdpLink::~XdpLink() {
@@ -213,6 +247,17 @@ std::uint32_t program_id(int program_fd) {
     if (int error = bpf_obj_get_info_by_fd(program_fd, &info, &size); error != 0)
         fail("ask for the program's id", -error);
     return info.id;
+}
+
+std::vector<std::uint32_t> map_ids(int program_fd) {
+    std::vector<std::uint32_t> ids(64);
+    bpf_prog_info info{};
+    __u32 size = sizeof info;
+    info.nr_map_ids = static_cast<__u32>(ids.size());
+    info.map_ids = reinterpret_cast<__u64>(ids.data());
+    if (bpf_obj_get_info_by_fd(program_fd, &info, &size) != 0) return {};
+    ids.resize(std::min<std::size_t>(info.nr_map_ids, ids.size()));
+    return ids;
 }
 
 } // namespace filter

@@ -29,6 +29,7 @@ class Pins {
 
     Descriptor open(const std::string &name) const; // empty when there is none
     void put(const std::string &name, int fd);      // in place of what was there
+    bool has(const std::string &name) const;
     void take_over() { ours_ = true; }              // all go in the end
     void keep() { ours_ = false; }
 
@@ -46,10 +47,13 @@ class TcFilter {
     ~TcFilter();
 
     bool hook_is_ours() const { return hook_is_ours_; }
+    bool is_attached() const; // throws when the kernel does not say
+    void attach();            // also in place of whatever has taken its place; throws
     void keep() { kept_ = true; }
 
   private:
-    int index_;
+    Interface interface_;
+    int program_;
     bool hook_is_ours_;
     bool kept_ = false;
 };
@@ -61,14 +65,19 @@ class XdpLink {
     // Takes `pinned` over when it is a link to this interface in a mode that will do.
     // steps_down: gets why it is not attached in the mode that was tried first.
     XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned,
-            std::vector<std::string> *steps_down);
+            std::vector<StepDown> *steps_down);
     XdpLink(const XdpLink &) = delete;
     ~XdpLink();
 
     int fd() const { return link_.get(); }
+    bool is_attached() const; // throws when the kernel does not say
+    void attach_again();      // when somebody has detached it; throws
     void keep() { kept_ = true; }
 
   private:
+    Interface interface_;
+    XdpMode mode_;
+    int program_;
     Descriptor link_;
     bool kept_ = false;
 };
@@ -80,5 +89,7 @@ void remove_tc_filter(int interface_index, bool hook_is_ours);
 // How the program with this id is attached to the interface, as the kernel says now.
 Mode attached_mode(int interface_index, std::uint32_t program_id);
 std::uint32_t program_id(int program_fd);
+// Of the maps that a program looks into, as the kernel has loaded it. Empty when it does not say.
+std::vector<std::uint32_t> map_ids(int program_fd);
 
 } // namespace filter

@@ -24,8 +24,8 @@ std::string doing(NodeState said) {
     switch (said) {
     case NodeState::draining:
         return "draining";
-    case NodeState::stopped:
-        return "stopped by command";
+    case NodeState::stopped: // by command, or by a problem that its own status names
+        return "stopped";
     case NodeState::suspended:
         return "suspended by command";
     case NodeState::fenced:

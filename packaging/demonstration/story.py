@@ -2,6 +2,7 @@
 """The demonstration, told while it happens. Ends with exit code 1 when anything was not as promised."""
 
 import collections
+import json
 import signal
 import sys
 import time
@@ -123,6 +124,9 @@ def start(cluster):
     for node in NODES:
         cluster.start(node)
     say(f"web1, web2 and web3 found each other and serve as one cluster after {cluster.wait_for(NODES):.1f} s.")
+    for node in NODES:
+        for problem in json.loads(cluster.nlbctl("--json", "status", node=node))["problems"]:
+            expect(False, f"web{node}: {problem['text']}; {problem['way_out']}")
     return Answers(cluster.namespace("switch"))
 
 

@@ -209,12 +209,13 @@ BOOST_AUTO_TEST_CASE(a_driver_that_cannot_is_named_also_where_generic_xdp_will_d
     shell("ip tuntap add dev tap0 mode tap && ip link add br0 type bridge");
     std::string error = error_of("br0", XdpMode::native, Host::pin_dir("node"));
     BOOST_TEST(contains(error, "attach xdp to br0: Operation not supported: "), error);
-    std::vector<std::string> steps_down;
+    std::vector<filter::StepDown> steps_down;
     auto datapath =
         filter::attach_xdp("br0", XdpMode::best, Host::pin_dir("node"), settings(), &steps_down);
     BOOST_TEST((datapath->mode() == Mode::generic));
     BOOST_TEST_REQUIRE(steps_down.size() == 1u);
-    BOOST_TEST(steps_down[0] == "native xdp on br0: Operation not supported");
+    BOOST_TEST(steps_down[0].why == "native xdp on br0: Operation not supported");
+    BOOST_TEST(steps_down[0].lacking);
     datapath.reset();
     shell("ip link del br0 && ip link del tap0");
 }

@@ -210,7 +210,7 @@ def check_names():
 
 
 def check_reasons():
-    """What packets and beats are counted by is explained where the keys of --json are."""
+    """What packets and beats are counted by, and each problem, is explained where the keys of --json are."""
     page = read(PAGES["nlbctl.8"]).split(".Sh JSON\n")[1]
     refusals = read(os.path.join(SOURCE, "heartbeat/codec.cpp")).split("to_string(Refusal")[1].split("};")[0]
     known = re.findall(r'X\(\w+, "(\w+)"\)', read(os.path.join(SOURCE, "filter/layout.h")))
@@ -218,6 +218,11 @@ def check_reasons():
     check(len(known) > 40, f"only {len(known)} reasons were found in the sources")
     for reason in known:
         check(re.search(rf"^\.Li .*\b{reason}\b", page, re.MULTILINE), f"nlbctl(8) lacks the reason {reason}")
+    source = read(glob.glob(os.path.join(SOURCE, "agent/**/problems.cpp"), recursive=True)[0])
+    problems = re.findall(r'^    \{"(\w+)", (?:true|false)', source, re.MULTILINE)
+    check(problems, "no problem was found in the sources")
+    for name in problems:
+        check(re.search(rf"^\.It Sy {name}$", page, re.MULTILINE), f"nlbctl(8) lacks the problem {name}")
 
 
 def check_versions():

@@ -103,7 +103,7 @@ class Cluster:
     """
 
     def __init__(self, nodes=3, heartbeat_network=False, servers=True, ports=SERVICE_PORTS, key=None, snooping=False,
-                 **options):
+                 may_step_down=False, **options):
         self.ids = list(range(1, nodes + 1))
         self.heartbeat_network, self.snooping = heartbeat_network, snooping
         self.directory = f"/tmp/{_PREFIX}{os.getpid()}"
@@ -118,6 +118,7 @@ class Cluster:
         self.split_serves = False
         self._answers = None
         self._with_servers, self._ports, self._key = servers, ports, key
+        self._may_step_down = may_step_down  # from XDP, where the configuration leaves the choice
 
     # Names
 
@@ -178,6 +179,8 @@ class Cluster:
             if entry.endswith(".log"):
                 with open(f"{self.directory}/{entry}") as file:
                     text = file.read()
+                if "(datapath_stepped_down)" in text and not self._may_step_down:
+                    return Failed(f"a node does not have the datapath that it should have: {entry}")
                 if re.search("Sanitizer|runtime error:", text):
                     return Failed(f"a sanitizer reports in {entry}")
                 for line in text.splitlines():

@@ -28,7 +28,7 @@ def start_without_bpf(cluster, node):
 
 
 def test():
-    with Cluster(nodes=3, cluster='datapath = "auto"') as cluster:
+    with Cluster(nodes=3, cluster='datapath = "auto"', may_step_down=True) as cluster:
         netns.run(cluster.namespace(3), "ip", "link", "set", "dev", "eth0", "xdpgeneric", "obj", foreign_xdp(cluster),
                   "sec", "xdp")
         pristine = {node: snapshot.take(cluster, node) for node in (2, 3)}
@@ -42,6 +42,12 @@ def test():
             said = [line for line in log.splitlines() if "steps down" in line]
             check(len(said) == (reason is not None) and all(reason in line for line in said),
                   f"web{node} says of its steps down: {said}")
+            problems = cluster.status(node)["problems"]
+            check([problem["name"] for problem in problems] == ["datapath_stepped_down"] * len(said)
+                  and all(reason in problem["text"] and not problem["serious"] for problem in problems),
+                  f"web{node} has the problems {problems}")
+            people = cluster.nlbctl("status", node=node).stdout
+            check(("problem: " in people) == bool(said), f"web{node} tells people: {people}")
         check_shares(check_tcp(cluster, flows.many(1000, VIP4, 7001)), nodes=3)
         check_udp(cluster, flows.many(1000, VIP6, 7001))
         for node in (2, 3):

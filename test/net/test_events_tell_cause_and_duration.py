@@ -34,7 +34,7 @@ def test():
         cluster.wait_active([1, 2, 3])
         cluster.nlbctl("stop", node=2)
         for node in (1, 3):
-            wait_for(cluster, node, r"web2 removed \(stopped by command\)")
+            wait_for(cluster, node, r"web2 removed \(stopped\)")
         cluster.nlbctl("start", node=2)
         for node in (1, 3):
             wait_for(cluster, node, r"web2 added")

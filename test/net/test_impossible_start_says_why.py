@@ -89,6 +89,10 @@ def test():
             said = attempt(cluster, 2, what, [removed], **pcap)
             netns.run(namespace, *said.split("`")[1].split())
 
+        no_tun = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /dev/net && exec "$@"', "sh"]
+        said = attempt(cluster, 2, "no /dev/net/tun", ["/dev/net/tun", "modprobe tun"], prefix=no_tun, **pcap)
+        check("root" not in said, f"root is told to be root: {said}")
+
         check(cluster.status(1)["view"] == view, "attempts on another node have changed the view")
         cluster.start(2)
         cluster.wait_active([1, 2])

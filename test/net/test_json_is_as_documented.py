@@ -21,7 +21,7 @@ WITNESS = 'witness = "192.0.2.254"'
 HEALTH = '\nhealth = { type = "tcp", interval_ms = 200, timeout_ms = 100 }'
 ELSEWHERE = {"uncovered": {"taken", "dropped", "reasons"}}  # "as of a rule"
 OF_OTHERS = {"orders": {"state"}}  # what an item says of another one
-PARTS = ("members", "rules", "counters")  # of status, with a section of their own
+PARTS = ("members", "rules", "counters", "problems")  # of status, with a section of their own
 
 
 def section(page, name):

@@ -211,17 +211,8 @@ BOOST_AUTO_TEST_CASE(orders_for_rules_are_there_from_the_first_packet_after_a_re
     BOOST_TEST((agent::membership_settings(config, config.nodes[0], {}, orders).eligible & 3) == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(a_weight_holds_until_default_and_without_a_filter_it_is_nought) {
-    BOOST_TEST(give("weight", {"30"}) == "ok");
-    cluster.run(200ms);
-    BOOST_TEST(weight() == 30u);
-    administration->set_filtering(false);
-    cluster.run(200ms);
-    BOOST_TEST(weight() == 0u);
+BOOST_AUTO_TEST_CASE(a_weight_holds_until_default) {
     BOOST_TEST(give("weight", {"40"}) == "ok");
-    cluster.run(200ms);
-    BOOST_TEST(weight() == 0u);
-    administration->set_filtering(true);
     cluster.run(200ms);
     BOOST_TEST(weight() == 40u);
     BOOST_TEST(agent::membership_settings(config, config.nodes[0], {}, file.load()).weight == 40);
@@ -230,6 +221,34 @@ BOOST_AUTO_TEST_CASE(a_weight_holds_until_default_and_without_a_filter_it_is_nou
     BOOST_TEST(weight() == 100u);
     for (const char *wrong : {"", "101", "-1", "ten"})
         BOOST_TEST(give("weight", {wrong}) == "failed", wrong);
+}
+
+// Whatever is ordered meanwhile holds when it is able again.
+BOOST_AUTO_TEST_CASE(a_node_that_is_not_able_to_serve_is_out_until_it_is) {
+    administration->set_able(false);
+    cluster.run(200ms);
+    BOOST_TEST((state() == NodeState::stopped));
+    BOOST_TEST(cluster.unserved_and_doubled().first == 0u);
+    BOOST_TEST(give("start") == "ok");
+    BOOST_TEST(give("weight", {"40"}) == "ok");
+    cluster.run(200ms);
+    BOOST_TEST((state() == NodeState::stopped));
+    administration->set_able(true);
+    cluster.run(1s);
+    BOOST_TEST((state() == NodeState::active));
+    BOOST_TEST(weight() == 40u);
+    administration->set_able(false);
+    BOOST_TEST(give("stop") == "ok");
+    administration->set_able(true);
+    cluster.run(1s);
+    BOOST_TEST((state() == NodeState::stopped));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_was_never_able_does_not_join) {
+    restart();
+    administration->set_able(false);
+    cluster.run(3s);
+    BOOST_TEST((state() == NodeState::stopped));
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_written_is_not_obeyed) {

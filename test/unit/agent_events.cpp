@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(a_node_tells_what_happened_to_its_cluster_and_why) {
     cluster.run(300ms);
     for (int node : {1, 2})
         BOOST_TEST(newest_view(node)["text"].get<std::string>().find(
-                       ": node 3 removed (stopped by command)") != std::string::npos);
+                       ": node 3 removed (stopped)") != std::string::npos);
     cluster.machine(2).connected = false;
     cluster.run(2s);
     const std::string text = newest_view(1)["text"];

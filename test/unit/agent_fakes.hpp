@@ -69,6 +69,7 @@ struct FakeDatapath : filter::Datapath {
         judged = frame;
         return verdict;
     }
+    std::optional<std::string> flaw() override { return std::nullopt; }
     bool adopted() const override { return !noted.empty(); }
     std::vector<std::uint8_t> note() const override { return noted; }
     void set_note(const std::vector<std::uint8_t> &bytes) override { noted = bytes; }

@@ -54,6 +54,14 @@ BOOST_AUTO_TEST_CASE(a_staged_configuration_is_told_with_who_is_missing) {
                std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_problem_is_told_with_its_way_out) {
+    agent::Json status = example_status();
+    status["problems"] = {
+        {{"name", "slow"}, {"text", "it is slow"}, {"way_out", "hurry"}, {"serious", false}}};
+    BOOST_TEST(agent::render_status(status, false).find("\nproblem: it is slow; hurry\n") !=
+               std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_weight_by_command_is_told_where_it_was_ordered) {
     agent::Json status = example_status();
     status["orders"]["weight"] = 100;

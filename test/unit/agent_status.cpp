@@ -32,6 +32,7 @@ struct Fixture {
     std::optional<agent::Census> census; // none yet
     std::optional<agent::Witness> witness;
     agent::Orders orders;
+    agent::Problems problems;
     std::vector<agent::Listener> listeners{{*filter::parse_ip("0.0.0.0"), 80}};
     FakeDatapath unused;
     agent::Health health{config,        agent::make_health_checks(config), 1, unused,
@@ -42,7 +43,7 @@ struct Fixture {
         const agent::NodeConfig &self = config.nodes[static_cast<std::size_t>(node - 1)];
         return agent::status({config, self, interface, *cluster.machine(node).node, datapath,
                               health, neighbours, commands, 0, census, witness, orders,
-                              Json{{"wrong_key", 3}}},
+                              Json{{"wrong_key", 3}}, problems},
                              cluster.now());
     }
 };
@@ -59,10 +60,6 @@ struct Asked : FakeDatapath {
         ++times;
         return filter::Mode::generic;
     }
-};
-
-struct Detached : FakeDatapath {
-    filter::Mode mode() const override { return filter::Mode::none; }
 };
 
 std::vector<std::string> keys(const Json &object) {
@@ -85,7 +82,7 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     BOOST_TEST(keys(json) ==
                    (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
                          "rules", "counters", "beats", "neighbours", "commands", "connections", "witness", "uncovered",
-                         "orders", "reload", "web"}),
+                         "orders", "reload", "web", "problems"}),
                same);
     BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups", "lingering"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
@@ -251,11 +248,21 @@ BOOST_AUTO_TEST_CASE(orders_show_where_they_matter) {
     BOOST_TEST(status()["rules"][0]["reason"] == "disabled by command");
 }
 
-BOOST_AUTO_TEST_CASE(a_detached_filter_is_said_wherever_it_matters) {
+BOOST_AUTO_TEST_CASE(problems_are_listed_and_a_serious_one_is_the_reason) {
     cluster.run(3s);
-    const Json json = status(Detached{});
-    BOOST_TEST(json["datapath"]["mode"] == "none");
-    BOOST_TEST(json["reason"].get<std::string>().find("ens3") != std::string::npos);
+    BOOST_TEST(status()["problems"] == Json::array());
+    problems.set(agent::ProblemKind::datapath_stepped_down, "slow", "buy");
+    BOOST_TEST(status()["problems"] == Json::parse(R"([{"name": "datapath_stepped_down",
+        "text": "slow", "way_out": "buy", "serious": false}])"));
+    BOOST_TEST(status()["reason"].is_null());
+    problems.set(agent::ProblemKind::filter_not_proven, "detached from ens3");
+    const Json json = status();
+    BOOST_TEST(json["problems"].size() == 2u);
+    BOOST_TEST(json["problems"][0]["serious"] == true);
+    BOOST_TEST(json["reason"] == "detached from ens3; start nlbd again");
+    BOOST_TEST(json["rules"][0]["reason"] == json["reason"]);
+    problems.set(agent::ProblemKind::filter_not_proven, std::nullopt);
+    BOOST_TEST(status()["reason"].is_null());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
