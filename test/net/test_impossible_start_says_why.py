@@ -42,7 +42,7 @@ def attempt(cluster, node, what, words, prefix=(), run_dir="attempt", **changes)
 def foreign_xdp(cluster):
     """A program that is not ours, from C to the loaded object."""
     made = f"{cluster.directory}/foreign.o"
-    subprocess.run(["clang-14", "-target", "bpf", "-O2", "-x", "c", "-c", "-", "-o", made], input=XDP_SOURCE, text=True,
+    subprocess.run(["clang", "-target", "bpf", "-O2", "-x", "c", "-c", "-", "-o", made], input=XDP_SOURCE, text=True,
                    check=True, timeout=60)
     return made
 

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Debian machine to install packages on: a root of its own (debootstrap), booted with its own systemd in a container,
+"""A Debian machine to install packages on: a root of its own, booted with its own systemd in a container,
 in a network namespace that the test has made. It has all capabilities, and /proc/sys is writable, as on a host.
 
-    machine = Machine(directory)             # nothing but a minimal Debian 12
+    machine = Machine(directory, "trixie")   # nothing but a minimal Debian 13
     machine.install("nlbd_0.1.0_amd64.deb")  # with what it depends on, by apt, not running yet
     machine.boot("web1", namespace)
     machine.run("systemctl", "is-active", "nlbd")
 """
 
-import glob
 import os
 import shutil
 import signal
@@ -19,32 +18,20 @@ import netns
 from harness import check
 
 
-def _mirror():
-    """Where this machine's own packages come from."""
-    sources = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)",
-                              "Created-By: Packages"], capture_output=True, text=True, check=True, timeout=60)
-    for line in sources.stdout.splitlines():
-        uri, codename, component = line.split()
-        if (codename, component) == ("bookworm", "main"):
-            return uri
-    raise RuntimeError("apt knows no source of Debian 12 (bookworm main)")
+SOURCE = os.environ["NLBD_SOURCE_DIR"]
+RELEASES = ("bookworm", "trixie")
 
 
 class Machine:
-    def __init__(self, directory):
+    def __init__(self, directory, release):
         self.root = f"{directory}/root"
         self._log = f"{directory}/machine.txt"
         self._container, self.leader = None, None
-        self._plainly("debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,iproute2", "bookworm",
-                      self.root, _mirror())
-        for name in ("sources.list.d", "apt.conf.d", "trusted.gpg.d", "keyrings", "preferences.d"):
-            if os.path.isdir(f"/etc/apt/{name}"):
-                shutil.copytree(f"/etc/apt/{name}", f"{self.root}/etc/apt/{name}", dirs_exist_ok=True)
-        if os.path.exists("/etc/apt/sources.list"):
-            shutil.copy("/etc/apt/sources.list", f"{self.root}/etc/apt/")
-        for keyring in glob.glob("/usr/share/keyrings/*.gpg"):
-            shutil.copy(keyring, f"{self.root}/usr/share/keyrings/")
-        shutil.copy("/etc/resolv.conf", f"{self.root}/etc/resolv.conf")
+        kept = f"{SOURCE}/build/platforms/{release}/machine"
+        self._plainly(f"{SOURCE}/test/platforms/root", release, kept, "systemd", "systemd-sysv", "dbus", "iproute2")
+        self._plainly("cp", "--archive", "--reflink=auto", kept, self.root)
+        if os.path.exists(policy := f"{self.root}/usr/sbin/policy-rc.d"):
+            os.remove(policy)  # a root's services never start; a machine's do
 
     def _plainly(self, *words):
         with open(self._log, "a") as log:
@@ -63,6 +50,12 @@ class Machine:
     def install(self, package):
         self._plainly("chroot", self.root, "apt-get", "update", "-q")
         self._plainly("chroot", self.root, "apt-get", "install", "-qy", "--no-install-recommends", self.put(package))
+
+    def download(self, *packages):
+        """For a machine that has no network once it is booted."""
+        self._plainly("chroot", self.root, "apt-get", "update", "-q")
+        self._plainly("chroot", self.root, "apt-get", "install", "-qy", "--no-install-recommends", "--download-only",
+                      *packages)
 
     def boot(self, name, namespace):
         with open(f"{self.root}/etc/hostname", "w") as file:

@@ -233,7 +233,7 @@ def test():
     with Packaged(nodes=3) as cluster:
         package, higher = build(cluster.directory)
         print(f"{os.path.basename(package)}: {os.path.getsize(package) / 1000:.0f} kB")
-        cluster.machine = machine = Machine(cluster.directory)
+        cluster.machine = machine = Machine(cluster.directory, "bookworm")
         machine.install(package)
         machine.boot("web1", cluster.namespace(1))
         look_at_the_contents(machine)
