@@ -5,7 +5,7 @@
 // themselves do not pass through it.
 #pragma once
 
-#include "agent/commands.hpp"
+#include "agent/json.hpp"
 #include "filter/capture.hpp"
 
 #include <cstdint>

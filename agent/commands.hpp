@@ -10,7 +10,7 @@
 // asked again on every turn, until it has a result.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include "agent/json.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -23,8 +23,6 @@
 #include <vector>
 
 namespace agent {
-
-using Json = nlohmann::ordered_json;
 
 // A command that is understood and not done: it names no node, or the state does not allow it.
 struct Refused : std::runtime_error {

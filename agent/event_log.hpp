@@ -5,7 +5,7 @@
 // this node applied it (its leader: issued it) to the moment at which it was served.
 #pragma once
 
-#include "agent/commands.hpp"
+#include "agent/json.hpp"
 #include "heartbeat/membership.hpp"
 
 #include <array>

@@ -11,8 +11,8 @@
 // What a result means is the business of HealthState (health_state.hpp).
 #pragma once
 
-#include "agent/commands.hpp"
 #include "agent/health_check.hpp"
+#include "agent/json.hpp"
 #include "agent/listeners.hpp"
 #include "filter/datapath.hpp"
 #include "heartbeat/membership.hpp"

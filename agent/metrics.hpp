@@ -9,8 +9,8 @@
 // agree on them are what an alarm is for.
 #pragma once
 
-#include "agent/commands.hpp"
 #include "agent/event_log.hpp"
+#include "agent/json.hpp"
 #include "agent/loop_lag.hpp"
 #include "agent/reception.hpp"
 #include "agent/view_causes.hpp"

@@ -2,7 +2,7 @@
 // Strict on the way in: a key that is missing, unknown or of another kind is damage.
 #include "agent/orders.hpp"
 
-#include "agent/commands.hpp"
+#include "agent/json.hpp"
 
 #include <algorithm>
 #include <stdexcept>

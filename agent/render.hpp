@@ -4,7 +4,7 @@
 // same text.
 #pragma once
 
-#include "agent/commands.hpp"
+#include "agent/json.hpp"
 
 #include <string>
 

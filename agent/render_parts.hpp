@@ -2,7 +2,7 @@
 // Words and numbers of a status as people read them, for every way to show one.
 #pragma once
 
-#include "agent/commands.hpp"
+#include "agent/json.hpp"
 #include "agent/table.hpp"
 
 #include <string>

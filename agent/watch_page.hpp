@@ -9,7 +9,7 @@
 // shares.
 #pragma once
 
-#include "agent/commands.hpp"
+#include "agent/json.hpp"
 #include "agent/table.hpp"
 
 #include <chrono>
