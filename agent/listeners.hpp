@@ -10,22 +10,9 @@
 #include "filter/datapath.hpp"
 
 #include <optional>
-#include <span>
 #include <vector>
 
 namespace agent {
-
-struct Listener {
-    filter::IpAddress address; // all zero: every address of its family, and as `::` of both ...
-    std::uint16_t port = 0;
-    bool v6_only = false; // ... unless this
-    int interface = 0;    // of this one alone; 0: of all
-    bool operator==(const Listener &) const = default;
-};
-
-// As parse_sockets.
-Dump parse_listeners(std::span<const std::uint8_t> datagram, std::uint32_t request,
-                     std::vector<Listener> &found);
 
 // Those on TCP ports of this network namespace. Throws, "verb object: cause".
 std::vector<Listener> list_listeners();

@@ -25,6 +25,14 @@ struct Connection {
     bool operator==(const Connection &) const = default;
 };
 
+struct Listener {
+    filter::IpAddress address; // all zero: every address of its family, and as `::` of both ...
+    std::uint16_t port = 0;
+    bool v6_only = false; // ... unless this
+    int interface = 0;    // of this one alone; 0: of all
+    bool operator==(const Listener &) const = default;
+};
+
 enum class Dump { more, done, failed };
 
 // Adds the connections of one datagram of the kernel's answer to `found`. Whatever the bytes are:
@@ -32,6 +40,10 @@ enum class Dump { more, done, failed };
 // over.
 Dump parse_sockets(std::span<const std::uint8_t> datagram, std::uint32_t request,
                    std::vector<Connection> &found);
+
+// As parse_sockets.
+Dump parse_listeners(std::span<const std::uint8_t> datagram, std::uint32_t request,
+                     std::vector<Listener> &found);
 
 // One pass: all TCP sockets of this network namespace that listen, or all connections that are
 // established or being closed. Not those half open, which the client will try again at the new

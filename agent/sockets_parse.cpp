@@ -3,7 +3,6 @@
 // The kernel's answer: netlink messages one behind the other, each a header and what it announces
 // (struct inet_diag_msg, then attributes, of which only one matters here), the last one NLMSG_DONE.
 // It is read as bytes, each length checked before it is believed.
-#include "agent/listeners.hpp"
 #include "agent/sockets.hpp"
 
 #include <linux/inet_diag.h>
