@@ -4,9 +4,9 @@
 #include "agent/capture.hpp"
 
 #include "agent/capture_file.hpp"
-#include "agent/capture_source.hpp"
 #include "agent/clock.hpp"
 #include "agent/packet_line.hpp"
+#include "agent/packet_owners.hpp"
 #include "agent/pcapng.hpp"
 #include "agent/signal_events.hpp"
 #include "agent/version.hpp"

@@ -2,23 +2,18 @@
 //
 // What `nlbctl capture` has to know of the agent: where the packets are to be seen, and whose they
 // are. The agent is asked for it about twice a second and has nothing else to do with a capture:
-// packets go past it. Owners follow from the view, so nlbctl works them out itself.
+// packets go past it. Owners follow from the view, so nlbctl works them out itself (packet_owners).
 #pragma once
 
 #include "agent/commands.hpp"
 #include "agent/config.hpp"
 #include "agent/node.hpp"
 #include "filter/datapath.hpp"
-#include "heartbeat/ownership.hpp"
 
-#include <map>
-#include <optional>
 #include <string>
-#include <vector>
 
 namespace agent {
 
-// The agent's side.
 Json capture_source(const Config &config, const std::string &interface, Node &node,
                     const filter::Datapath &datapath, heartbeat::Time now);
 
@@ -41,23 +36,5 @@ class Showing {
     std::string to_; // empty: nobody
     heartbeat::Time until_{};
 };
-
-// nlbctl's side: the names behind a verdict.
-class PacketOwners {
-  public:
-    void update(const Json &source); // what capture_source has said
-
-    std::optional<std::string> rule(const filter::Verdict &verdict) const; // nothing: none, uncovered
-    std::optional<std::string> owner(const filter::Verdict &verdict) const; // nothing: nobody, or no bucket
-
-  private:
-    Json known_; // of the last update: most tell nothing new
-    std::vector<std::string> rules_;
-    std::map<heartbeat::NodeId, std::string> nodes_;
-    std::vector<std::shared_ptr<const heartbeat::OwnerTable>> owners_;
-};
-
-// "drop foreign: rule http, bucket 123, owner web2": a packet's comment.
-std::string verdict_text(const filter::Verdict &verdict, const PacketOwners &owners);
 
 } // namespace agent
