@@ -71,6 +71,12 @@ std::optional<filter::IpAddress> cluster_group(const Config &config) {
     return filter::IpAddress{filter::IpAddress::Family::v4, {239, 255, first[2], first[3]}};
 }
 
+std::string name_of(const Config &config, heartbeat::NodeId id) {
+    for (const NodeConfig &node : config.nodes)
+        if (node.id == heartbeat::index(id)) return node.name;
+    return std::to_string(heartbeat::index(id));
+}
+
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name) {
     const std::string wanted = name ? *name : host_name();
     const NodeConfig *node = find_node(config, wanted);

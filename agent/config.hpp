@@ -8,6 +8,7 @@
 #include "agent/key.hpp"
 #include "filter/address.hpp"
 #include "filter/datapath.hpp"
+#include "heartbeat/types.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -113,6 +114,9 @@ std::string to_toml(const Config &config);
 filter::MacAddress cluster_mac(const Config &config);
 // igmp: the group with that MAC, 239.255 and the first virtual IP's last two octets; else nothing.
 std::optional<filter::IpAddress> cluster_group(const Config &config);
+
+// A node's name; its id, when it has none.
+std::string name_of(const Config &config, heartbeat::NodeId id);
 
 // The node that this process is: by --node when given, else by the host name, whole or up to its
 // first dot. Throws, naming what exists.

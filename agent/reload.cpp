@@ -4,7 +4,6 @@
 #include "agent/log.hpp"
 #include "agent/privileges.hpp"
 #include "agent/settings.hpp"
-#include "agent/status.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -87,6 +86,17 @@ std::vector<std::optional<std::size_t>> former_tables(const Config &running, con
     else
         former.emplace_back();
     return former;
+}
+
+Json reloading(const Config &config, const heartbeat::Status &status) {
+    const auto names = [&](const std::vector<heartbeat::NodeId> &ids) {
+        Json list = Json::array();
+        for (const heartbeat::NodeId id : ids)
+            list.push_back(name_of(config, id));
+        return list;
+    };
+    return {{"waiting_for", names(status.unstaged)},
+            {"staged_another", names(status.staged_another)}};
 }
 
 void Reload::add_to(Commands &commands) {

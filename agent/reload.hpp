@@ -95,6 +95,10 @@ class Reload {
     std::optional<Staged> staged_;
 };
 
+// "waiting_for": names of the members that have not staged the configuration that this node has
+// staged; "staged_another": those of them that have staged a different one.
+Json reloading(const Config &config, const heartbeat::Status &status);
+
 // The sections in which they differ that cannot change without a restart, in words; empty: none.
 std::string needs_restart(const Config &running, const Config &next);
 

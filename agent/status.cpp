@@ -4,6 +4,7 @@
 
 #include "agent/clock.hpp"
 #include "agent/config_words.hpp"
+#include "agent/reload.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -17,12 +18,6 @@ Json text_or_null(const std::string &text) { return text.empty() ? Json() : Json
 template <class Number>
 Json number_or_null(const std::optional<Number> &number) {
     return number ? Json(*number) : Json();
-}
-
-std::string name_of(const Config &config, heartbeat::NodeId id) {
-    for (const NodeConfig &node : config.nodes)
-        if (node.id == heartbeat::index(id)) return node.name;
-    return std::to_string(heartbeat::index(id));
 }
 
 double rounded(double share) { return std::round(share * 1000) / 1000; }
@@ -246,17 +241,6 @@ Json web(const StatusSources &sources) {
 }
 
 } // namespace
-
-Json reloading(const Config &config, const heartbeat::Status &status) {
-    const auto names = [&](const std::vector<heartbeat::NodeId> &ids) {
-        Json list = Json::array();
-        for (const heartbeat::NodeId id : ids)
-            list.push_back(name_of(config, id));
-        return list;
-    };
-    return {{"waiting_for", names(status.unstaged)},
-            {"staged_another", names(status.staged_another)}};
-}
 
 Json status(const StatusSources &sources, heartbeat::Time now) {
     heartbeat::Status status = sources.node.status(now);

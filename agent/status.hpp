@@ -35,10 +35,6 @@ struct StatusSources {
     const Problems &problems;
 };
 
-// "waiting_for": names of the members that have not staged the configuration that this node has
-// staged; "staged_another": those of them that have staged a different one.
-Json reloading(const Config &config, const heartbeat::Status &status);
-
 Json status(const StatusSources &sources, heartbeat::Time now);
 
 } // namespace agent
