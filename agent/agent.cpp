@@ -4,17 +4,17 @@
 // before the addresses: a host that has the virtual IPs and no filter would answer everybody.
 #include "agent/agent.hpp"
 
-#include "agent/attach.hpp"
-#include "agent/capture_source.hpp"
-#include "agent/clock.hpp"
-#include "agent/event_log.hpp"
-#include "agent/explain.hpp"
-#include "agent/log.hpp"
-#include "agent/metrics.hpp"
-#include "agent/privileges.hpp"
-#include "agent/realtime.hpp"
-#include "agent/settings.hpp"
-#include "agent/status.hpp"
+#include "agent/base/clock.hpp"
+#include "agent/base/log.hpp"
+#include "agent/host/privileges.hpp"
+#include "agent/host/realtime.hpp"
+#include "agent/node/events.hpp"
+#include "agent/orders/settings.hpp"
+#include "agent/parts.hpp"
+#include "agent/report/capture_source.hpp"
+#include "agent/report/explain.hpp"
+#include "agent/report/metrics.hpp"
+#include "agent/report/status.hpp"
 
 #include <poll.h>
 

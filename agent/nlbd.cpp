@@ -3,11 +3,11 @@
 #include "agent/nlbd.hpp"
 
 #include "agent/agent.hpp"
-#include "agent/key.hpp"
-#include "agent/log.hpp"
-#include "agent/program.hpp"
-#include "agent/service_manager.hpp"
-#include "agent/version.hpp"
+#include "agent/base/exit.hpp"
+#include "agent/base/log.hpp"
+#include "agent/base/version.hpp"
+#include "agent/config/key.hpp"
+#include "agent/report/service_manager.hpp"
 
 #include <CLI/CLI.hpp>
 #include <sys/resource.h>

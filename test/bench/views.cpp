@@ -3,7 +3,7 @@
 // its agent does: release, then serve.
 #include "parts.hpp"
 
-#include "agent/serving.hpp"
+#include "agent/node/serving.hpp"
 #include "filters.hpp"
 #include "host.hpp"
 #include "injector.hpp"

@@ -4,10 +4,10 @@
 // does `nlbctl check`, which gets the text as a file.
 #include "target.hpp"
 
-#include "agent/config.hpp"
-#include "agent/nlbctl.hpp"
-#include "agent/program.hpp"
-#include "agent/settings.hpp"
+#include "agent/base/exit.hpp"
+#include "agent/config/config.hpp"
+#include "agent/nlbctl/nlbctl.hpp"
+#include "agent/orders/settings.hpp"
 
 #include "filter/tables.hpp"
 

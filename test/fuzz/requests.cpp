@@ -8,12 +8,12 @@
 //                      other:  one request
 #include "target.hpp"
 
-#include "agent/control_knocks.hpp"
-#include "agent/control_requests.hpp"
-#include "agent/endpoint.hpp"
-#include "agent/order_arguments.hpp"
-#include "agent/orders.hpp"
-#include "agent/probe_frame.hpp"
+#include "agent/base/endpoint.hpp"
+#include "agent/control/arguments.hpp"
+#include "agent/control/knocks.hpp"
+#include "agent/control/requests.hpp"
+#include "agent/orders/orders.hpp"
+#include "agent/report/probe_frame.hpp"
 
 #include <chrono>
 

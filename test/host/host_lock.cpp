@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/host_lock.hpp"
+#include "agent/host/lock.hpp"
 #include "test/host/node.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/host_setup.hpp"
-#include "agent/host_interface.hpp"
+#include "agent/host/interface.hpp"
+#include "agent/host/setup.hpp"
 #include "test/host/node.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real questions from a Linux kernel as the client, real answers, and a witness on the client's end
 // of the wire.
-#include "agent/neighbours.hpp"
+#include "agent/frames/neighbours.hpp"
 #include "test/host/node.hpp"
-#include "test/unit/neighbour_frames.hpp"
+#include "test/unit/frames/neighbour_frames.hpp"
 
 #include <boost/test/unit_test.hpp>
 

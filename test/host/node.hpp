@@ -9,7 +9,7 @@
 //       192.0.2.11/24 fd00::11/64              192.0.2.1/24 fd00::1/64
 #pragma once
 
-#include "agent/host_setup.hpp"
+#include "agent/host/setup.hpp"
 
 #include <filesystem>
 #include <functional>

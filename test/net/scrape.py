@@ -24,7 +24,7 @@ Answer = collections.namedtuple("Answer", "code headers text")
 def names_in_source():
     """Every metric that the agent can export."""
     names = set()
-    for path in glob.glob(os.path.join(SOURCE, "agent/*.cpp")):
+    for path in glob.glob(os.path.join(SOURCE, "agent/**/*.cpp"), recursive=True):
         with open(path) as file:
             names |= set(re.findall(r'"((?:nlbd|process)_[a-z_]+)"', file.read()))
     return names

@@ -4,7 +4,7 @@
 // answer as one line of JSON.
 //
 //     nlb_explain RUN_DIR        with lines "PROTOCOL SRC:PORT VIP:PORT" on standard input
-#include "agent/nlbctl.hpp"
+#include "agent/nlbctl/nlbctl.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -7,8 +7,8 @@
 //
 //     nlb_owner CONFIG STATUS.json        with lines "PROTOCOL SOURCE SPORT DESTINATION DPORT" on
 //     standard input
-#include "agent/config.hpp"
-#include "agent/settings.hpp"
+#include "agent/config/config.hpp"
+#include "agent/orders/settings.hpp"
 #include "filter/bucket.hpp"
 #include "heartbeat/ownership.hpp"
 

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The configuration: one TOML file, byte-identical on every node, parsed wholly and checked wholly
+// before anything is touched. What it does not know is refused by name, never ignored.
+#pragma once
+
+#include "agent/base/endpoint.hpp"
+#include "agent/config/key.hpp"
+#include "filter/address.hpp"
+#include "filter/datapath.hpp"
+#include "heartbeat/types.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace agent {
+
+enum class MacMode { multicast, unicast, igmp };
+enum class DatapathKind { automatic, xdp, xdp_native, xdp_generic, pcap };
+enum class Partition { serve, quorum };
+enum class Protocol { tcp, udp, both };
+enum class RuleMode { multiple, single, disabled };
+enum class HealthType { none, listener, tcp, http, exec };
+enum class WhenAllDown { serve, reject };
+
+// The words of the configuration, for `status`.
+std::string_view to_string(Protocol protocol);
+std::string_view to_string(RuleMode mode);
+std::string_view to_string(filter::Affinity affinity);
+
+struct NodeConfig {
+    std::uint8_t id = 0; // 1 to 32
+    std::string name;
+    std::uint8_t weight = 100; // 0 to 100
+    std::optional<std::string> interface;
+    std::optional<DatapathKind> datapath;
+    std::optional<std::vector<std::string>> heartbeat_interfaces;
+    bool operator==(const NodeConfig &) const = default;
+};
+
+// What a type does not use has its default.
+struct HealthConfig {
+    HealthType type = HealthType::none;
+    std::uint16_t port = 0;                   // tcp, http
+    std::string path = "/";                   // http
+    std::vector<std::uint16_t> status = {200}; // http: any of these, ascending
+    std::optional<std::string> host;          // http: left out, the virtual IP
+    std::vector<std::string> command;         // exec
+    std::string user = "nobody";              // exec
+    std::chrono::milliseconds interval{1000}, timeout{1000}; // tcp, http, exec
+    unsigned rise = 2, fall = 3;              // results in a row that change the health
+    bool operator==(const HealthConfig &) const = default;
+};
+
+struct RuleConfig {
+    std::string name;
+    std::vector<filter::IpAddress> virtual_ips; // empty: all; else in Config's order
+    Protocol protocol = Protocol::tcp;
+    std::uint16_t first_port = 0, last_port = 65535;
+    HealthConfig health;
+    WhenAllDown when_all_down = WhenAllDown::serve;
+    RuleMode mode = RuleMode::multiple;
+    filter::Affinity affinity = filter::Affinity::single;
+    std::map<std::uint8_t, std::uint8_t> weights; // by node id, over the nodes' own; may be empty
+    std::vector<std::uint8_t> priority;           // node ids, for mode single; may be empty
+    bool operator==(const RuleConfig &) const = default;
+};
+
+struct Config {
+    std::string file; // where it came from, for messages
+    std::string cluster_name;
+    std::string interface;
+    MacMode mac_mode = MacMode::multicast;
+    std::string key_file = "/etc/nlb/cluster.key";
+    DatapathKind datapath = DatapathKind::automatic;
+
+    std::vector<std::string> heartbeat_interfaces; // effective: the cluster's when none is named
+    filter::IpAddress group{filter::IpAddress::Family::v4, {239, 255, 77, 77}};
+    std::uint16_t port = 7777;
+    std::chrono::milliseconds interval{50};
+    std::chrono::milliseconds dead_after{500};
+    Partition partition = Partition::serve;
+    std::optional<filter::IpAddress> witness;
+
+    std::uint16_t control_port = 7778; // TCP, on the heartbeat interfaces
+
+    std::chrono::milliseconds drain{2000}; // told to end, the agent waits for connections so long
+
+    std::optional<Endpoint> metrics_listen; // metrics and the status page; nothing: nowhere
+
+    std::vector<NodeConfig> nodes; // by ascending id
+    std::vector<filter::IpAddress> virtual_ips;
+    std::vector<RuleConfig> rules; // in the order of the file
+    bool operator==(const Config &) const = default;
+};
+
+std::string ports_text(const RuleConfig &rule); // "80", "8000-8999", "any"
+
+// Throws std::runtime_error with `FILE:LINE:COLUMN: KEY: what is wrong, what is allowed`: one line,
+// whatever the bytes of the text. A file that cannot be read: `read configuration FILE: cause`.
+Config load_config(const std::string &file);
+Config parse_config(const std::string &text, const std::string &file);
+
+// The effective configuration, defaults filled in, as TOML that parses again to the same thing.
+std::string to_toml(const Config &config);
+
+// By mac_mode: 03:bf or 02:bf and the first virtual IP's four octets (IPv6: its last four), or
+// 01:00:5e:7f and its last two.
+filter::MacAddress cluster_mac(const Config &config);
+// igmp: the group with that MAC, 239.255 and the first virtual IP's last two octets; else nothing.
+std::optional<filter::IpAddress> cluster_group(const Config &config);
+
+// A node's name; its id, when it has none.
+std::string name_of(const Config &config, heartbeat::NodeId id);
+
+// The node that this process is: by --node when given, else by the host name, whole or up to its
+// first dot. Throws, naming what exists.
+const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name);
+
+// One digest for each section, node and rule, so that a difference between two nodes can be named:
+// "cluster", "heartbeat", "control", "agent", "metrics", "virtual_ip", "node \"web1\"", "rule \"http\"". Over the effective
+// values, in a stable order: nodes by id, rules as in the file (there their order has a meaning:
+// compare the lists place by place). Per-node overrides belong to the node's digest. key_file's
+// path is left out: only its content matters.
+struct SectionDigest {
+    std::string name;
+    std::uint64_t digest;
+};
+std::vector<SectionDigest> section_digests(const Config &config);
+
+} // namespace agent

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sections of the configuration but for the rules. Each reads its keys,
+// then checks what they must be to one another. Defaults are those of Config and its members.
+#include "agent/config/sections.hpp"
+
+#include "agent/config/words.hpp"
+
+#include <algorithm>
+
+namespace agent {
+namespace {
+
+constexpr std::size_t kMaxEntries = 32; // nodes, rules, virtual IPs
+constexpr int kMinIntervals = 8; // in dead_after_ms; with fewer, a little loss looks like a death
+
+void read_cluster(const Field &table, Config &config) {
+    constexpr std::string_view keys[] = {"name", "interface", "mac_mode", "key_file", "datapath"};
+    const Section cluster(table);
+    cluster.only(keys);
+    config.cluster_name = name(cluster.need("name", "a name that no other cluster here has"));
+    config.interface = interface_name(
+        cluster.need("interface", "the network interface where clients' frames arrive"));
+    if (const auto mode = cluster.find("mac_mode"))
+        config.mac_mode = static_cast<MacMode>(choice(*mode, kMacModes));
+    if (const auto datapath = cluster.find("datapath"))
+        config.datapath = static_cast<DatapathKind>(choice(*datapath, kDatapaths));
+    if (const auto key_file = cluster.find("key_file")) {
+        config.key_file = text(*key_file);
+        if (!config.key_file.starts_with('/'))
+            key_file->refuse(shown(config.key_file) + " is no absolute path, must begin with /");
+    }
+}
+
+std::vector<std::string> read_interfaces(const Field &field) {
+    std::vector<std::string> names;
+    Unique unique;
+    for (const Field &item : list(field)) {
+        names.push_back(interface_name(item));
+        unique.claim(item, names.back());
+    }
+    return names;
+}
+
+filter::IpAddress read_group(const Field &field) {
+    const filter::IpAddress group = address(field);
+    if (!group.is_v4() || (group.bytes[0] & 0xf0) != 0xe0)
+        field.refuse(to_string(group) +
+                     " is no IPv4 multicast group, must be one such as 239.255.77.77");
+    if (group.bytes[0] == 224 && group.bytes[1] == 0 && group.bytes[2] == 0)
+        field.refuse(to_string(group) +
+                     " is reserved for routing protocols, must be outside 224.0.0.0/24");
+    return group;
+}
+
+void read_times(const Section &heartbeat, Config &config) {
+    const auto interval = heartbeat.find("interval_ms");
+    const auto dead_after = heartbeat.find("dead_after_ms");
+    if (interval) config.interval = std::chrono::milliseconds(integer(*interval, 10, 5000));
+    if (dead_after) config.dead_after = std::chrono::milliseconds(integer(*dead_after, 80, 60000));
+    if (config.dead_after < kMinIntervals * config.interval)
+        (dead_after ? *dead_after : *interval)
+            .refuse("8 intervals of " + std::to_string(config.interval.count()) +
+                    " ms are more than dead_after_ms = " +
+                    std::to_string(config.dead_after.count()) + ", which must be at least " +
+                    std::to_string((kMinIntervals * config.interval).count()));
+}
+
+void read_heartbeat(const Field &table, Config &config) {
+    constexpr std::string_view keys[] = {"interfaces",    "group",     "port",   "interval_ms",
+                                         "dead_after_ms", "partition", "witness"};
+    const Section heartbeat(table);
+    heartbeat.only(keys);
+    if (const auto interfaces = heartbeat.find("interfaces"))
+        config.heartbeat_interfaces = read_interfaces(*interfaces);
+    if (const auto group = heartbeat.find("group")) config.group = read_group(*group);
+    if (const auto port = heartbeat.find("port"))
+        config.port = static_cast<std::uint16_t>(integer(*port, 1, 65535));
+    read_times(heartbeat, config);
+    if (const auto partition = heartbeat.find("partition"))
+        config.partition = static_cast<Partition>(choice(*partition, kPartitions));
+    if (const auto witness = heartbeat.find("witness")) config.witness = address(*witness);
+}
+
+// Why no host can have this address for clients of other hosts; empty when it can.
+std::string_view unfit(const filter::IpAddress &address) {
+    const auto &b = address.bytes;
+    const auto zeros = [&b](std::size_t count) {
+        return std::all_of(b.begin(), b.begin() + static_cast<std::ptrdiff_t>(count),
+                           [](std::uint8_t byte) { return byte == 0; });
+    };
+    if (address.is_v4())
+        return b[0] == 0                    ? "unspecified"
+               : b[0] == 127                ? "a loopback address"
+               : b[0] == 169 && b[1] == 254 ? "link-local"
+               : b[0] >= 224 && b[0] < 240  ? "multicast"
+               : b[0] >= 240                ? "reserved"
+                                            : "";
+    return zeros(16)                                     ? "unspecified"
+           : zeros(15) && b[15] == 1                     ? "a loopback address"
+           : b[0] == 0xfe && (b[1] & 0xc0) == 0x80       ? "link-local"
+           : b[0] == 0xff                                ? "multicast"
+           : zeros(10) && b[10] == 0xff && b[11] == 0xff ? "an IPv4 address in IPv6 dress"
+                                                         : "";
+}
+
+filter::IpAddress host_address(const Field &field) {
+    const filter::IpAddress host = address(field);
+    if (const std::string_view why = unfit(host); !why.empty())
+        field.refuse(to_string(host) + " is " + std::string(why) +
+                     ", must be an address that other hosts can reach");
+    return host;
+}
+
+void check_count(const Field &field, std::size_t count) {
+    if (count == 0)
+        field.refuse("is empty, must have 1 to 32 entries, each under [[" + field.key + "]]");
+}
+
+void check_room(const Field &entry, std::size_t count) {
+    if (count == kMaxEntries) entry.refuse("is one too many, there must be at most 32");
+}
+
+void read_virtual_ips(const Field &field, Config &config) {
+    constexpr std::string_view keys[] = {"address"};
+    const std::vector<Field> entries = tables(field);
+    check_count(field, entries.size());
+    Unique unique;
+    for (const Field &entry : entries) {
+        check_room(entry, config.virtual_ips.size());
+        const Section virtual_ip(entry);
+        virtual_ip.only(keys);
+        const Field given = virtual_ip.need("address", "an IPv4 or IPv6 address");
+        config.virtual_ips.push_back(host_address(given));
+        unique.claim(given, to_string(config.virtual_ips.back()));
+    }
+}
+
+NodeConfig read_node(const Section &section) {
+    constexpr std::string_view keys[] = {"id",        "name",     "weight",
+                                         "interface", "datapath", "heartbeat_interfaces"};
+    section.only(keys);
+    NodeConfig node;
+    node.id = static_cast<std::uint8_t>(integer(section.need("id", "1 to 32"), 1, 32));
+    node.name = node_name(section.need("name", "the host's name"));
+    if (const auto weight = section.find("weight"))
+        node.weight = static_cast<std::uint8_t>(integer(*weight, 0, 100));
+    if (const auto interface = section.find("interface"))
+        node.interface = interface_name(*interface);
+    if (const auto datapath = section.find("datapath"))
+        node.datapath = static_cast<DatapathKind>(choice(*datapath, kDatapaths));
+    if (const auto interfaces = section.find("heartbeat_interfaces"))
+        node.heartbeat_interfaces = read_interfaces(*interfaces);
+    return node;
+}
+
+void read_nodes(const Field &field, Config &config) {
+    const std::vector<Field> entries = tables(field);
+    check_count(field, entries.size());
+    Unique ids, names; // 32 ids: no need to count the nodes
+    for (const Field &entry : entries) {
+        const Section section(entry);
+        config.nodes.push_back(read_node(section));
+        ids.claim(section.need("id", ""), std::to_string(config.nodes.back().id));
+        names.claim(section.need("name", ""), config.nodes.back().name);
+    }
+    std::sort(config.nodes.begin(), config.nodes.end(),
+              [](const NodeConfig &a, const NodeConfig &b) { return a.id < b.id; });
+}
+
+void read_rules(const Field &field, Config &config) {
+    Unique names;
+    for (const Field &entry : tables(field)) {
+        check_room(entry, config.rules.size());
+        const RuleConfig rule = read_rule(entry, config);
+        names.claim(Section(entry).need("name", ""), rule.name);
+        refuse_overlap(entry, rule, config);
+        config.rules.push_back(rule);
+    }
+}
+
+void check_macs(const Section &cluster, const std::optional<Section> &heartbeat,
+                const Config &config) {
+    if (config.mac_mode == MacMode::igmp && !config.virtual_ips[0].is_v4())
+        cluster.need("mac_mode", "")
+            .refuse("\"igmp\" has no form for " + to_string(config.virtual_ips[0]) +
+                    ", the first virtual_ip must be an IPv4 address");
+    const auto &g = config.group.bytes; // RFC 1112: the low 23 bits
+    const filter::MacAddress group_mac = {0x01, 0x00, 0x5e, static_cast<std::uint8_t>(g[1] & 0x7f),
+                                          g[2], g[3]};
+    if (group_mac != cluster_mac(config)) return;
+    const std::string what = to_string(config.group) + " has the cluster's MAC address " +
+                             filter::to_string(group_mac) + ", must be another group";
+    if (const auto group = heartbeat ? heartbeat->find("group") : std::nullopt) group->refuse(what);
+    cluster.need("mac_mode", "").refuse("the default heartbeat.group " + what);
+}
+
+void check_witness(const Section &heartbeat, const Config &config) {
+    const auto field = heartbeat.find("witness");
+    if (!field) return;
+    const filter::IpAddress witness = host_address(*field);
+    if (config.partition == Partition::quorum)
+        field->refuse("has no use with \"quorum\", must be left out or partition be \"serve\"");
+    if (std::find(config.virtual_ips.begin(), config.virtual_ips.end(), witness) !=
+        config.virtual_ips.end())
+        field->refuse(to_string(witness) + " is a virtual IP, must be a host outside the cluster");
+}
+
+void read_agent(const Field &table, Config &config) {
+    constexpr std::string_view keys[] = {"drain_ms"};
+    const Section agent(table);
+    agent.only(keys);
+    if (const auto drain = agent.find("drain_ms"))
+        config.drain = std::chrono::milliseconds(integer(*drain, 0, 600'000));
+}
+
+void read_control(const Field &table, Config &config) {
+    constexpr std::string_view keys[] = {"port"};
+    const Section control(table);
+    control.only(keys);
+    if (const auto port = control.find("port"))
+        config.control_port = static_cast<std::uint16_t>(integer(*port, 1, 65535));
+}
+
+Endpoint read_listen(const Field &field, const Config &config) {
+    constexpr std::string_view must_be =
+        "an address and a port, such as \"127.0.0.1:9777\", \"0.0.0.0:9777\" or \"[::]:9777\"";
+    const std::string written = text(field, must_be);
+    const std::optional<Endpoint> listen = parse_endpoint(written);
+    if (!listen || listen->port == 0)
+        field.refuse(shown(written) + " is not " + std::string(must_be));
+    if (listen->port == config.control_port)
+        field.refuse("port " + std::to_string(listen->port) +
+                     " is the one for commands, must be another than [control] port");
+    if (std::ranges::count(config.virtual_ips, listen->address))
+        field.refuse(to_string(listen->address) +
+                     " is a virtual IP, must be an address that every node has by itself, such as "
+                     "127.0.0.1 or 0.0.0.0");
+    return *listen;
+}
+
+// Virtual IPs are known by then.
+void read_metrics(const Field &table, Config &config) {
+    constexpr std::string_view keys[] = {"listen"};
+    const Section metrics(table);
+    metrics.only(keys);
+    if (const auto listen = metrics.find("listen"))
+        config.metrics_listen = read_listen(*listen, config);
+}
+
+} // namespace
+
+Config read_config(const TomlValue &tree, const std::string &file) {
+    constexpr std::string_view sections[] = {"cluster", "heartbeat", "node",  "virtual_ip",
+                                             "rule",    "control",   "agent", "metrics"};
+    const Section root(Field{file, "", &tree});
+    root.only(sections);
+    Config config;
+    config.file = file;
+    const Field cluster = root.need("cluster", "a table under [cluster]");
+    read_cluster(cluster, config);
+    const std::optional<Field> heartbeat = root.find("heartbeat");
+    if (heartbeat) read_heartbeat(*heartbeat, config);
+    read_nodes(root.need("node", "1 to 32 tables, each under [[node]]"), config);
+    read_virtual_ips(root.need("virtual_ip", "1 to 32 tables, each under [[virtual_ip]]"), config);
+    if (config.heartbeat_interfaces.empty()) config.heartbeat_interfaces = {config.interface};
+    check_macs(Section(cluster), heartbeat ? std::optional(Section(*heartbeat)) : std::nullopt,
+               config);
+    if (heartbeat) check_witness(Section(*heartbeat), config);
+    if (const auto rules = root.find("rule")) read_rules(*rules, config);
+    if (const auto control = root.find("control")) read_control(*control, config);
+    if (const auto agent = root.find("agent")) read_agent(*agent, config);
+    if (const auto metrics = root.find("metrics")) read_metrics(*metrics, config);
+    return config;
+}
+
+} // namespace agent

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gate is a socket filter of one instruction, "keep nothing": it is asked before a SYN makes
+// anything. Closing the socket instead would need ZeroMQ's thread, which may be busy with those who
+// stand in front of it.
+#include "agent/control/gate.hpp"
+
+#include <linux/filter.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <stdexcept>
+#include <system_error>
+
+namespace agent {
+namespace {
+
+constexpr int kWaiting = 16; // connections that ZeroMQ has not accepted yet
+
+[[noreturn]] void fail(const std::string &what, const std::string &way_out = "") {
+    throw std::runtime_error(what + ": " + std::generic_category().message(errno) + way_out);
+}
+
+template <class Value>
+void set(int socket, int level, int option, const Value &value, const std::string &what) {
+    if (setsockopt(socket, level, option, &value, sizeof value) != 0) fail(what);
+}
+
+} // namespace
+
+ControlListener::ControlListener(const std::string &interface, std::uint16_t port)
+    : socket_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    const std::string here = "listen for commands on " + interface;
+    if (!socket_) fail(here);
+    set(socket_.get(), SOL_SOCKET, SO_REUSEADDR, 1, here);
+    set(socket_.get(), IPPROTO_IP, IP_TTL, 1, here);
+    if (setsockopt(socket_.get(), SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(),
+                   static_cast<socklen_t>(interface.size() + 1)) != 0)
+        fail(here);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    if (bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
+        listen(socket_.get(), kWaiting) != 0)
+        fail(here + ", port " + std::to_string(port), "; choose another: [control] port");
+}
+
+int ControlListener::duplicate() const {
+    const int copy = fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) fail("duplicate the socket for commands");
+    return copy;
+}
+
+void ControlListener::set_open(bool open) {
+    if (open == open_) return;
+    sock_filter keep_nothing[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+    const sock_fprog program{1, keep_nothing};
+    const int none = 0;
+    const int result =
+        open ? setsockopt(socket_.get(), SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none)
+             : setsockopt(socket_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    if (result == 0) open_ = open; // else it is tried again on the next turn
+}
+
+std::uint64_t ControlListener::dropped() const {
+    std::uint32_t memory[SK_MEMINFO_VARS] = {};
+    socklen_t size = sizeof memory;
+    return getsockopt(socket_.get(), SOL_SOCKET, SO_MEMINFO, memory, &size) == 0
+               ? memory[SK_MEMINFO_DROPS]
+               : 0;
+}
+
+} // namespace agent

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Four sockets around one context: the ROUTER that requests come in on; ZeroMQ's monitor of it;
+// and the authenticator (ZAP, RFC 27), which ZeroMQ asks about every caller that has got so far as
+// to show its own key: only the cluster's is let in.
+#include "agent/control/port.hpp"
+
+#include "agent/control/gate.hpp"
+#include "agent/control/knocks.hpp"
+#include "agent/control/requests.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+#include <sodium.h>
+#include <stdexcept>
+
+namespace agent {
+namespace {
+
+constexpr int kHandshake = 1500; // ms; on one segment it takes two
+constexpr int kEventsATurn = 256;
+constexpr unsigned kForAFront = 64; // descriptors: two sockets', a listener for each interface
+constexpr heartbeat::Duration kQuiet = std::chrono::seconds(1);  // an answer has left by then
+constexpr const char *kAuthenticator = "inproc://zeromq.zap.01"; // where ZeroMQ looks for it
+
+// The frames of one message.
+std::vector<std::string> receive(zmq::socket_t &socket) {
+    std::vector<std::string> frames;
+    zmq::message_t frame;
+    do {
+        if (!socket.recv(frame, zmq::recv_flags::dontwait)) break;
+        frames.push_back(frame.to_string());
+    } while (frame.more());
+    return frames;
+}
+
+void send(zmq::socket_t &socket, const std::vector<std::string> &frames) {
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        const bool more = i + 1 < frames.size();
+        socket.send(zmq::buffer(frames[i]),
+                    zmq::send_flags::dontwait |
+                        (more ? zmq::send_flags::sndmore : zmq::send_flags::none));
+    }
+}
+
+std::optional<Knock> knock_of(std::uint16_t event, std::uint32_t value) {
+    switch (event) {
+    case ZMQ_EVENT_ACCEPTED:
+        return Knock::accepted;
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        return Knock::proved;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        return Knock::cut_off;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        return Knock::wrong_key;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        return value == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC ||
+                       value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+                   ? Knock::wrong_key
+                   : Knock::not_expected;
+    case ZMQ_EVENT_DISCONNECTED:
+        return Knock::closed;
+    default:
+        return std::nullopt;
+    }
+}
+
+// What one key is good for. ZeroMQ takes a key when it begins to listen, so another key needs
+// another.
+struct Front {
+    Front(zmq::context_t &context, const ClusterKey &key, unsigned number);
+    // With nobody left to take them, ZeroMQ's thread would wait for room for its notices for ever.
+    ~Front() { zmq_socket_monitor(router.handle(), nullptr, 0); }
+
+    void accept_from(const ControlListener &listener);
+
+    std::array<std::uint8_t, 32> caller; // the public key of those who are let in
+    zmq::socket_t router, monitor;
+    ControlRequests requests{router};
+};
+
+Front::Front(zmq::context_t &context, const ClusterKey &key, unsigned number)
+    : caller(caller_keys(key).open), router(context, zmq::socket_type::router),
+      monitor(context, zmq::socket_type::pair) {
+    const CurveKeys own = listener_keys(key);
+    router.set(zmq::sockopt::curve_server, true);
+    router.set(zmq::sockopt::curve_secretkey, zmq::buffer(own.secret));
+    router.set(zmq::sockopt::zap_domain, "nlbd");
+    router.set(zmq::sockopt::handshake_ivl, kHandshake);
+    const std::string knocks = "inproc://knocks" + std::to_string(number);
+    if (zmq_socket_monitor(router.handle(), knocks.c_str(), ZMQ_EVENT_ALL) != 0)
+        throw std::runtime_error(std::string("watch the port for commands: ") +
+                                 zmq_strerror(zmq_errno()));
+    monitor.set(zmq::sockopt::linger, 0);
+    monitor.connect(knocks);
+}
+
+void Front::accept_from(const ControlListener &listener) {
+    router.set(zmq::sockopt::use_fd, listener.duplicate());
+    router.bind("tcp://0.0.0.0:*"); // the descriptor is what counts
+}
+
+} // namespace
+
+struct ControlPort::Sockets {
+    explicit Sockets(const ClusterKey &key);
+
+    void use(const ClusterKey &key); // throws, with nothing changed
+    void authenticate();
+    void watch(heartbeat::Time now);
+
+    zmq::context_t context{1};
+    zmq::socket_t authenticator{context, zmq::socket_type::router};
+    std::unique_ptr<Front> front;
+    unsigned fronts = 0; // so far
+    Knocks knocks;
+    std::vector<ControlListener> listeners;
+};
+
+ControlPort::Sockets::Sockets(const ClusterKey &key) {
+    authenticator.set(zmq::sockopt::linger, 0);
+    authenticator.bind(kAuthenticator);
+    use(key);
+}
+
+// Who connects meanwhile waits in the kernel: what listens is the same socket.
+void ControlPort::Sockets::use(const ClusterKey &key) {
+    auto next = std::make_unique<Front>(context, key, ++fronts);
+    for (const ControlListener &listener : listeners)
+        next->accept_from(listener);
+    front = std::move(next);
+    knocks.forget_open();
+}
+
+// [ZeroMQ's][empty][version][request][domain][address][identity][mechanism][caller's key]
+void ControlPort::Sockets::authenticate() {
+    for (int asked = 0; asked < kEventsATurn; ++asked) {
+        const std::vector<std::string> question = receive(authenticator);
+        if (question.empty()) return;
+        if (question.size() < 4) continue;
+        const bool known =
+            question.size() == 9 && question[7] == "CURVE" &&
+            question[8].size() == front->caller.size() &&
+            sodium_memcmp(question[8].data(), front->caller.data(), front->caller.size()) == 0;
+        send(authenticator,
+             {question[0], "", "1.0", question[3], known ? "200" : "400", "", "", ""});
+    }
+}
+
+// [event, 2 bytes, and value, 4 bytes][endpoint]. More than these wait for the next turn, and
+// ZeroMQ's thread with them.
+void ControlPort::Sockets::watch(heartbeat::Time now) {
+    for (int taken = 0; taken < kEventsATurn; ++taken) {
+        const std::vector<std::string> told = receive(front->monitor);
+        if (told.empty()) break;
+        std::uint16_t event = 0;
+        std::uint32_t value = 0;
+        if (told[0].size() != sizeof event + sizeof value) continue;
+        std::memcpy(&event, told[0].data(), sizeof event);
+        std::memcpy(&value, told[0].data() + sizeof event, sizeof value);
+        if (const auto knock = knock_of(event, value)) knocks.take(*knock, value, now);
+    }
+    const bool open = knocks.open() < kMostOpen && knocks.lately(now) < kMostASecond;
+    for (ControlListener &listener : listeners)
+        listener.set_open(open);
+}
+
+ControlPort::ControlPort(const std::vector<std::string> &interfaces, std::uint16_t port,
+                         const ClusterKey &key)
+    : sockets_(std::make_unique<Sockets>(key)) {
+    try {
+        for (const std::string &interface : interfaces)
+            sockets_->front->accept_from(sockets_->listeners.emplace_back(interface, port));
+    } catch (const zmq::error_t &error) {
+        throw std::runtime_error(std::string("listen for commands: ") + error.what());
+    }
+}
+
+ControlPort::~ControlPort() = default;
+
+std::vector<int> ControlPort::descriptors() const {
+    return {sockets_->authenticator.get(zmq::sockopt::fd),
+            sockets_->front->router.get(zmq::sockopt::fd),
+            sockets_->front->monitor.get(zmq::sockopt::fd)};
+}
+
+void ControlPort::change_key(heartbeat::Time now) {
+    const ControlRequests &requests = sockets_->front->requests;
+    if (!requests.idle() || requests.answered() != answered_) {
+        answered_ = requests.answered();
+        quiet_since_ = now;
+    }
+    if (now - quiet_since_ < kQuiet || !filter::descriptors_left(kForAFront)) return;
+    sockets_->use(*next_);
+    next_.reset();
+    answered_ = 0;
+}
+
+bool ControlPort::serve(heartbeat::Time now, Commands &commands) {
+    if (next_) change_key(now);
+    sockets_->authenticate();
+    sockets_->watch(now);
+    return sockets_->front->requests.serve(commands);
+}
+
+Json ControlPort::counters() const {
+    const Knocks &knocks = sockets_->knocks;
+    std::uint64_t dropped = 0;
+    for (const ControlListener &listener : sockets_->listeners)
+        dropped += listener.dropped();
+    return {{"callers", knocks.proved()},
+            {"wrong_key", knocks.wrong_key()},
+            {"cut_off", knocks.cut_off()},
+            {"not_zeromq", knocks.garbage()},
+            {"not_expected", knocks.not_expected()},
+            {"held_off", dropped}};
+}
+
+} // namespace agent

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where other nodes' agents bring commands: TCP on the heartbeat interfaces, `[control] port`,
+// encrypted and authenticated by CurveZMQ with keys that follow from the cluster key. Who does not
+// hold that key cannot even begin a handshake, for the listener's public key is no public
+// knowledge.
+//
+// Anybody on the network can knock. ZeroMQ's thread does the handshakes and ends those that are not
+// done in time; it has the priority of an ordinary thread, so that nobody who knocks delays a beat.
+// How many may knock at once and in a second is bounded: beyond that a gate closes (see
+// control_listener.hpp). Every connection that came to nothing is counted.
+#pragma once
+
+#include "agent/config/key.hpp"
+#include "agent/control/commands.hpp"
+#include "heartbeat/types.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+class ControlPort {
+  public:
+    ControlPort(const std::vector<std::string> &interfaces, std::uint16_t port,
+                const ClusterKey &key); // throws
+    ~ControlPort();
+    ControlPort(const ControlPort &) = delete;
+    ControlPort &operator=(const ControlPort &) = delete;
+
+    std::vector<int> descriptors() const; // for poll; edge-triggered: call serve() on every turn
+    // As Control::serve, and looks after those who knock.
+    bool serve(heartbeat::Time now, Commands &commands);
+
+    // As soon as what is under way has been answered.
+    void use(const ClusterKey &key) { next_ = key; }
+
+    // Connections: those that proved the key, and the others by what became of them.
+    Json counters() const;
+
+    static constexpr std::size_t kMostOpen = 64;    // connections at once
+    static constexpr std::size_t kMostASecond = 64; // new ones
+
+  private:
+    struct Sockets;
+    void change_key(heartbeat::Time now);
+
+    std::unique_ptr<Sockets> sockets_;
+    std::optional<ClusterKey> next_;
+    std::uint64_t answered_ = 0; // until quiet_since_
+    heartbeat::Time quiet_since_{};
+};
+
+} // namespace agent

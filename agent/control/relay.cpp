@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One ROUTER for each command: ZeroMQ connects it to all nodes in the background, under names that
+// we choose, and brings their replies to one place. It goes when the command is done, and the
+// connections with it: commands are rare, and a connection that nobody holds cannot be lost.
+#include "agent/control/relay.hpp"
+
+#include "agent/control/replies.hpp"
+#include "filter/descriptor.hpp"
+
+#include <algorithm>
+
+namespace agent {
+namespace {
+
+using heartbeat::Time;
+
+constexpr std::size_t kGatherings = 8; // commands for other nodes under way
+constexpr std::int64_t kMaxMessage = 1024 * 1024;
+constexpr unsigned kForACall = 32; // descriptors, at most
+constexpr int kReconnect = 200; // ms; a node may be about to start
+
+std::string endpoint(const heartbeat::Transport::Address &address, std::uint16_t port) {
+    std::string text = "tcp://";
+    for (std::size_t i = 0; i < address.size(); ++i)
+        text += (i > 0 ? "." : "") + std::to_string(address[i]);
+    return text + ":" + std::to_string(port);
+}
+
+} // namespace
+
+struct Relay::Sockets {
+    zmq::context_t context{1};
+};
+
+Relay::Relay(const Config &config, const NodeConfig &self, const ClusterKey &key,
+             Commands &commands, std::function<Time()> now)
+    : config_(config), self_(self), commands_(commands), now_(std::move(now)),
+      listener_(listener_keys(key)), caller_(caller_keys(key)) {}
+
+Relay::~Relay() {
+    for (const auto &gathering : gatherings_) // its socket would keep the context from ending
+        if (const auto alive = gathering.lock()) alive->close();
+}
+
+void Relay::use(const ClusterKey &key) {
+    listener_ = listener_keys(key);
+    caller_ = caller_keys(key);
+}
+
+void Relay::heard(heartbeat::NodeId node, const heartbeat::Transport::Address &from) {
+    heard_[heartbeat::index(node)] = {from, now_()};
+}
+
+std::vector<const NodeConfig *> Relay::chosen(const std::string &node) const {
+    if (node.empty()) return {&self_};
+    std::vector<const NodeConfig *> nodes;
+    for (const NodeConfig &one : config_.nodes)
+        if (node == "all" || node == one.name || node == std::to_string(one.id))
+            nodes.push_back(&one);
+    if (nodes.empty()) throw Refused(node + ": no such node in cluster " + config_.cluster_name);
+    return nodes;
+}
+
+Commands::Later Relay::ask(const std::string &node, const std::string &command,
+                           const Commands::Arguments &args) {
+    const auto nodes = chosen(node);
+    forget_done();
+    auto gathering = std::make_shared<Gathering>(now_);
+    const std::string request = Json{{"command", command}, {"args", args}}.dump(
+        -1, ' ', false, Json::error_handler_t::replace);
+    for (const NodeConfig *one : nodes) {
+        if (one->id == self_.id)
+            gathering->add_here(*one, commands_.run(command, args));
+        else
+            call(*gathering, *one, request);
+    }
+    if (gathering->descriptor() >= 0) gatherings_.push_back(gathering);
+    return [gathering] { return gathering->ask(); };
+}
+
+void Relay::call(Gathering &gathering, const NodeConfig &node, const std::string &request) {
+    const auto &heard = heard_[node.id];
+    if (!heard)
+        return gathering.add_lost(node,
+                                  "never heard by " + self_.name + ", so its address is not known");
+    if (gatherings_.size() >= kGatherings)
+        throw Failed("too many commands for other nodes at once; try again");
+    // ZeroMQ ends the process when it has none left for a context's threads.
+    if (!filter::descriptors_left(kForACall))
+        return gathering.add_lost(node, "no file descriptors are left on " + self_.name);
+    if (!sockets_) sockets_ = std::make_unique<Sockets>();
+    try {
+        connect(gathering, node, endpoint(heard->from, config_.control_port));
+        gathering.send(node, request);
+    } catch (const zmq::error_t &error) {
+        return gathering.add_lost(node, error.what());
+    }
+    const bool silent = now_() - heard->at >= config_.dead_after;
+    gathering.add_there(node, silent ? kSilentPatience : kPatience);
+}
+
+void Relay::connect(Gathering &gathering, const NodeConfig &node, const std::string &endpoint) {
+    zmq::socket_t &router = gathering.router(sockets_->context);
+    router.set(zmq::sockopt::linger, 0);
+    router.set(zmq::sockopt::router_mandatory, true); // a node that cannot be sent to is an error
+    router.set(zmq::sockopt::maxmsgsize, kMaxMessage);
+    router.set(zmq::sockopt::reconnect_ivl, kReconnect);
+    router.set(zmq::sockopt::curve_serverkey, zmq::buffer(listener_.open));
+    router.set(zmq::sockopt::curve_publickey, zmq::buffer(caller_.open));
+    router.set(zmq::sockopt::curve_secretkey, zmq::buffer(caller_.secret));
+    router.set(zmq::sockopt::connect_routing_id, node.name);
+    router.connect(endpoint);
+}
+
+void Relay::forget_done() {
+    std::erase_if(gatherings_, [](const auto &gathering) {
+        const auto alive = gathering.lock();
+        return !alive || alive->descriptor() < 0;
+    });
+}
+
+std::vector<int> Relay::descriptors() const {
+    std::vector<int> descriptors;
+    for (const auto &gathering : gatherings_)
+        if (const auto alive = gathering.lock()) descriptors.push_back(alive->descriptor());
+    return descriptors; // -1 among them is nothing to poll
+}
+
+Time Relay::wake_at() const {
+    Time first = heartbeat::kNever;
+    for (const auto &gathering : gatherings_)
+        if (const auto alive = gathering.lock()) first = std::min(first, alive->deadline());
+    return first;
+}
+
+} // namespace agent

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Commands for other nodes: asked of their agents over TCP, all at once, and their answers put
+// together. Who does not answer in time is reported by name; nothing in here waits.
+//
+// It is the local agent that connects, and not nlbctl: the key stays in one process, nlbctl needs
+// nothing but the local socket and runs in whatever network and mount namespace it likes, and where
+// the others are is known here: a node's address is where its last beat came from. Beats are IPv4,
+// so commands are.
+//
+// The connection is CurveZMQ: the other side proves that it holds the cluster's key before a word
+// is sent, and this side proves the same to it.
+#pragma once
+
+#include "agent/config/config.hpp"
+#include "agent/control/commands.hpp"
+#include "heartbeat/transport.hpp"
+#include "heartbeat/types.hpp"
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+class Gathering;
+
+class Relay {
+  public:
+    Relay(const Config &config, const NodeConfig &self, const ClusterKey &key, Commands &commands,
+          std::function<heartbeat::Time()> now);
+    ~Relay();
+
+    // For commands from now on; those under way go on with the former key.
+    void use(const ClusterKey &key);
+    // A beat of this node has come from there.
+    void heard(heartbeat::NodeId node, const heartbeat::Transport::Address &from);
+
+    // For Commands::set_elsewhere. The result: {"nodes": [{"id", "name", "ok", and "result", or
+    // "code" and "error"}]}. Code "no_answer": nobody knows whether it was done. Throws Refused
+    // when there is no such node.
+    Commands::Later ask(const std::string &node, const std::string &command,
+                        const Commands::Arguments &args);
+
+    std::vector<int> descriptors() const; // for poll; edge-triggered
+    // While a command is under way; the loop turns then at the latest.
+    heartbeat::Time wake_at() const;
+
+    static constexpr heartbeat::Duration kPatience = std::chrono::seconds(7);
+    // With a node that sends no beats: perhaps it is only they that do not come through.
+    static constexpr heartbeat::Duration kSilentPatience = std::chrono::seconds(1);
+
+  private:
+    struct Heard {
+        heartbeat::Transport::Address from{};
+        heartbeat::Time at{};
+    };
+    struct Sockets;
+
+    std::vector<const NodeConfig *> chosen(const std::string &node) const;
+    void call(Gathering &gathering, const NodeConfig &node, const std::string &request);
+    void connect(Gathering &gathering, const NodeConfig &node, const std::string &endpoint);
+    void forget_done();
+
+    const Config &config_;
+    const NodeConfig &self_;
+    Commands &commands_;
+    std::function<heartbeat::Time()> now_;
+    CurveKeys listener_, caller_;
+    std::unique_ptr<Sockets> sockets_;
+    std::vector<std::weak_ptr<Gathering>> gatherings_;
+    std::array<std::optional<Heard>, heartbeat::kMaxNodes + 1> heard_;
+};
+
+} // namespace agent

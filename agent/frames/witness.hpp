@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The witness: one address outside the cluster, such as the gateway, that is asked "are you there?"
+// where clients come in, by ARP or neighbour discovery. A node that hears no other cannot tell
+// whether all others died or it alone went deaf; who still reaches the witness is not deaf.
+//
+// The kernel's own neighbour table would not do: its entries stay valid for half a minute.
+#pragma once
+
+#include "agent/frames/receiver.hpp"
+#include "agent/frames/sender.hpp"
+#include "heartbeat/types.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+struct WitnessCounters {
+    std::uint64_t asked = 0, answered = 0;
+    std::uint64_t malformed = 0; // looked like an answer, was not a valid one
+    std::uint64_t send_errors = 0;
+};
+
+class Witness {
+  public:
+    // Throws std::runtime_error. An interface that is down is no error: heal() opens it later.
+    // virtual_ips: addresses of the whole cluster, with which no node may ask.
+    Witness(const std::string &interface, const filter::IpAddress &address,
+            const std::vector<filter::IpAddress> &virtual_ips, heartbeat::Duration interval);
+
+    int descriptor() const; // for poll (readable: call answered()); -1 while closed
+    // Reads a bounded number of the answers that wait. When there was one: the time of the last
+    // question. Call it before ask(), or an old answer passes for one to the new question.
+    std::optional<heartbeat::Time> answered();
+    void ask(heartbeat::Time now); // on every beat; more often does nothing
+
+    // As in Neighbours.
+    bool heal();
+
+    const WitnessCounters &counters() const { return counters_; }
+
+  private:
+    bool open();
+
+    std::string interface_;
+    filter::IpAddress address_;
+    std::vector<filter::IpAddress> virtual_ips_;
+    heartbeat::Duration pause_; // between two questions, at least
+    std::optional<heartbeat::Time> asked_;
+    int index_ = 0; // of the interface that is open
+    std::optional<NeighbourCapture> capture_;
+    std::optional<FrameSender> sender_;
+    WitnessCounters counters_;
+};
+
+} // namespace agent

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Type "http": the service answers a GET with one of the wanted status codes. The code is in the
+// first line of the answer, and nothing behind that line is looked at.
+//
+// libcurl was weighed: it would read these twelve bytes as well, and load thirty libraries into an
+// agent that has to be there again within a lease when it is restarted (it doubled its start).
+#pragma once
+
+#include "agent/health/check.hpp"
+#include "agent/health/dial.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace agent {
+
+// The code of "HTTP/1.1 200 OK"; nothing, when it is no such line.
+std::optional<unsigned> parse_status_line(std::string_view line);
+
+class HttpCheck final : public HealthCheck {
+  public:
+    HttpCheck(const filter::IpAddress &address, const HealthConfig &wanted);
+
+    bool begin() override;
+    std::optional<Finding> handle() override;
+    void abort() override { dial_.close(); }
+    std::vector<pollfd> descriptors() const override;
+
+  private:
+    std::optional<Finding> send_rest();
+    std::optional<Finding> receive();
+    Finding judge(std::string_view line);
+    Finding fail(const std::string &why);
+
+    Dial dial_;
+    HealthConfig wanted_;
+    std::string request_;
+    bool connected_ = false;
+    std::size_t sent_ = 0;
+    std::string answer_; // its beginning
+};
+
+} // namespace agent

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who listens on this host, as the kernel says (inet_diag): is a rule's service there? Listeners are
+// few, and a table of their own, so that one look takes some ten microseconds however many
+// connections there are.
+#pragma once
+
+#include "agent/config/config.hpp"
+#include "agent/host/sockets.hpp"
+#include "filter/datapath.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace agent {
+
+// Those on TCP ports of this network namespace. Throws, "verb object: cause".
+std::vector<Listener> list_listeners();
+
+// A port of the rule on one of its virtual IPs at which one of these listens to what comes in on the
+// interface; nothing, when none does.
+std::optional<filter::Service> find_service(const std::vector<Listener> &listeners,
+                                            const RuleConfig &rule,
+                                            const std::vector<filter::IpAddress> &virtual_ips,
+                                            int interface);
+
+} // namespace agent

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Directories are walked by descriptor, and no link is followed: what is in them may have been put
+// there by the other user, and root must not give away what it points at.
+#include "agent/host/privileges.hpp"
+
+#include "agent/host/user.hpp"
+#include "filter/descriptor.hpp"
+
+#include <cap-ng.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
+
+namespace agent {
+namespace {
+
+using filter::Descriptor;
+
+constexpr auto kAlways = {CAP_NET_ADMIN, CAP_NET_RAW,  CAP_NET_BIND_SERVICE, CAP_BPF,
+                          CAP_PERFMON,   CAP_SYS_NICE, CAP_IPC_LOCK,         CAP_DAC_READ_SEARCH};
+constexpr auto kForCommands = {CAP_SETUID, CAP_SETGID, CAP_KILL};
+
+[[noreturn]] void fail(const std::string &what, const std::string &way_out) {
+    throw std::runtime_error(what + ": " + std::generic_category().message(errno) + "; " + way_out);
+}
+
+Descriptor open_directory(int parent, const char *name) {
+    return Descriptor(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+// Whether it was given shows in the end, at the directory itself.
+void ignore([[maybe_unused]] int result) {}
+
+void give(int directory, const Account &account);
+
+// What has other names elsewhere is not given away. Opened first: the name may stand for something
+// else the next moment.
+void give_entry(int directory, const char *name, const Account &account) {
+    const Descriptor entry(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat about {};
+    if (fstat(entry.get(), &about) != 0) return;
+    if (S_ISDIR(about.st_mode)) {
+        if (const Descriptor inner = open_directory(directory, name)) give(inner.get(), account);
+    } else if (about.st_nlink == 1) {
+        ignore(fchownat(entry.get(), "", account.user, account.group, AT_EMPTY_PATH));
+    }
+}
+
+void give(int directory, const Account &account) {
+    ignore(fchown(directory, account.user, account.group));
+    struct Close {
+        void operator()(DIR *stream) const { closedir(stream); }
+    };
+    const std::unique_ptr<DIR, Close> stream(fdopendir(dup(directory)));
+    while (const dirent *entry = stream ? readdir(stream.get()) : nullptr)
+        if (const std::string_view name = entry->d_name; name != "." && name != "..")
+            give_entry(directory, entry->d_name, account);
+}
+
+void hand_over(const std::string &path, const Account &account) {
+    const std::string what = "give " + path + " to the agent's user";
+    const Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory && errno == ENOENT)
+        return; // below a directory of the user's, who makes it in time
+    if (!directory) fail(what, "it must be a directory");
+    give(directory.get(), account);
+    struct stat about {};
+    if (fstat(directory.get(), &about) == 0 && about.st_uid == account.user) return;
+    errno = EPERM;
+    fail(what, "give it CAP_CHOWN, or leave out --user");
+}
+
+bool has(int capability) {
+    return capng_have_capability(CAPNG_EFFECTIVE, static_cast<unsigned>(capability)) != 0;
+}
+
+} // namespace
+
+std::string become_user(const std::string &name, bool runs_commands,
+                        const std::vector<std::string> &directories) {
+    const auto account = find_account(name);
+    if (!account) throw std::runtime_error("become user " + name + ": there is none of that name");
+    if (geteuid() != 0) return geteuid() == account->user ? "" : "it was not started as root";
+    if (prctl(PR_CAPBSET_READ, CAP_BPF) < 0) return "this kernel has no CAP_BPF";
+    capng_get_caps_process();
+    if (!has(CAP_SETUID) || !has(CAP_SETGID)) return "CAP_SETUID and CAP_SETGID are missing";
+    for (const std::string &directory : directories)
+        mkdir(directory.c_str(), 0755);
+    for (const std::string &directory : directories)
+        hand_over(directory, *account);
+    std::vector<int> kept;
+    for (const int capability : kAlways)
+        if (has(capability)) kept.push_back(capability);
+    for (const int capability : kForCommands)
+        if (runs_commands && has(capability)) kept.push_back(capability);
+    capng_clear(CAPNG_SELECT_CAPS);
+    for (const int capability : kept)
+        capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
+                     static_cast<unsigned>(capability));
+    if (capng_change_id(static_cast<int>(account->user), static_cast<int>(account->group),
+                        CAPNG_DROP_SUPP_GRP) != 0)
+        fail("become user " + name, "start it as root, or leave out --user");
+    return "";
+}
+
+bool can_change_user() {
+    capng_get_caps_process();
+    return has(CAP_SETUID) && has(CAP_SETGID);
+}
+
+} // namespace agent

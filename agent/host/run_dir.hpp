@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The run directory: the control socket, the record of what was changed on the host, and what of
+// the filter outlives the process: RUN_DIR/bpf, a bpffs for links and maps of an XDP datapath, or
+// RUN_DIR/tables, a tmpfs for the tables of a pcap one. One agent at a time has it.
+//
+// Directory and mounts are made when they are not there and removed at the end by whoever made them;
+// a successor of an agent that was killed recognises them (a mount by its source, the directory by a
+// file in it) and removes them in its place.
+#pragma once
+
+#include "agent/host/lock.hpp"
+
+#include <optional>
+#include <string>
+
+namespace agent {
+
+class RunDir {
+  public:
+    explicit RunDir(const std::string &path); // throws; nothing is left behind then
+    ~RunDir();
+    RunDir(const RunDir &) = delete;
+    RunDir &operator=(const RunDir &) = delete;
+
+    const std::string &path() const { return path_; }
+    std::string bpf() const { return path_ + "/bpf"; }
+    std::string tables() const { return path_ + "/tables"; }
+    std::string host_record() const { return path_ + "/host"; } // for HostSetup
+
+    // Make them what they are to be, where they are not yet. Throw.
+    void mount_bpf();
+    void mount_tables();
+
+  private:
+    void make();
+    void remove();
+
+    std::string path_;
+    std::optional<HostLock> lock_;
+};
+
+} // namespace agent

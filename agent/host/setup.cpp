@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/host/setup.hpp"
+
+#include "agent/host/interface.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <fstream>
+#include <net/if.h>
+#include <stdexcept>
+#include <unistd.h>
+
+namespace agent {
+namespace {
+
+using Kind = HostChange::Kind;
+
+// How the interface gets to hear the cluster MAC.
+HostChange hearing(const HostWish &wish, int index) {
+    if (wish.cluster_group)
+        return {
+            Kind::membership, index, wish.interface, filter::to_string(*wish.cluster_group), 0, 0};
+    const Kind kind = (wish.cluster_mac[0] & 1) != 0 ? Kind::group : Kind::mac;
+    return {kind, index, wish.interface, filter::to_string(wish.cluster_mac), 0, 0};
+}
+
+bool has_ipv6(const HostWish &wish) {
+    return !std::ranges::all_of(wish.virtual_ips, &filter::IpAddress::is_v4);
+}
+
+void lock_out_originals(const HostWish &wish, int index, std::vector<HostChange> &changes) {
+    const std::string name = "drop_unicast_in_l2_multicast";
+    changes.push_back({Kind::sysctl, index, wish.interface, name, 0, 1});
+    if (has_ipv6(wish))
+        changes.push_back({Kind::sysctl, index, wish.interface, "ipv6/" + name, 0, 1});
+}
+
+// In the order in which they are made: silent first, then able to hear, then able to accept.
+std::vector<HostChange> wished_changes(const HostWish &wish) {
+    std::vector<HostChange> changes;
+    const auto silence = [&](const std::string &device) {
+        if (const auto found = find_interface(device)) {
+            changes.push_back({Kind::sysctl, found->index, device, "arp_ignore", 0, 1});
+            changes.push_back({Kind::sysctl, found->index, device, "arp_announce", 0, 2});
+        }
+    };
+    silence(wish.interface);
+    for (const auto &other : wish.silent_interfaces)
+        if (other != wish.interface) silence(other);
+    if (const auto found = find_interface(wish.interface)) {
+        if (!wish.entrance.empty()) lock_out_originals(wish, found->index, changes);
+        changes.push_back(hearing(wish, found->index));
+    }
+    for (const auto &device : {std::string("lo"), wish.entrance})
+        if (const auto found = find_interface(device))
+            for (const auto &address : wish.virtual_ips)
+                changes.push_back(
+                    {Kind::address, found->index, device, filter::to_string(address), 0, 0});
+    return changes;
+}
+
+// Runs every step whatever becomes of those before it, and remembers the first failure.
+class FirstFailure {
+  public:
+    template <class Step>
+    void run(Step step) {
+        try {
+            step();
+        } catch (const std::exception &) {
+            if (!first_) first_ = std::current_exception();
+        }
+    }
+    void rethrow() const {
+        if (first_) std::rethrow_exception(first_);
+    }
+
+  private:
+    std::exception_ptr first_;
+};
+
+std::vector<HostChange>::iterator find_thing(std::vector<HostChange> &changes,
+                                             const HostChange &change) {
+    return std::find_if(changes.begin(), changes.end(),
+                        [&](const HostChange &other) { return other.same_thing(change); });
+}
+
+// With its device, which may have had many: each TAP device has an index of its own.
+bool is_gone(const HostChange &change) {
+    char name[IF_NAMESIZE];
+    return if_indextoname(static_cast<unsigned>(change.index), name) == nullptr && errno == ENXIO;
+}
+
+void require_ipv6(const std::string &device, const filter::IpAddress &address) {
+    int disabled = 1; // no such file: IPv6 is disabled for the whole host
+    std::ifstream("/proc/sys/net/ipv6/conf/" + device + "/disable_ipv6") >> disabled;
+    if (disabled != 0)
+        throw std::runtime_error("virtual IP " + filter::to_string(address) +
+                                 ": IPv6 is disabled on " + device + ": sysctl net/ipv6/conf/" +
+                                 device + "/disable_ipv6=0");
+}
+
+void refuse_impossible(const HostWish &wish, const HostState &state) {
+    const auto self = require_interface(wish.interface);
+    const auto lo = find_interface("lo");
+    if (!lo || !lo->up)
+        throw std::runtime_error(
+            "interface lo: is down, so it cannot hold virtual IPs: ip link set lo up");
+    if (self.mac == wish.cluster_mac)
+        throw std::runtime_error("interface " + wish.interface + ": its own MAC address is the " +
+                                 "cluster's, " + filter::to_string(wish.cluster_mac) +
+                                 ": give it one of its own, nlbd adds the cluster's");
+    for (const auto &address : wish.virtual_ips) {
+        if (!address.is_v4()) {
+            require_ipv6("lo", address);
+            require_ipv6(wish.interface, address);
+        }
+        for (const auto &holder : state.holders(address))
+            if (holder != "lo" && holder != wish.entrance)
+                throw std::runtime_error("virtual IP " + filter::to_string(address) +
+                                         ": is an address of " + holder +
+                                         " already; remove it there, nlbd puts it on lo");
+    }
+}
+
+} // namespace
+
+HostSetup::HostSetup(const HostWish &wish, const std::string &record_file)
+    : wish_(wish), record_file_(record_file), record_(load_record(record_file)) {
+    try {
+        state_.refresh();
+        refuse_impossible(wish_, state_);
+        undo_unwanted();
+        settle();
+    } catch (const std::exception &cause) {
+        try {
+            restore();
+        } catch (const std::exception &also) {
+            throw std::runtime_error(std::string(cause.what()) + " (then also: " + also.what() +
+                                     ")");
+        }
+        throw;
+    }
+}
+
+HostSetup::~HostSetup() {
+    try {
+        if (active_) restore();
+    } catch (const std::exception &) {
+        // The record has stayed, so the next start tries again. Who wants to know calls restore().
+    }
+}
+
+std::vector<std::string> HostSetup::heal() {
+    state_.refresh();
+    return settle();
+}
+
+void HostSetup::restore() {
+    active_ = false;
+    FirstFailure failure;
+    for (auto change = record_.changes.rbegin(); change != record_.changes.rend(); ++change)
+        failure.run([&] { state_.undo(*change); });
+    failure.rethrow();
+    record_.changes.clear();
+    unlink(record_file_.c_str());
+}
+
+// What an earlier agent changed for another configuration.
+void HostSetup::undo_unwanted() {
+    auto wished = wished_changes(wish_);
+    for (std::size_t i = record_.changes.size(); i-- > 0;) {
+        const auto change = record_.changes[i];
+        if (find_thing(wished, change) != wished.end()) continue;
+        state_.undo(change);
+        record_.changes.erase(record_.changes.begin() + static_cast<std::ptrdiff_t>(i));
+        save_record(record_, record_file_);
+    }
+}
+
+// What cannot be written down is not taken for recorded, and so not changed, now or later.
+void HostSetup::write_down(const std::vector<HostChange> &changes) {
+    HostRecord next = record_;
+    std::erase_if(next.changes, is_gone);
+    next.changes.insert(next.changes.end(), changes.begin(), changes.end());
+    save_record(next, record_file_);
+    record_ = std::move(next);
+}
+
+std::vector<std::string> HostSetup::settle() {
+    std::vector<HostChange> missing, unrecorded;
+    for (auto change : wished_changes(wish_)) {
+        if (state_.stands(change)) continue;
+        if (find_thing(record_.changes, change) == record_.changes.end()) {
+            if (change.kind == Kind::sysctl)
+                change.before = HostState::read_sysctl(change.device, change.what);
+            unrecorded.push_back(change);
+        }
+        missing.push_back(change);
+    }
+    if (!unrecorded.empty()) write_down(unrecorded);
+    std::vector<std::string> made;
+    FirstFailure failure;
+    for (const auto &change : missing)
+        failure.run([&] {
+            state_.make(change);
+            made.push_back(change.what + " on " + change.device);
+        });
+    failure.rethrow();
+    return made;
+}
+
+} // namespace agent

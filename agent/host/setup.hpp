@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the agent changes on the host, set at start and taken back at stop:
+//   - the virtual IPs as addresses of lo, so that the host accepts packets to them and, being told
+//     by the sysctls below, says nothing about them in ARP; about an IPv6 address on lo the kernel
+//     is silent by itself. They have host scope (IPv6: are deprecated), so that the kernel never
+//     picks one as the source of a connection or of an ARP request of its own, which would spread
+//     this node's MAC for a virtual IP.
+//   - arp_ignore >= 1 and arp_announce >= 2 on every interface that should be silent
+//   - where accepted frames have another entrance (pcap), the virtual IPs there as well, and
+//     drop_unicast_in_l2_multicast on the interface: their originals came to the cluster's MAC. That
+//     is a second lock behind the filter's own
+//   - what makes the interface accept the cluster MAC: a static link-layer group (multicast), a
+//     second unicast MAC (unicast), or an address with the autojoin flag, for which the kernel is a
+//     member of the group and reports that to switches (igmp). Unlike a socket's membership each of
+//     them outlives the process: a crash of the agent must not stop the frames while the filter
+//     goes on serving.
+//
+// Everything is written down in a record file *before* it is changed. So an agent that was killed
+// leaves a record, and the next one takes over what is there: at the end the host is as it was
+// before the first of them. What was there before (an address on lo, a sysctl already strict
+// enough) is not ours and stays.
+//
+// Attach the filter first and detach it last: with these addresses and no filter every node would
+// answer.
+#pragma once
+
+#include "agent/host/record.hpp"
+#include "agent/host/state.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+struct HostWish {
+    std::string interface; // where clients' frames arrive
+    std::vector<std::string>
+        silent_interfaces; // others that must not answer ARP: those of the heartbeats
+    std::vector<filter::IpAddress> virtual_ips;
+    filter::MacAddress cluster_mac{};
+    std::optional<filter::IpAddress>
+        cluster_group{}; // igmp: the IPv4 group that the cluster MAC belongs to
+    std::string entrance{}; // of accepted frames, where that is not the interface itself
+};
+
+class HostSetup {
+  public:
+    // Takes over what an earlier agent of the same network namespace and boot left in record_file,
+    // undoes of it what is not wished any more, and makes the rest stand. Throws
+    // std::runtime_error, "verb object: cause"; everything is as at first then.
+    HostSetup(const HostWish &wish, const std::string &record_file);
+    ~HostSetup(); // restores, unless restore() or keep() was called
+    HostSetup(const HostSetup &) = delete;
+    HostSetup &operator=(const HostSetup &) = delete;
+
+    // To be called about once a second, and after a link change: puts back what is missing, on an
+    // interface that was made anew as well. Returns what was put back, one line each, for the log.
+    // An interface that is not there is passed over. Throws std::runtime_error when something
+    // cannot be put back: try again later.
+    std::vector<std::string> heal();
+
+    // Makes the host what it was and removes the record. Tries everything, then throws about the
+    // first failure; the record stays in that case.
+    void restore();
+
+    void keep() { active_ = false; } // leave all in place for a successor
+
+  private:
+    void undo_unwanted();
+    void write_down(const std::vector<HostChange> &changes);
+    std::vector<std::string> settle();
+
+    HostWish wish_;
+    std::string record_file_;
+    HostState state_;
+    HostRecord record_;
+    bool active_ = true;
+};
+
+} // namespace agent

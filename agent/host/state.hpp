@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The verbs on the host: does a change stand, make it, undo it. Knows nothing of records or of what
+// is wished.
+#pragma once
+
+#include "agent/host/address.hpp"
+#include "agent/host/mac.hpp"
+#include "agent/host/record.hpp"
+
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace agent {
+
+class HostState {
+  public:
+    // Reads addresses and groups of all kinds anew; stands() and holders() answer from this.
+    void refresh();
+    bool stands(const HostChange &change) const;
+    std::vector<std::string>
+    holders(const filter::IpAddress &address) const; // devices that have it
+
+    // Both throw std::runtime_error, "verb object: cause". A change that is made already, or that
+    // has been undone by others, is no error; a sysctl that others have set since is left to them.
+    void make(const HostChange &change);
+    void undo(const HostChange &change);
+
+    static int read_sysctl(const std::string &device, const std::string &name); // throws
+
+  private:
+    bool has_address(const HostChange &change) const;
+
+    HostAddresses addresses_;
+    HostMacs macs_;
+    std::vector<HostAddress> present_;
+    std::set<std::pair<int, std::string>> groups_; // device index and MAC
+    std::set<std::pair<int, filter::MacAddress>> present_macs_;
+};
+
+} // namespace agent

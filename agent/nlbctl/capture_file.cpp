@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/nlbctl/capture_file.hpp"
+
+#include "agent/nlbctl/pcapng.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ostream>
+#include <stdexcept>
+#include <system_error>
+
+namespace agent {
+namespace {
+
+bool is_regular(const filter::Descriptor &file) {
+    struct stat found{};
+    return fstat(file.get(), &found) == 0 && S_ISREG(found.st_mode);
+}
+
+} // namespace
+
+CaptureFile::CaptureFile(const std::string &path, std::ostream &stream)
+    : path_(path), stream_(stream) {
+    if (path_ == "-") return;
+    const int flags = O_WRONLY | O_CLOEXEC;
+    file_ = filter::Descriptor(open(path_.c_str(), flags | O_CREAT | O_EXCL, 0600));
+    if (file_) return;
+    if (errno == EEXIST) file_ = filter::Descriptor(open(path_.c_str(), flags));
+    if (!file_) fail();
+    if (is_regular(file_))
+        throw std::runtime_error("write " + path_ +
+                                 ": it is there already; name another file, or remove it");
+}
+
+void CaptureFile::fail() {
+    throw std::runtime_error("write " + path_ + ": " + std::generic_category().message(errno));
+}
+
+void CaptureFile::write(const std::string &blocks) {
+    if (path_ == "-") {
+        if (!(stream_ << blocks << std::flush))
+            throw std::runtime_error("write to standard output: it takes no more");
+        return;
+    }
+    for (std::size_t at = 0; at < blocks.size();) {
+        const ssize_t written = ::write(file_.get(), blocks.data() + at, blocks.size() - at);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) {
+            const int cause = written == 0 ? ENOSPC : errno;
+            whole_ += static_cast<std::int64_t>(pcapng::whole({blocks.data(), at}));
+            if (ftruncate(file_.get(), whole_) != 0) errno = 0; // a pipe has no end to take away
+            errno = cause;
+            fail();
+        }
+        at += static_cast<std::size_t>(written);
+    }
+    whole_ += static_cast<std::int64_t>(blocks.size());
+}
+
+} // namespace agent

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Commands that change nodes, as nlbctl gives them: the local agent passes them on, and says for
+// each node what became of it.
+#pragma once
+
+#include "agent/base/exit.hpp"
+#include "agent/control/commands.hpp"
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+// The agent said no: it has to be in another state, or there is no such node.
+struct Refusal : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// What the local agent replies to a request: its result. Throws NoAgent, Refusal, or
+// std::runtime_error.
+Json ask_agent(const std::string &run_dir, const Json &question,
+               std::chrono::milliseconds patience = std::chrono::seconds(2));
+
+struct NodeCommand {
+    std::string name;
+    Commands::Arguments args;
+    std::string node; // name, id or "all"; empty: the local one
+};
+
+// {"command": NAME, "nodes": [{"id", "name", "code": "done", "refused", "failed" or "no_answer",
+// "error": text or null}]}: what --json prints; "result" of a reload that is done. Throws as ask_agent.
+Json give(const std::string &run_dir, const NodeCommand &command);
+
+// Of what give() returned: 0 when all have done it, 4 when some refused and the others have done
+// it, else 1; and a line for each node that has not.
+ExitCode exit_code(const Json &given);
+std::vector<std::string> complaints(const Json &given, const NodeCommand &command);
+
+// Shows what is left on these nodes whenever that has changed, until they are all out. Throws
+// when one is not any more about to be, or does not answer.
+void wait_for_drain(const std::string &run_dir, const std::string &node, std::ostream &out);
+
+} // namespace agent

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live view: asks again and again, shows what came, until somebody has seen enough.
+#pragma once
+
+#include "agent/nlbctl/watch_page.hpp"
+
+#include <functional>
+
+namespace agent {
+
+// Asks for the status of as many nodes as can be asked, at least of the one that it names in self.
+// Throws when that one does not answer.
+using Ask = std::function<Samples(int &self)>;
+
+// Returns on q, Ctrl-C, SIGTERM, SIGHUP and when the terminal is gone. Throws when the first
+// question has no answer; when an agent that has answered goes away, that is shown, and it is asked
+// again. every: between two questions.
+void watch(const Ask &ask, std::chrono::milliseconds every, bool colour);
+
+} // namespace agent

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// The most important columns stand on the left: a narrow terminal cuts off the others.
+#include "agent/nlbctl/watch_page.hpp"
+
+#include "agent/nlbctl/words.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+
+namespace agent {
+namespace {
+
+using Number = std::optional<double>;
+
+// A second, between two counts; none after a restart, where they begin anew.
+Number rate(const Json &before, const Json &now, double seconds) {
+    if (!before.is_number() || !now.is_number() || seconds <= 0) return std::nullopt;
+    const double difference = now.get<double>() - before.get<double>();
+    if (difference < 0) return std::nullopt;
+    return difference / seconds;
+}
+
+std::string shown(const Number &number) { return number ? rate_text(*number) : "-"; }
+
+// Two statuses of one node.
+struct Span {
+    const Json &before, &now;
+    double seconds;
+
+    Number of(const Json::json_pointer &count) const {
+        if (!before.contains(count) || !now.contains(count)) return std::nullopt;
+        return rate(before.at(count), now.at(count), seconds);
+    }
+    Number counter(const std::string &reason) const {
+        return of(Json::json_pointer("/counters/" + reason));
+    }
+    Number accepted() const {
+        Number sum = counter("accepted");
+        for (const char *reason : {"accepted_guarded", "accepted_lingering"})
+            if (const Number more = counter(reason); sum && more) *sum += *more;
+        return sum;
+    }
+};
+
+std::optional<Span> span_of(const Watched &watched, int id) {
+    const auto before = watched.before.find(id), now = watched.now.find(id);
+    if (before == watched.before.end() || now == watched.now.end()) return std::nullopt;
+    const std::chrono::duration<double> seconds = now->second.at - before->second.at;
+    return Span{before->second.status, now->second.status, seconds.count()};
+}
+
+Line title(const Json &status, bool answers) {
+    const std::string state = status["state"];
+    const std::string leader = name_of(status, status["view"]["leader"]);
+    return {{status["node"]["name"], Colour::bold},
+            {" "},
+            answers ? Cell{state, colour_of_state(state)} : Cell{"no answer", Colour::red},
+            {"   cluster "},
+            {status["cluster"], Colour::bold},
+            {"   view " + view_text(status["view"], state)},
+            {"   leader " + leader}};
+}
+
+void add_members(const Watched &watched, const Json &status, Page &page) {
+    Table table({{"member"},
+                 {"state"},
+                 {"share", true},
+                 {"accepted/s", true},
+                 {"weight", true},
+                 {"last heard", true},
+                 {""}});
+    for (const Json &member : status["members"]) {
+        const std::string state = member["state"];
+        const int id = member["id"];
+        const auto span = span_of(watched, id);
+        table.add({{member["name"], Colour::bold},
+                   {state, colour_of_state(state)},
+                   {percent(member["share"])},
+                   {span ? shown(span->accepted()) : "-"},
+                   {member["weight"].dump()},
+                   {id == watched.self ? "this node" : ago(member["last_heard_ms"])},
+                   {member_reason(member), Colour::yellow}});
+    }
+    const std::vector<Line> lines = table.lines();
+    page.body.insert(page.body.end(), lines.begin(), lines.end());
+}
+
+// One line for each rule and one for what no rule covers: what this node let in, and what it left
+// to others.
+void add_rules(const Watched &watched, const Json &status, Page &page) {
+    const auto span = span_of(watched, watched.self);
+    const auto per_second = [&](const std::string &path) {
+        return span ? shown(span->of(Json::json_pointer(path))) : "-";
+    };
+    Table table({{"rule"},
+                 {"state"},
+                 {"taken/s", true},
+                 {"dropped/s", true},
+                 {"here", true},
+                 {"connections", true},
+                 {""}});
+    const auto add = [&](const std::string &name, const std::string &state, const Json &part,
+                         const std::string &path) {
+        table.add({{name, Colour::bold},
+                   {state, state.empty() ? Colour::plain : colour_of_state(state)},
+                   {per_second(path + "/packets/taken")},
+                   {per_second(path + "/packets/dropped")},
+                   {percent(part["buckets"].get<double>() / 65536)},
+                   {part.contains("connections") ? text_of(part["connections"], "-") : ""},
+                   {part.contains("reason") && part["reason"].is_string() ? part["reason"] : "",
+                    Colour::yellow}});
+    };
+    for (std::size_t i = 0; i < status["rules"].size(); ++i) {
+        const Json &rule = status["rules"][i];
+        add(rule["name"], rule_state(rule), rule, "/rules/" + std::to_string(i));
+    }
+    if (status.contains("uncovered")) add("uncovered", "", status["uncovered"], "/uncovered");
+    const std::vector<Line> lines = table.lines();
+    page.body.insert(page.body.end(), lines.begin(), lines.end());
+}
+
+Line packets(const Watched &watched, const Json &status) {
+    const auto span = span_of(watched, watched.self);
+    std::string others;
+    for (const auto &[reason, count] : status["counters"].items()) {
+        const double number = span ? span->counter(reason).value_or(0) : 0;
+        if (is_other_drop(reason) && number > 0)
+            others += (others.empty() ? "" : ", ") + reason + " " + rate_text(number);
+    }
+    return {{"  packets/s", Colour::dim},
+            {"  accepted " + (span ? shown(span->accepted()) : "-")},
+            {"   foreign " + (span ? shown(span->counter("foreign")) : "-")},
+            {"   other drops " + (others.empty() ? "none" : others)}};
+}
+
+} // namespace
+
+std::string rate_text(double per_second) {
+    char text[32];
+    const char *const format = per_second >= 99.95 || per_second == 0 ? "%.0f" : "%.1f";
+    if (per_second < 9999.5)
+        std::snprintf(text, sizeof text, format, per_second);
+    else if (per_second < 999'950)
+        std::snprintf(text, sizeof text, "%.1fk", per_second / 1000);
+    else
+        std::snprintf(text, sizeof text, "%.1fM", per_second / 1'000'000);
+    return text;
+}
+
+Page watch_page(const Watched &watched) {
+    const Json &status = watched.now.at(watched.self).status;
+    Page page{title(status, watched.trouble.empty()), {}};
+    if (!watched.trouble.empty()) page.body.push_back({{"  " + watched.trouble, Colour::red}});
+    if (!status["reason"].is_null())
+        page.body.push_back(
+            {{"  not serving: " + status["reason"].get<std::string>(), Colour::yellow}});
+    page.body.push_back({});
+    add_members(watched, status, page);
+    page.body.push_back({});
+    add_rules(watched, status, page);
+    page.body.push_back({});
+    page.body.push_back(packets(watched, status));
+    return page;
+}
+
+} // namespace agent

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/nlbctl/words.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+
+namespace agent {
+namespace {
+
+constexpr std::string_view kOrdinary[] = {
+    "accepted", "foreign", // and what passes
+    "accepted_guarded", "accepted_lingering", "icmp_error",     "later_fragment",
+    "not_ip",           "too_short",          "not_virtual_ip", "neighbour_discovery"};
+
+} // namespace
+
+std::string text_of(const Json &value, const std::string &unknown) {
+    if (value.is_null()) return unknown;
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string rule_state(const Json &rule) {
+    const bool unhealthy = rule["state"] == "enabled" && !rule.value("healthy", true);
+    return unhealthy ? "unhealthy" : rule["state"].get<std::string>();
+}
+
+std::string member_reason(const Json &member) {
+    std::string text = text_of(member["reason"], "");
+    std::string rules;
+    for (const Json &rule : member.value("unhealthy_rules", Json::array()))
+        rules += (rules.empty() ? "unhealthy: " : ", ") + rule.get<std::string>();
+    if (!text.empty() && !rules.empty()) text += "; ";
+    return text + rules;
+}
+
+Colour colour_of_state(const std::string &state) {
+    if (state == "active" || state == "enabled") return Colour::green;
+    const bool bad = state == "dead" || state == "fenced" || state == "unhealthy";
+    return bad ? Colour::red : Colour::yellow;
+}
+
+std::string percent(double part) {
+    char text[16];
+    std::snprintf(text, sizeof text, "%.1f %%", part * 100);
+    return text;
+}
+
+std::string bar(double part) {
+    static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    const auto length = static_cast<unsigned>(std::lround(part * 20 * 8));
+    std::string text;
+    for (unsigned i = 0; i < length / 8; ++i)
+        text += "█";
+    return text + eighths[length % 8];
+}
+
+std::string ago(const Json &milliseconds) {
+    if (milliseconds.is_null()) return "never";
+    const auto count = milliseconds.get<std::int64_t>();
+    if (count < 10'000) return std::to_string(count) + " ms";
+    if (count < 600'000) return std::to_string(count / 1000) + " s";
+    return std::to_string(count / 60'000) + " min";
+}
+
+std::string name_of(const Json &status, const Json &id) {
+    for (const Json &member : status["members"])
+        if (member["id"] == id) return member["name"];
+    return text_of(id, "none");
+}
+
+// A node that only looks on installs nothing.
+std::string view_text(const Json &view, const std::string &state) {
+    const bool takes_part = state == "active" || state == "draining";
+    if (view["term"] == 0) return "none";
+    return view["term"].dump() + "." + view["number"].dump() +
+           (view["installed"] || !takes_part ? "" : " (being installed)");
+}
+
+bool is_other_drop(const std::string &counter) {
+    return std::ranges::count(kOrdinary, std::string_view(counter)) == 0;
+}
+
+std::string waiting_text(const Json &reload) {
+    const Json &others = reload["staged_another"];
+    std::string text;
+    for (const Json &name : reload["waiting_for"])
+        text += (text.empty() ? "" : ", ") + std::string(name) +
+                (std::ranges::count(others, name) ? " (has staged another)" : "");
+    return "staged; waits for " + (text.empty() ? "the leader" : text);
+}
+
+} // namespace agent

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Words and numbers of a status as people read them, for every way to show one.
+#pragma once
+
+#include "agent/base/json.hpp"
+#include "agent/nlbctl/table.hpp"
+
+#include <string>
+
+namespace agent {
+
+std::string text_of(const Json &value, const std::string &unknown); // unknown: for null
+// Of a rule: its state, or that its service does not work here.
+std::string rule_state(const Json &rule);
+// Why a member serves nothing, and the rules that are unhealthy there.
+std::string member_reason(const Json &member);
+Colour colour_of_state(const std::string &state);
+std::string percent(double part);
+std::string bar(double part); // twenty columns for the whole, in eighths of a column
+std::string ago(const Json &milliseconds);
+std::string name_of(const Json &status, const Json &id); // of a member
+std::string view_text(const Json &view, const std::string &state);
+// Whether this counter says what went wrong: a drop, but not one of another node's packet.
+bool is_other_drop(const std::string &counter);
+// Of a configuration that is staged, and who is missing: "staged; waits for web2, web3".
+std::string waiting_text(const Json &reload);
+
+} // namespace agent

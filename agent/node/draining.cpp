@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// See the header.
+#include "agent/node/draining.hpp"
+
+namespace agent {
+
+void Draining::begin(Then then, std::optional<heartbeat::Time> until) {
+    under_way_ = true;
+    if (then == Then::leave) then_ = then;
+    if (until) until_ = *until;
+}
+
+bool Draining::over(heartbeat::Time now, bool serves_nothing, const std::optional<Census> &latest) {
+    if (!under_way_) return false;
+    if (!serves_nothing)
+        closed_.reset();
+    else if (!closed_)
+        closed_ = now;
+    const bool drained =
+        closed_ && latest && latest->begun >= *closed_ + kHandshake && latest->total() == 0;
+    if (!drained && now < until_) return false;
+    under_way_ = false;
+    return true;
+}
+
+} // namespace agent

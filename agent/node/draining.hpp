@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When has a node drained? It takes no new connections from the moment at which it serves nothing;
+// a handshake that was under way then has no socket that could be counted. So it waits a moment
+// longer, and only a count that was begun after that is believed. Pure: the agent does what comes
+// of it.
+#pragma once
+
+#include "agent/node/census.hpp"
+#include "heartbeat/types.hpp"
+
+#include <optional>
+
+namespace agent {
+
+class Draining {
+  public:
+    enum class Then { stop, leave }; // the cluster; and end the agent as well
+
+    // until: then it is over anyway. Begun a second time it goes on as it was, but for what is
+    // named: a new `until`, and who is to leave does not merely stop.
+    void begin(Then then, std::optional<heartbeat::Time> until);
+    void cancel() { *this = {}; }
+
+    // Call on every turn: true once, when no connection is left or the time is up.
+    bool over(heartbeat::Time now, bool serves_nothing, const std::optional<Census> &latest);
+
+    bool under_way() const { return under_way_; }
+    Then then() const { return then_; }
+    heartbeat::Time wake_at() const { return under_way_ ? until_ : heartbeat::kNever; }
+
+    static constexpr heartbeat::Duration kHandshake = std::chrono::milliseconds(500);
+
+  private:
+    bool under_way_ = false;
+    Then then_ = Then::stop;
+    heartbeat::Time until_ = heartbeat::kNever;
+    std::optional<heartbeat::Time> closed_; // since when this node has served nothing
+};
+
+} // namespace agent

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order of things: see the header.
+#include "agent/node/node.hpp"
+
+#include "agent/base/random.hpp"
+
+#include <algorithm>
+
+namespace agent {
+namespace {
+
+std::optional<heartbeat::Saved> predecessor(const filter::Datapath &datapath,
+                                            const heartbeat::Settings &settings,
+                                            heartbeat::Time now) {
+    if (!datapath.adopted()) return std::nullopt;
+    auto saved = heartbeat::unpack(datapath.note(), settings.config, settings.self);
+    const bool usable = saved && heartbeat::Membership::resumable(*saved, settings.self, now);
+    return usable ? saved : std::nullopt;
+}
+
+heartbeat::Membership make_membership(const heartbeat::Settings &settings, heartbeat::Time now,
+                                      const std::optional<heartbeat::Saved> &saved) {
+    return saved ? heartbeat::Membership(settings, now, *saved)
+                 : heartbeat::Membership(settings, now, random_bits());
+}
+
+} // namespace
+
+Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
+           heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener)
+    : config_(settings.config), self_(settings.self), healthy_(settings.healthy),
+      resumed_(predecessor(datapath, settings, now)),
+      membership_(make_membership(settings, now, resumed_)), serving_(std::move(serving)),
+      envelope_(envelope), datapath_(datapath), send_(std::move(send)),
+      listener_(std::move(listener)), receptions_(settings.dead_after) {
+    if (datapath_.adopted()) { // in which groups the predecessor had connections, nobody knows
+        filter::GroupSet all;
+        all.fill(~std::uint64_t{0});
+        lingering_.add(all, now);
+        datapath_.set_lingering(all);
+    }
+    if (resumed_) { // the filter has been doing all this while nobody was there
+        serving_.apply(heartbeat::action::Serve{resumed_->view});
+        lease_ = resumed_->lease_until;
+        renew_guard();
+        return;
+    }
+    datapath_.set_lease(0);
+    datapath_.set_guarded(guarded_);
+    datapath_.set_lingering(lingering_.groups());
+    datapath_.install(serving_.tables());
+}
+
+std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
+                                               std::span<const std::uint8_t> datagram) {
+    auto opened = heartbeat::open(datagram, envelope_);
+    if (const auto *refusal = std::get_if<heartbeat::Refusal>(&opened)) {
+        ++beats_.refused[static_cast<std::size_t>(*refusal)];
+        if (*refusal == heartbeat::Refusal::bad_tag || *refusal == heartbeat::Refusal::other_version)
+            step(now, heartbeat::event::Unreadable{});
+        return std::nullopt;
+    }
+    auto &beat = std::get<heartbeat::Beat>(opened);
+    const heartbeat::NodeId sender = beat.sender;
+    const heartbeat::Life life = beat.life;
+    const heartbeat::Sequence sequence = beat.sequence;
+    const std::uint64_t before = beats_.received;
+    step(now, heartbeat::event::Received{std::move(beat)});
+    if (beats_.received == before) return std::nullopt;
+    receptions_.heard(now, sender, life, sequence);
+    return sender;
+}
+
+void Node::tick(heartbeat::Time now) {
+    if (now >= wake_at()) step(now, heartbeat::event::Tick{});
+}
+
+void Node::connections(heartbeat::Time now, std::uint64_t count,
+                       const std::vector<filter::BucketSet> &buckets) {
+    connections_ = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(count, heartbeat::kUncounted - 1));
+    const filter::GroupSet before = lingering_.groups();
+    lingering_.add(serving_.not_served(buckets), now);
+    lingering_.expire(now);
+    if (lingering_.groups() != before) datapath_.set_lingering(lingering_.groups());
+}
+
+void Node::step(heartbeat::Time now, const heartbeat::Event &event) {
+    const heartbeat::Outcome outcome = membership_.step(now, random_bits(), event);
+    if (outcome.refusal)
+        ++beats_.refused[static_cast<std::size_t>(*outcome.refusal)];
+    else if (std::holds_alternative<heartbeat::event::Received>(event))
+        ++beats_.received;
+    perform(now, outcome);
+}
+
+void Node::set_health(heartbeat::Time now, heartbeat::RuleBits healthy,
+                      const std::vector<std::string> &texts) {
+    for (const std::string &text : texts)
+        note(now, {heartbeat::Note::Kind::health, text, {}});
+    if (healthy == healthy_) return;
+    healthy_ = healthy;
+    step(now, heartbeat::event::SetHealthy{healthy});
+}
+
+void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
+    renew_guard();
+    for (const heartbeat::Action &action : outcome.actions) {
+        if (std::holds_alternative<heartbeat::action::Configure>(action)) {
+            configure(now);
+            continue;
+        }
+        const Serving::Change change = serving_.apply(action);
+        if (change.lost != filter::GroupSet{}) {
+            lingering_.add(change.lost, now);
+            datapath_.set_lingering(lingering_.groups());
+        }
+        if (change.tables) datapath_.install(serving_.tables());
+    }
+    renew_lease();
+    for (const heartbeat::Note &text : outcome.notes)
+        note(now, text);
+    for (const heartbeat::Action &action : outcome.actions)
+        if (const auto *serve = std::get_if<heartbeat::action::Serve>(&action))
+            events_.served(now, serve->view.number);
+    if (outcome.send) send_beat(now);
+}
+
+void Node::stage(heartbeat::Time now, StagedConfig config) {
+    const heartbeat::Settings settings = config.settings;
+    staged_.reset();
+    if (settings.config != config_) staged_ = std::move(config);
+    step(now, heartbeat::event::Stage{settings});
+}
+
+void Node::restage(heartbeat::Time now, StagedConfig config) {
+    if (!staged_) return;
+    const heartbeat::Settings settings = config.settings;
+    staged_ = std::move(config);
+    step(now, heartbeat::event::Restage{settings});
+}
+
+// A connection may fall into another bucket from here on, so everything lingers until the sockets
+// have been counted anew.
+void Node::configure(heartbeat::Time now) {
+    filter::GroupSet all;
+    all.fill(~std::uint64_t{0});
+    lingering_.add(all, now);
+    datapath_.set_lingering(all);
+    serving_.configure(std::move(staged_->rules), ~staged_->settings.serve_all_down,
+                       staged_->former);
+    datapath_.configure(staged_->filter, serving_.tables());
+    envelope_ = staged_->envelope;
+    config_ = staged_->settings.config;
+    healthy_ = staged_->settings.healthy;
+    staged_.reset();
+}
+
+void Node::renew_guard() {
+    const filter::GroupSet guarded = membership_.guarded();
+    if (guarded == guarded_) return;
+    guarded_ = guarded;
+    datapath_.set_guarded(guarded_);
+}
+
+void Node::renew_lease() {
+    const heartbeat::Time lease = membership_.lease_until();
+    if (lease == lease_) return;
+    lease_ = lease;
+    datapath_.set_lease(static_cast<std::uint64_t>(lease.count()));
+}
+
+void Node::send_beat(heartbeat::Time now) {
+    heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
+    beat.connections = connections_;
+    // Before anybody can rely on it: a successor must not say less than this beat says.
+    datapath_.set_note(heartbeat::pack(membership_.save(), config_, self_));
+    send_(heartbeat::seal(beat, envelope_));
+    ++beats_.sent;
+}
+
+void Node::note(heartbeat::Time now, const heartbeat::Note &note) {
+    events_.add(now, note);
+    if (note.kind == heartbeat::Note::Kind::view)
+        view_changes_.applied(membership_.status(now).view);
+    listener_(note);
+}
+
+heartbeat::Status Node::status(heartbeat::Time now) {
+    heartbeat::Status status = membership_.status(now);
+    serving_.consider(status.view);
+    return status;
+}
+
+bool Node::gone(heartbeat::Time now) const {
+    return membership_.status(now).state == heartbeat::NodeState::dead;
+}
+
+bool Node::answers(heartbeat::Time now) const { return serving_.default_host() && now < lease_; }
+
+} // namespace agent

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands that change a node. Each is an order: it is written down first, and only when that
+// has been done it takes effect; an order that cannot be written is not obeyed. Whatever is
+// repeated changes nothing.
+//
+// A suspended node obeys none of them but `resume`, and an agent that is about to end none at all.
+#pragma once
+
+#include "agent/control/commands.hpp"
+#include "agent/node/census.hpp"
+#include "agent/node/draining.hpp"
+#include "agent/node/node.hpp"
+#include "agent/orders/file.hpp"
+
+#include <functional>
+#include <list>
+#include <string>
+
+namespace agent {
+
+// What the orders work on; all of it outlives the Administration.
+struct Administered {
+    const Config &config;
+    const NodeConfig &self;
+    Node &node;
+    filter::Datapath &datapath;
+    SocketCensus &census;
+    Draining &draining;
+    std::function<heartbeat::Time()> now;
+};
+
+class Administration {
+  public:
+    // orders: those that the node, its datapath and its census were made with.
+    Administration(Administered parts, OrdersFile &file, Orders orders);
+
+    void add_to(Commands &commands);
+    // Once, before the first turn: the node is what it was before the restart.
+    void take_up();
+    // On every turn: goes on with what has no client that would ask.
+    void handle();
+
+    // The last connection of a drain has ended, or its time is up.
+    void drained();
+    // Whether this node may take part at all, whatever was ordered: a problem keeps it out of the
+    // cluster, and others have its buckets.
+    void set_able(bool able);
+    // Another configuration is in force: the orders hold over it as they held over the former one.
+    void configured();
+    // Throws Refused when no order is obeyed at present.
+    void refuse_orders() const;
+    // From now on every command is refused.
+    void set_ending() { ending_ = true; }
+
+    const Orders &orders() const { return orders_; }
+    // What this node asks for, as a configuration has it.
+    std::uint8_t weight_of(const NodeConfig &self) const;
+
+  private:
+    using Edit = std::function<void(Orders &)>;
+    struct Change;
+
+    Commands::Result order(Edit edit, bool of_suspended = false);
+    Commands::Result order_rule(const Commands::Arguments &args, std::optional<RuleOrder> wanted);
+    Commands::Result drain(const Commands::Arguments &args);
+    Commands::Result weight(const Commands::Arguments &args);
+    Json state() const;
+
+    std::optional<Json> go_on(Change &change);
+    [[noreturn]] void wait_no_longer(const std::shared_ptr<Change> &change);
+    bool write(Change &change);
+    void take_effect(const Orders &next);
+    void set_rules(const Orders &before);
+    void set_part(const Orders &before);
+    void take_part();
+    void set_weight();
+    bool settled(const Orders &wanted) const;
+    void refuse_when_ending() const;
+
+    Administered parts_;
+    OrdersFile &file_;
+    Orders orders_;
+    bool able_ = true, ending_ = false;
+    std::list<Commands::Later> own_; // changes that nobody has asked for from outside
+};
+
+} // namespace agent

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The orders on disk: STATE_DIR/orders.json, which is there as long as there is an order, and is
+// the old or the new one, whole, whenever the machine loses its power.
+//
+// A disk may take a second to write, and beats cannot wait: so it is done in the background, one
+// change at a time.
+#pragma once
+
+#include "agent/base/background_task.hpp"
+#include "agent/orders/orders.hpp"
+
+#include <optional>
+#include <string>
+
+namespace agent {
+
+class OrdersFile {
+  public:
+    // Makes nothing yet: the directory is made with the first order.
+    explicit OrdersFile(const std::string &state_dir); // throws
+    const std::string &path() const { return path_; }
+
+    // Throws std::runtime_error, `read orders FILE: cause; way out`, when what is there cannot be
+    // read or is damaged. No file: no orders.
+    Orders load() const;
+
+    bool busy() const { return writing_.busy(); }
+    void begin(const Orders &orders); // precondition: not busy()
+    // Nothing while it is being written. Then, once, why it failed, `write orders FILE: cause; way
+    // out`: what was on disk before is there still. Empty: done.
+    std::optional<std::string> finished();
+
+    int descriptor() const { return writing_.descriptor(); } // for poll
+
+  private:
+    struct Outcome {
+        std::string failure; // empty: the orders are in the file
+        std::string warning; // which may not outlive a loss of power
+    };
+    static Outcome put(const std::string &directory, const std::string &path, const Orders &orders);
+
+    std::string directory_, path_;
+    BackgroundTask<Outcome> writing_;
+};
+
+} // namespace agent

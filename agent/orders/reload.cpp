@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/orders/reload.hpp"
+
+#include "agent/base/log.hpp"
+#include "agent/host/privileges.hpp"
+#include "agent/orders/settings.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace agent {
+namespace {
+
+using namespace std::chrono_literals;
+using heartbeat::Time;
+
+// With all members staged it takes milliseconds; on the first of several nodes nobody is to wait
+// for the commands on the others.
+constexpr Time kPatience = 1s;
+constexpr Time kDiskPatience = 5s;
+
+const NodeConfig &node_of(const Config &config, std::uint8_t id) {
+    return *std::ranges::find(config.nodes, id, &NodeConfig::id);
+}
+
+bool same_packets(const RuleConfig &one, const RuleConfig &other) {
+    return one.virtual_ips == other.virtual_ips && one.protocol == other.protocol &&
+           one.first_port == other.first_port && one.last_port == other.last_port &&
+           one.affinity == other.affinity;
+}
+
+// A command that is run as another user, where none was before: see privileges.hpp.
+bool needs_rights(const Config &running, const Config &next) {
+    return runs_commands(next) && !runs_commands(running);
+}
+
+std::string differing_sections(const Config &one, const Config &other) {
+    const auto before = section_digests(one), after = section_digests(other);
+    std::string names;
+    const auto add_missing = [&](const auto &from, const auto &in) {
+        for (const SectionDigest &section : from) {
+            const bool same = std::ranges::any_of(in, [&](const SectionDigest &candidate) {
+                return candidate.name == section.name && candidate.digest == section.digest;
+            });
+            if (!same && names.find(section.name) == std::string::npos)
+                names += (names.empty() ? "" : ", ") + section.name;
+        }
+    };
+    add_missing(before, after);
+    add_missing(after, before);
+    return names;
+}
+
+} // namespace
+
+std::string needs_restart(const Config &running, const Config &next) {
+    Config reached = running;
+    reached.file = next.file;
+    reached.rules = next.rules;
+    reached.drain = next.drain;
+    for (NodeConfig &node : reached.nodes)
+        if (std::ranges::count(next.nodes, node.id, &NodeConfig::id))
+            node.weight = node_of(next, node.id).weight;
+    reached.key_file = next.key_file; // where it lies; its content is what the agent has
+    return reached == next ? "" : differing_sections(reached, next);
+}
+
+std::vector<std::optional<std::size_t>> former_tables(const Config &running, const Config &next) {
+    std::vector<std::optional<std::size_t>> former;
+    for (const RuleConfig &rule : next.rules) {
+        const auto found = std::ranges::find_if(
+            running.rules, [&](const RuleConfig &old) { return same_packets(old, rule); });
+        if (found == running.rules.end())
+            former.emplace_back();
+        else
+            former.emplace_back(found - running.rules.begin());
+    }
+    const bool all =
+        std::ranges::all_of(former, [](const auto &table) { return table.has_value(); });
+    if (all && next.rules.size() == running.rules.size())
+        former.emplace_back(running.rules.size());
+    else
+        former.emplace_back();
+    return former;
+}
+
+Json reloading(const Config &config, const heartbeat::Status &status) {
+    const auto names = [&](const std::vector<heartbeat::NodeId> &ids) {
+        Json list = Json::array();
+        for (const heartbeat::NodeId id : ids)
+            list.push_back(name_of(config, id));
+        return list;
+    };
+    return {{"waiting_for", names(status.unstaged)},
+            {"staged_another", names(status.staged_another)}};
+}
+
+void Reload::add_to(Commands &commands) {
+    commands.add("reload", [this](const auto &) { return reload(); });
+}
+
+Commands::Result Reload::reload() {
+    parts_.administration.refuse_orders();
+    const auto course = std::make_shared<Course>();
+    course->until = parts_.now() + kDiskPatience;
+    return [this, course] { return go_on(course); };
+}
+
+std::optional<Json> Reload::go_on(const std::shared_ptr<Course> &course) {
+    if (!course->staged) {
+        if (!read(course)) return std::nullopt;
+        parts_.administration.refuse_orders();
+        check(*course->read);
+        course->staged = stage(std::move(*course->read));
+        course->until = parts_.now() + kPatience;
+    }
+    return wait_for_all(*course);
+}
+
+// True when the files have been read. One command at a time has them read; what was read for one
+// that has gone meanwhile, handle() takes.
+bool Reload::read(const std::shared_ptr<Course> &course) {
+    if (course->read) return true;
+    if (!course->reading && !reading_.busy()) {
+        reading_.begin([file = parts_.config.file] { return read_files(file); });
+        reader_ = course;
+        course->reading = true;
+    }
+    if (parts_.now() >= course->until)
+        throw Failed(parts_.config.file +
+                     ": its disk, or the key's, or the user database, does not "
+                     "answer; nothing was changed, see to it and try again");
+    return false;
+}
+
+// In the background. Whatever is wrong is the command's business: the agent goes on with what it
+// has.
+Reload::Read Reload::read_files(const std::string &file) {
+    Read read{};
+    try {
+        if (std::error_code gone; !std::filesystem::is_regular_file(file, gone) && !gone)
+            throw std::runtime_error(file +
+                                     ": is not a regular file"); // a pipe would be waited for
+        read.config = load_config(file);
+        read.keys = load_keys(read.config.key_file);
+        read.checks = make_health_checks(read.config);
+    } catch (const std::exception &error) {
+        read.failure = error.what();
+    }
+    return read;
+}
+
+// Throws when it must not come into force here. Keys follow each other a step at a time: each node
+// must accept what the others use, whoever of them comes first.
+void Reload::check(const Read &next) const {
+    if (!next.failure.empty()) throw Failed(next.failure);
+    if (const std::string what = needs_restart(parts_.config, next.config); !what.empty())
+        throw Failed(next.config.file + ": cannot change while nlbd runs: " + what +
+                     "; restart nlbd on every node");
+    if (needs_rights(parts_.config, next.config) && !can_change_user())
+        throw Failed(next.config.file +
+                     ": cannot change while nlbd runs as this user: the first health check "
+                     "of type exec; restart nlbd on this node");
+    if (!next.keys.accept(parts_.keys.in_use) || !parts_.keys.accept(next.keys.in_use))
+        throw Failed(next.config.key_file +
+                     ": holds another key than this agent uses; one key follows another in the "
+                     "steps of nlbctl keygen --next, --use, --drop, or, where the others "
+                     "have taken them all, with a restart of nlbd here");
+}
+
+Reload::Wishes Reload::wishes(const Config &next) const {
+    return {parts_.administration.orders(), parts_.health.healthy_under(next),
+            parts_.administration.weight_of(node_of(next, parts_.self.id))};
+}
+
+StagedConfig Reload::prepared(const Config &next, const ClusterKeys &keys,
+                              const Wishes &wishes) const {
+    const NodeConfig &self = node_of(next, parts_.self.id);
+    StagedConfig config{.settings = membership_settings(next, self, keys, wishes.orders),
+                        .rules = ownership_rules(next),
+                        .filter = filter_settings(next, keys.in_use, wishes.orders),
+                        .envelope = beat_envelope(next, keys),
+                        .former = former_tables(parts_.config, next)};
+    if (keys.in_use != parts_.keys.in_use)
+        config.former.assign(config.former.size(), std::nullopt); // other buckets
+    config.settings.healthy = wishes.healthy;
+    config.settings.weight = wishes.weight;
+    return config;
+}
+
+// The configuration in force, once more, takes back what was staged.
+heartbeat::Digest Reload::stage(Read next) {
+    const Wishes wanted = wishes(next.config);
+    StagedConfig config = prepared(next.config, next.keys, wanted);
+    const heartbeat::Digest digest = config.settings.config;
+    if (digest == parts_.node.config()) {
+        parts_.config = std::move(next.config); // the same but for where the key lies
+        parts_.health.configure(parts_.config, std::move(next.checks), parts_.now());
+        staged_.reset();
+    } else {
+        staged_ = Staged{std::move(next.config), next.keys, std::move(next.checks), digest, wanted};
+    }
+    parts_.node.stage(parts_.now(), std::move(config));
+    return digest;
+}
+
+// What is ordered meanwhile, or found out about a service, holds from the first moment.
+void Reload::follow() {
+    const Wishes wanted = wishes(staged_->config);
+    if (wanted == staged_->wishes) return;
+    staged_->wishes = wanted;
+    parts_.node.restage(parts_.now(), prepared(staged_->config, staged_->keys, wanted));
+}
+
+std::optional<Json> Reload::wait_for_all(const Course &course) {
+    handle();
+    if (parts_.node.config() == course.staged)
+        return Json{
+            {"in_force", true}, {"waiting_for", Json::array()}, {"staged_another", Json::array()}};
+    if (!staged_ || staged_->digest != course.staged)
+        throw Failed(parts_.config.file + ": another reload has taken it back");
+    if (parts_.now() < course.until) return std::nullopt;
+    Json told = reloading(parts_.config, parts_.node.status(parts_.now()));
+    told["in_force"] = false;
+    return told;
+}
+
+void Reload::use(const ClusterKeys &keys) {
+    if (keys == parts_.keys) return;
+    log::info(std::string("configuration: cluster key changed (") +
+              (keys.in_use == parts_.keys.in_use
+                   ? keys.other ? "accepts=another, too" : "accepts=no other"
+                   : "uses=the other") +
+              ")");
+    const bool another = keys.in_use != parts_.keys.in_use;
+    parts_.keys = keys;
+    if (!another) return;
+    parts_.relay.use(keys.in_use);
+    parts_.control_port.use(keys.in_use);
+}
+
+void Reload::handle() {
+    if (auto read = reading_.finished())
+        if (const auto reader = reader_.lock()) reader->read = std::move(read);
+    if (!staged_) return;
+    if (staged_->digest != parts_.node.config()) return follow();
+    Staged next = *std::exchange(staged_, std::nullopt);
+    parts_.config = std::move(next.config);
+    use(next.keys);
+    parts_.self = NodeConfig(node_of(parts_.config, parts_.self.id));
+    parts_.census.begin_anew(
+        filter_settings(parts_.config, parts_.keys.in_use, parts_.administration.orders()));
+    parts_.administration.configured();
+    parts_.health.configure(parts_.config, std::move(next.checks), parts_.now());
+    log::info("configuration: in force (file=" + parts_.config.file + ")");
+}
+
+} // namespace agent

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `reload`: the configuration file is read again and staged. It comes into force for the whole
+// cluster at once, when every member has staged the same one, by a view that names it
+// (heartbeat/README.md); until then, and without the command, nothing changes.
+//
+// Rules, the nodes' weights, drain_ms and, step by step, the cluster key can change in this way.
+// What the sockets, the interface or the times of the protocol hang on needs a restart, and is
+// refused by name.
+//
+// What may wait or fail is done before anything is staged, in the background: the files are read,
+// and the health checks made. So a configuration that comes into force does so as a whole.
+#pragma once
+
+#include "agent/base/background_task.hpp"
+#include "agent/config/config.hpp"
+#include "agent/control/commands.hpp"
+#include "agent/control/port.hpp"
+#include "agent/control/relay.hpp"
+#include "agent/health/health.hpp"
+#include "agent/node/node.hpp"
+#include "agent/orders/execution.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace agent {
+
+struct Reloaded { // all of it outlives the Reload
+    Config &config;
+    NodeConfig &self;
+    ClusterKeys &keys;
+    Node &node;
+    SocketCensus &census;
+    Administration &administration;
+    Health &health;
+    Relay &relay;
+    ControlPort &control_port;
+    std::function<heartbeat::Time()> now;
+};
+
+class Reload {
+  public:
+    explicit Reload(Reloaded parts) : parts_(parts) {}
+
+    void add_to(Commands &commands);
+    // On every turn, after the node's tick: when the staged configuration has come into force, so
+    // it does for the rest of the agent.
+    void handle();
+    int descriptor() const { return reading_.descriptor(); } // for poll
+
+  private:
+    struct Read { // what the files hold
+        Config config;
+        ClusterKeys keys;
+        HealthChecks checks;
+        std::string failure; // why there is nothing
+    };
+    struct Course {            // of one command
+        heartbeat::Time until; // its present step
+        bool reading = false;
+        std::optional<Read> read;
+        std::optional<heartbeat::Digest> staged; // what it waits for
+    };
+    struct Wishes { // of this node under it
+        Orders orders;
+        heartbeat::RuleBits healthy;
+        std::uint8_t weight;
+        bool operator==(const Wishes &) const = default;
+    };
+    struct Staged {
+        Config config;
+        ClusterKeys keys;
+        HealthChecks checks;
+        heartbeat::Digest digest;
+        Wishes wishes;
+    };
+    Commands::Result reload();
+    std::optional<Json> go_on(const std::shared_ptr<Course> &course);
+    bool read(const std::shared_ptr<Course> &course);
+    static Read read_files(const std::string &file);
+    void check(const Read &next) const;
+    heartbeat::Digest stage(Read next);
+    std::optional<Json> wait_for_all(const Course &course);
+    Wishes wishes(const Config &next) const;
+    StagedConfig prepared(const Config &next, const ClusterKeys &keys, const Wishes &wishes) const;
+    void follow();
+    void use(const ClusterKeys &keys);
+
+    Reloaded parts_;
+    BackgroundTask<Read> reading_;
+    std::weak_ptr<Course> reader_; // who has it read; he may have gone
+    std::optional<Staged> staged_;
+};
+
+// "waiting_for": names of the members that have not staged the configuration that this node has
+// staged; "staged_another": those of them that have staged a different one.
+Json reloading(const Config &config, const heartbeat::Status &status);
+
+// The sections in which they differ that cannot change without a restart, in words; empty: none.
+std::string needs_restart(const Config &running, const Config &next);
+
+// For each table under `next` (one a rule and, last, the uncovered traffic) the one under `running`
+// that is of the same packets; nothing when there is none. They are in the same buckets only under
+// the same key.
+std::vector<std::optional<std::size_t>> former_tables(const Config &running, const Config &next);
+
+} // namespace agent

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration and the orders that hold over it, translated into what each of the other
+// folders needs to know of them.
+#pragma once
+
+#include "agent/config/config.hpp"
+#include "agent/orders/orders.hpp"
+#include "filter/datapath.hpp"
+#include "heartbeat/codec.hpp"
+#include "heartbeat/membership.hpp"
+#include "heartbeat/ownership.hpp"
+
+#include <string>
+#include <vector>
+
+namespace agent {
+
+// key: the one in use.
+filter::Settings filter_settings(const Config &config, const ClusterKey &key,
+                                 const Orders &orders = {});
+heartbeat::Envelope beat_envelope(const Config &config, const ClusterKeys &keys);
+filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self);
+heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self,
+                                        const ClusterKeys &keys, const Orders &orders = {});
+// The rules that a node is willing to serve: configured for it, and not ordered otherwise.
+heartbeat::RuleBits eligible_rules(const Config &config, const NodeConfig &self,
+                                   const Orders &orders);
+std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config);
+
+// Whether the health of some rule is a command's to say.
+bool runs_commands(const Config &config);
+
+// The node's own names for interfaces win over the cluster's.
+std::string clients_interface(const Config &config, const NodeConfig &self);
+std::vector<std::string> heartbeat_interfaces(const Config &config, const NodeConfig &self);
+
+} // namespace agent

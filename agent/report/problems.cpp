@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/report/problems.hpp"
+
+#include "agent/base/log.hpp"
+
+namespace agent {
+namespace {
+
+struct About {
+    std::string_view name;
+    bool serious; // while it lasts, this node serves nothing
+    std::string_view way_out;
+};
+
+// By kind, in the order in which they are shown.
+constexpr std::array<About, kProblemKinds> kAbout{{
+    {"filter_not_proven", true, "start nlbd again"},
+    {"datapath_stepped_down", false,
+     "see to the cause and start nlbd again, or name the datapath in the configuration"},
+}};
+
+const About &about(ProblemKind kind) { return kAbout[static_cast<std::size_t>(kind)]; }
+
+} // namespace
+
+std::string_view to_string(ProblemKind kind) { return about(kind).name; }
+
+void Problems::set(ProblemKind kind, const std::optional<std::string> &text,
+                   const std::string &way_out) {
+    std::optional<Problem> &present = present_[static_cast<std::size_t>(kind)], next;
+    if (text) next = {*text, way_out.empty() ? std::string(about(kind).way_out) : way_out};
+    if (next == present) return;
+    const std::string name = " (" + std::string(about(kind).name) + ")";
+    if (!next) log::info("problem: over: " + present->text + name);
+    present = next;
+    if (!present) return;
+    const std::string line = "problem: " + present->text + "; " + present->way_out + name;
+    about(kind).serious ? log::error(line) : log::warn(line);
+}
+
+std::string Problems::why_not_serving() const {
+    for (std::size_t i = 0; i < kProblemKinds; ++i)
+        if (present_[i] && kAbout[i].serious) return present_[i]->text + "; " + present_[i]->way_out;
+    return {};
+}
+
+Json Problems::list() const {
+    Json list = Json::array();
+    for (std::size_t i = 0; i < kProblemKinds; ++i)
+        if (present_[i])
+            list.push_back({{"name", kAbout[i].name},
+                            {"text", present_[i]->text},
+                            {"way_out", present_[i]->way_out},
+                            {"serious", kAbout[i].serious}});
+    return list;
+}
+
+} // namespace agent

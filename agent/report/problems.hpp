@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is wrong on this node at the moment, in one list: status, metrics, the page and the log show
+// it and nothing else. Whoever finds something wrong sets the problem, and sets it again to nothing
+// when it is over. A new one is a kind here and a line in the table of problems.cpp.
+#pragma once
+
+#include "agent/control/commands.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace agent {
+
+enum class ProblemKind : std::uint8_t { filter_not_proven, datapath_stepped_down };
+inline constexpr std::size_t kProblemKinds = 2;
+
+// Names stay: alerts and scripts go by them.
+std::string_view to_string(ProblemKind kind);
+
+class Problems {
+  public:
+    // Nothing: all is well again. way_out: where a better one is known than the kind's. What begins,
+    // changes or ends is logged.
+    void set(ProblemKind kind, const std::optional<std::string> &text,
+             const std::string &way_out = {});
+
+    // Why this node serves nothing, with the way out; empty when no problem keeps it from serving.
+    std::string why_not_serving() const;
+    // As in `status --json`: name, text, way_out, serious.
+    Json list() const;
+
+  private:
+    struct Problem {
+        std::string text, way_out;
+        bool operator==(const Problem &) const = default;
+    };
+    std::array<std::optional<Problem>, kProblemKinds> present_;
+};
+
+} // namespace agent

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `nlbctl status --json` prints: a stable contract. Keys may be added, never renamed or
+// removed; their order stays. Everything that people see is rendered from this and nothing else.
+#pragma once
+
+#include "agent/config/config.hpp"
+#include "agent/control/commands.hpp"
+#include "agent/frames/neighbours.hpp"
+#include "agent/frames/witness.hpp"
+#include "agent/health/health.hpp"
+#include "agent/node/census.hpp"
+#include "agent/node/node.hpp"
+#include "agent/orders/orders.hpp"
+#include "agent/report/problems.hpp"
+
+#include <string>
+
+namespace agent {
+
+struct StatusSources {
+    const Config &config;
+    const NodeConfig &self;
+    const std::string &interface; // where clients' frames arrive
+    Node &node;
+    const filter::Datapath &datapath;
+    const Health &health;
+    const NeighbourCounters &neighbours;
+    const Commands &commands;
+    std::uint64_t send_errors;           // of beats
+    const std::optional<Census> &census; // the connections, as last counted
+    const std::optional<Witness> &witness;
+    const Orders &orders;
+    Json callers; // ControlPort's counters
+    const Problems &problems;
+};
+
+Json status(const StatusSources &sources, heartbeat::Time now);
+
+} // namespace agent

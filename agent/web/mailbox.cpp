@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/web/mailbox.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
+
+namespace agent {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+Questions::Pipe::Pipe() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        throw std::runtime_error("make a pipe for the status page: " +
+                                 std::generic_category().message(errno));
+    read = filter::Descriptor(ends[0]);
+    write = filter::Descriptor(ends[1]);
+}
+
+Questions::Questions() = default;
+
+Questions::~Questions() {
+    while (Answer *answer = next_answer())
+        delete answer;
+}
+
+// A pipe takes and gives what is shorter than PIPE_BUF in one piece.
+Questions::Answer *Questions::next_answer() {
+    Answer *answer = nullptr;
+    const auto size = read(answers_.read.get(), &answer, sizeof answer);
+    return size == sizeof answer ? answer : nullptr;
+}
+
+std::optional<std::string> Questions::ask(char what, milliseconds patience) {
+    const Question question{++asked_, what};
+    if (write(questions_.write.get(), &question, sizeof question) != sizeof question)
+        return std::nullopt; // full of questions that nobody has answered
+    const auto until = Clock::now() + patience;
+    for (;;) {
+        while (const auto answer = std::unique_ptr<Answer>(next_answer()))
+            if (answer->number == asked_) return std::move(answer->text);
+        if (stopped_) return std::nullopt;
+        const auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
+        if (left <= 0) return std::nullopt;
+        pollfd waiting{answers_.read.get(), POLLIN, 0};
+        poll(&waiting, 1, static_cast<int>(left));
+    }
+}
+
+void Questions::stop() {
+    stopped_ = true;
+    const Answer *none = nullptr; // wakes who waits
+    if (write(answers_.write.get(), &none, sizeof none) < 0) return; // full: it is awake
+}
+
+void Questions::answer(const std::function<std::string(char)> &make) {
+    std::optional<Question> last;
+    Question question{};
+    while (read(questions_.read.get(), &question, sizeof question) == sizeof question)
+        last = question;
+    if (!last) return;
+    auto answer = std::make_unique<Answer>(Answer{last->number, make(last->what)});
+    Answer *pointer = answer.get();
+    if (write(answers_.write.get(), &pointer, sizeof pointer) == sizeof pointer)
+        (void)answer.release(); // the asking thread's
+}
+
+} // namespace agent

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Metrics and the status page over HTTP/1.1, at one address, for anybody who reaches it: there is
+// no password, and nothing to obey.
+//
+// The server has a thread of its own, of ordinary priority: the agent's loop has real-time
+// priority, and who would let strangers' requests into it would let them take a processor away
+// from the services behind. The loop makes a document when it is asked (questions.hpp), at most
+// once in 200 ms for each, however many ask the server. While the loop does not answer, the server
+// says 503: nothing old is ever shown as new.
+//
+// At most 32 connections (web_callers.hpp), each for 10 s without a request; requests have no body.
+#pragma once
+
+#include "agent/base/endpoint.hpp"
+#include "agent/web/routes.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace agent {
+
+class WebServer {
+  public:
+    // Serves from now on. Throws "listen on ADDRESS: cause; way out".
+    explicit WebServer(const Endpoint &listen);
+    ~WebServer();
+    WebServer(const WebServer &) = delete;
+    WebServer &operator=(const WebServer &) = delete;
+
+    int descriptor() const; // readable: somebody wants a document
+    // Call on every turn. make: metrics, status or events, as they are now; it may throw.
+    void answer(const std::function<std::string(Document)> &make);
+
+  private:
+    struct Server;
+    std::unique_ptr<Server> server_;
+};
+
+} // namespace agent
