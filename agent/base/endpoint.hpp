@@ -4,6 +4,9 @@
 
 #include "filter/address.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,5 +22,19 @@ struct Endpoint {
 
 std::optional<Endpoint> parse_endpoint(std::string_view text);
 std::string to_string(const Endpoint &endpoint);
+
+// An endpoint as bind and connect want it.
+class SocketAddress {
+  public:
+    explicit SocketAddress(const Endpoint &endpoint);
+    const sockaddr *get() const { return reinterpret_cast<const sockaddr *>(&storage_); }
+    socklen_t size() const {
+        return family() == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+    }
+    int family() const { return storage_.ss_family; }
+
+  private:
+    sockaddr_storage storage_{};
+};
 
 } // namespace agent

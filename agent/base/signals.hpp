@@ -5,6 +5,8 @@
 
 #include "filter/descriptor.hpp"
 
+#include <csignal>
+#include <initializer_list>
 #include <optional>
 
 namespace agent {
@@ -22,6 +24,23 @@ class Signals {
     std::optional<Signal> next(); // nothing: none is waiting
 
   private:
+    filter::Descriptor descriptor_;
+};
+
+// Signals to a command that runs until it is told to stop: as readable events, so that none comes in
+// the middle of drawing or writing. As they were again at the end.
+class SignalEvents {
+  public:
+    explicit SignalEvents(std::initializer_list<int> signals); // throws
+    ~SignalEvents();
+    SignalEvents(const SignalEvents &) = delete;
+    SignalEvents &operator=(const SignalEvents &) = delete;
+
+    int descriptor() const { return descriptor_.get(); }
+    int next(); // 0: none is waiting
+
+  private:
+    sigset_t before_{};
     filter::Descriptor descriptor_;
 };
 

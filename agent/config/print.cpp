@@ -8,7 +8,10 @@
 #include "agent/config/toml.hpp"
 #include "agent/config/words.hpp"
 
+#include <sodium.h>
+
 #include <algorithm>
+#include <array>
 #include <span>
 
 namespace agent {
@@ -93,6 +96,18 @@ std::string print_priority(const RuleConfig &rule, const Config &config) {
     for (const std::uint8_t id : rule.priority)
         names.push_back(node_name(id, config));
     return array(names);
+}
+
+// Digests are taken over the printed sections: what prints the same is the same configuration.
+std::uint64_t digest(const std::string &text) {
+    std::array<unsigned char, crypto_generichash_BYTES_MIN> hash{};
+    crypto_generichash(hash.data(), hash.size(),
+                       reinterpret_cast<const unsigned char *>(text.data()), text.size(), nullptr,
+                       0);
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < sizeof value; ++i)
+        value = value << 8 | hash[i];
+    return value;
 }
 
 } // namespace
@@ -183,6 +198,22 @@ std::string ports_text(const RuleConfig &rule) {
     if (rule.first_port == 0 && rule.last_port == 65535) return "any";
     const std::string first = std::to_string(rule.first_port);
     return rule.first_port == rule.last_port ? first : first + '-' + std::to_string(rule.last_port);
+}
+
+std::vector<SectionDigest> section_digests(const Config &config) {
+    Config shared = config;
+    shared.key_file.clear();
+    std::vector<SectionDigest> sections = {{"cluster", digest(print_cluster(shared))},
+                                           {"heartbeat", digest(print_heartbeat(config))},
+                                           {"control", digest(print_control(config))},
+                                           {"agent", digest(print_agent(config))},
+                                           {"metrics", digest(print_metrics(config))},
+                                           {"virtual_ip", digest(print_virtual_ips(config))}};
+    for (const NodeConfig &node : config.nodes)
+        sections.push_back({"node " + toml_string(node.name), digest(print_node(node))});
+    for (const RuleConfig &rule : config.rules)
+        sections.push_back({"rule " + toml_string(rule.name), digest(print_rule(rule, config))});
+    return sections;
 }
 
 } // namespace agent

@@ -4,18 +4,20 @@
 // stand in front of it.
 #include "agent/control/gate.hpp"
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <fcntl.h>
 #include <stdexcept>
 #include <system_error>
 
 namespace agent {
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr int kWaiting = 16; // connections that ZeroMQ has not accepted yet
 
@@ -70,6 +72,38 @@ std::uint64_t ControlListener::dropped() const {
     return getsockopt(socket_.get(), SOL_SOCKET, SO_MEMINFO, memory, &size) == 0
                ? memory[SK_MEMINFO_DROPS]
                : 0;
+}
+
+void Knocks::take(Knock knock, std::uint32_t value, heartbeat::Time now) {
+    switch (knock) {
+    case Knock::accepted:
+        open_.insert(value);
+        in_second_ = lately(now) + 1;
+        if (now - second_ >= 1s) second_ = now;
+        return;
+    case Knock::proved:
+        ++proved_;
+        return;
+    case Knock::cut_off:
+        ++cut_off_;
+        break;
+    case Knock::wrong_key:
+        ++wrong_key_;
+        break;
+    case Knock::not_expected:
+        ++not_expected_;
+        break;
+    case Knock::closed:
+        open_.erase(value);
+        if (!told_) ++silent_;
+        told_ = false;
+        return;
+    }
+    told_ = true;
+}
+
+std::size_t Knocks::lately(heartbeat::Time now) const {
+    return now - second_ >= 1s ? 0 : in_second_;
 }
 
 } // namespace agent

@@ -8,8 +8,11 @@
 #pragma once
 
 #include "filter/descriptor.hpp"
+#include "heartbeat/types.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 
 namespace agent {
@@ -29,6 +32,42 @@ class ControlListener {
   private:
     filter::Descriptor socket_;
     bool open_ = true;
+};
+
+// Who knocks at the port for commands, as ZeroMQ's monitor tells it: how many connections are open,
+// how many came lately, and what became of those that were refused. Pure: events in, numbers out.
+enum class Knock {
+    accepted,     // value: the descriptor
+    proved,       // holds the key
+    cut_off,      // closed, or too slow; `closed` follows, as after the next two
+    wrong_key,    // or no key at all
+    not_expected, // a handshake that breaks the protocol
+    closed,       // value: the descriptor
+};
+
+class Knocks {
+  public:
+    void take(Knock knock, std::uint32_t value, heartbeat::Time now);
+
+    void forget_open() { open_.clear(); } // all are closed, and nobody will tell
+
+    std::size_t open() const { return open_.size(); }
+    std::size_t lately(heartbeat::Time now) const; // accepted in this second
+
+    std::uint64_t proved() const { return proved_; }
+    std::uint64_t cut_off() const { return cut_off_; }
+    std::uint64_t wrong_key() const { return wrong_key_; }
+    std::uint64_t not_expected() const { return not_expected_; }
+    // Closed without a word of why: not ZeroMQ's protocol. A connection that proved its key closes
+    // without a word as well, and which one it was is not told: exact when none is open.
+    std::uint64_t garbage() const { return silent_ > proved_ ? silent_ - proved_ : 0; }
+
+  private:
+    std::set<std::uint32_t> open_;
+    bool told_ = false; // why the connection that is closed next was refused
+    heartbeat::Time second_{};
+    std::size_t in_second_ = 0;
+    std::uint64_t proved_ = 0, cut_off_ = 0, wrong_key_ = 0, not_expected_ = 0, silent_ = 0;
 };
 
 } // namespace agent

@@ -6,7 +6,6 @@
 #include "agent/control/port.hpp"
 
 #include "agent/control/gate.hpp"
-#include "agent/control/knocks.hpp"
 #include "agent/control/requests.hpp"
 
 #include <algorithm>

@@ -6,11 +6,15 @@
 #pragma once
 
 #include "agent/frames/sender.hpp"
+#include "filter/address.hpp"
 #include "filter/datapath.hpp"
 #include "heartbeat/types.hpp"
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace agent {
 
@@ -31,5 +35,13 @@ class Refusals {
     int index_ = 0; // of the interface that it is open on
     heartbeat::Time rests_until_{};
 };
+
+// What a client is told whose new connection nobody serves: a TCP reset (RFC 9293,
+// section 3.10.7.1), or "port unreachable" for a datagram (RFC 792, RFC 4443 section 3.1).
+// refused: what a SYN or a datagram began with, as it came. The answer goes back to where the frame
+// came from, by the same VLAN. Nothing for what must not be answered: from a group, from nowhere,
+// or no new connection at all.
+std::optional<std::vector<std::uint8_t>> build_refusal(std::span<const std::uint8_t> refused,
+                                                       const filter::MacAddress &own_mac);
 
 } // namespace agent

@@ -9,6 +9,7 @@
 
 #include "agent/frames/receiver.hpp"
 #include "agent/frames/sender.hpp"
+#include "filter/address.hpp"
 #include "heartbeat/types.hpp"
 
 #include <cstdint>
@@ -55,5 +56,19 @@ class Witness {
     std::optional<FrameSender> sender_;
     WitnessCounters counters_;
 };
+
+// With which address a node asks its witness. Whoever is asked remembers the asker's address and
+// MAC: so never with a virtual IP, which would then be at one node's MAC for the gateway.
+struct OwnAddress {
+    filter::IpAddress address;
+    unsigned prefix = 0; // length in bits
+};
+
+std::vector<OwnAddress> own_addresses(const std::string &interface); // none when that fails
+
+// The first of these that the target can answer directly, because they share a prefix or it is
+// link-local; else the unspecified one of the target's family, for a probe.
+filter::IpAddress asker(const filter::IpAddress &target, const std::vector<OwnAddress> &own,
+                        const std::vector<filter::IpAddress> &virtual_ips);
 
 } // namespace agent

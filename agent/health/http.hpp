@@ -8,7 +8,7 @@
 #pragma once
 
 #include "agent/health/check.hpp"
-#include "agent/health/dial.hpp"
+#include "agent/health/tcp.hpp"
 
 #include <string>
 #include <string_view>

@@ -5,9 +5,40 @@
 #pragma once
 
 #include "agent/health/check.hpp"
-#include "agent/health/dial.hpp"
+#include "filter/address.hpp"
+#include "filter/descriptor.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
 
 namespace agent {
+
+enum class Dialing { under_way, connected, failed };
+
+// A connection to the service as its clients would make it: to a virtual IP. A node's own
+// connection to a virtual IP never leaves it.
+class Dial {
+  public:
+    Dial(const filter::IpAddress &address, std::uint16_t port) : address_(address), port_(port) {}
+
+    void begin();     // throws when the agent lacks something for it, see HealthCheck
+    Dialing handle(); // without waiting
+    void close() { socket_ = filter::Descriptor(); }
+
+    int descriptor() const { return socket_.get(); } // writable: call handle(); -1: none
+    const std::string &why() const { return why_; }  // it failed: "connect to 192.0.2.1:80: cause"
+    std::string end() const;                         // "192.0.2.1:80"
+
+  private:
+    void fail(const std::string &what, int error);
+    void fail_to_begin(const std::string &what, int error);
+
+    filter::IpAddress address_;
+    std::uint16_t port_;
+    filter::Descriptor socket_;
+    std::string why_;
+};
 
 class TcpCheck final : public HealthCheck {
   public:

@@ -3,7 +3,13 @@
 // owner.
 #pragma once
 
+#include "filter/address.hpp"
+
 #include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 struct nl_addr;
 struct nl_cache;
@@ -24,5 +30,46 @@ template <class T>
 using Netlink = std::unique_ptr<T, ReleaseNetlink>;
 
 Netlink<nl_sock> open_netlink(); // throws std::runtime_error
+
+// The host's IP addresses, through netlink.
+struct HostAddress {
+    int index = 0; // the device's
+    filter::IpAddress address;
+};
+
+class HostAddresses {
+  public:
+    HostAddresses() : socket_(open_netlink()) {} // throws std::runtime_error
+
+    std::vector<HostAddress> list() const; // throws std::runtime_error
+    // With full prefix length, host scope, never preferred as a source. All three return nothing
+    // when all is well (an address that is there, or that is gone, already included), else the
+    // cause.
+    std::string add(const HostAddress &address) const;
+    // An IPv4 group: as long as the address is there, the kernel is a member of it.
+    std::string add_group(const HostAddress &group) const;
+    std::string remove(const HostAddress &address) const;
+
+  private:
+    Netlink<nl_sock> socket_;
+};
+
+// Unicast MAC addresses that an interface accepts beside its own, through netlink. They stay until
+// they are removed, whatever becomes of the process; what the interface sends has its own address
+// as before. `bridge fdb show dev eth0 self` lists them.
+class HostMacs {
+  public:
+    HostMacs() : socket_(open_netlink()) {} // throws std::runtime_error
+
+    // Device index and address. Throws std::runtime_error.
+    std::set<std::pair<int, filter::MacAddress>> list() const;
+    // Both return nothing when all is well (an address that is there, or that is gone, already
+    // included), else the cause.
+    std::string add(int index, const filter::MacAddress &mac) const;
+    std::string remove(int index, const filter::MacAddress &mac) const;
+
+  private:
+    Netlink<nl_sock> socket_;
+};
 
 } // namespace agent

@@ -4,8 +4,7 @@
 // is wished.
 #pragma once
 
-#include "agent/host/address.hpp"
-#include "agent/host/mac.hpp"
+#include "agent/host/netlink.hpp"
 #include "agent/host/record.hpp"
 
 #include <set>

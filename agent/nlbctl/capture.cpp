@@ -4,7 +4,7 @@
 #include "agent/nlbctl/capture.hpp"
 
 #include "agent/base/clock.hpp"
-#include "agent/base/signal_events.hpp"
+#include "agent/base/signals.hpp"
 #include "agent/base/version.hpp"
 #include "agent/nlbctl/capture_file.hpp"
 #include "agent/nlbctl/packet_line.hpp"

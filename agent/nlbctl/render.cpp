@@ -3,10 +3,12 @@
 // the packets.
 #include "agent/nlbctl/render.hpp"
 
+#include "agent/base/clock.hpp"
 #include "agent/nlbctl/table.hpp"
 #include "agent/nlbctl/words.hpp"
 
 #include <cstdint>
+#include <cstdio>
 
 namespace agent {
 namespace {
@@ -75,6 +77,21 @@ std::string counted(const std::string &name, const Json &counters, bool colour,
     return table.text(colour);
 }
 
+// `nlbctl events` for people: when, how long a view took, what happened.
+Colour colour_of(const std::string &kind) {
+    if (kind == "view" || kind == "leader") return Colour::plain;
+    return kind == "fenced" || kind == "merge" ? Colour::red : Colour::yellow;
+}
+
+std::string took(const Json &event) {
+    if (event["kind"] != "view") return "";
+    if (event["overtaken"]) return "overtaken";
+    if (event["took_ms"].is_null()) return "not served";
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f ms", event["took_ms"].get<double>());
+    return text;
+}
+
 } // namespace
 
 std::string render_members(const Json &status, bool colour) {
@@ -141,6 +158,15 @@ std::string render_counters(const Json &status, bool colour) {
 std::string render_status(const Json &status, bool colour) {
     return header(status, colour) + "\n" + render_members(status, colour) + "\n" +
            render_rules(status, colour) + "\n" + packets(status, colour);
+}
+
+std::string render_events(const Json &events, bool colour) {
+    Table table({{"when", false}, {"served after", true}, {"what", false}});
+    for (const Json &event : events)
+        table.add({{local_time(std::chrono::milliseconds(event["ago_ms"].get<std::int64_t>()))},
+                   {took(event)},
+                   {event["text"], colour_of(event["kind"])}});
+    return table.text(colour);
 }
 
 } // namespace agent

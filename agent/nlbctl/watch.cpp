@@ -3,7 +3,7 @@
 #include "agent/nlbctl/watch.hpp"
 
 #include "agent/base/clock.hpp"
-#include "agent/base/signal_events.hpp"
+#include "agent/base/signals.hpp"
 #include "agent/nlbctl/screen.hpp"
 
 #include <poll.h>

@@ -3,7 +3,7 @@
 // the table that was installed.
 #include "agent/report/explain.hpp"
 
-#include "agent/base/socket_address.hpp"
+#include "agent/base/endpoint.hpp"
 #include "agent/report/probe_frame.hpp"
 #include "filter/descriptor.hpp"
 

@@ -3,8 +3,9 @@
 // the tags, in base64.
 #include "agent/web/documents.hpp"
 
-#include <array>
 #include <sodium.h>
+
+#include <array>
 
 namespace agent {
 namespace {
@@ -26,6 +27,13 @@ std::string hash_of(std::string_view element) {
     return "'sha256-" + std::string(text.data()) + "'";
 }
 
+constexpr struct {
+    std::string_view path, media_type;
+} kDocuments[] = {{"/", "text/html; charset=utf-8"},
+                  {"/metrics", "text/plain; version=0.0.4; charset=utf-8"},
+                  {"/status.json", "application/json"},
+                  {"/events.json", "application/json"}};
+
 } // namespace
 
 std::string_view status_page() { return kPage; }
@@ -34,6 +42,20 @@ std::string content_security_policy() {
     return "default-src 'none'; connect-src 'self'; img-src data:; script-src " +
            hash_of("script") + "; style-src " + hash_of("style") +
            "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+}
+
+std::string_view media_type(Document document) {
+    return kDocuments[static_cast<std::size_t>(document)].media_type;
+}
+
+Route route(std::string_view method, std::string_view path, bool has_body) {
+    for (std::size_t i = 0; i < std::size(kDocuments); ++i) {
+        if (path != kDocuments[i].path) continue;
+        if (method != "GET" && method != "HEAD") return {405, {}};
+        if (has_body) return {413, {}};
+        return {200, static_cast<Document>(i)};
+    }
+    return {404, {}};
 }
 
 } // namespace agent

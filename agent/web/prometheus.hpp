@@ -38,4 +38,8 @@ class MetricsText {
     std::string name_, header_, text_; // the header waits for the first sample
 };
 
+// What every program tells of its own process, by the names that Prometheus's clients have for it.
+// Reads /proc; what cannot be read is left out.
+void add_process(MetricsText &out);
+
 } // namespace agent

@@ -3,21 +3,25 @@
 // thread.
 #include "agent/web/server.hpp"
 
+#include "agent/base/endpoint.hpp"
 #include "agent/web/callers.hpp"
 #include "agent/web/documents.hpp"
 #include "agent/web/mailbox.hpp"
-#include "agent/web/process_metrics.hpp"
-#include "agent/web/socket.hpp"
+#include "agent/web/prometheus.hpp"
 
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <map>
 #include <stdexcept>
+#include <system_error>
 
 namespace agent {
 namespace {
@@ -71,6 +75,14 @@ bool has_body(MHD_Connection *connection) {
     };
     const char *length = header("Content-Length");
     return header("Transfer-Encoding") || (length && std::string_view(length) != "0");
+}
+
+constexpr int kWaiting = 32; // connections that have not been accepted yet
+
+[[noreturn]] void fail(const Endpoint &endpoint) {
+    throw std::runtime_error("listen on " + to_string(endpoint) +
+                             " for metrics: " + std::generic_category().message(errno) +
+                             "; choose another: [metrics] listen");
 }
 
 } // namespace
@@ -221,6 +233,29 @@ void WebServer::answer(const std::function<std::string(Document)> &make) {
             return {};
         }
     });
+}
+
+filter::Descriptor listen_for_web(const Endpoint &endpoint) {
+    const SocketAddress address(endpoint);
+    const int family = address.family(), yes = 1, no = 0;
+    filter::Descriptor socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket) fail(endpoint);
+    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (family == AF_INET6) setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+    if (bind(socket.get(), address.get(), address.size()) != 0 ||
+        listen(socket.get(), kWaiting) != 0)
+        fail(endpoint);
+    return socket;
+}
+
+std::string network_of(const sockaddr *address) {
+    const auto text = [](const void *bytes, std::size_t size) {
+        return std::string(static_cast<const char *>(bytes), size);
+    };
+    if (address->sa_family == AF_INET)
+        return text(&reinterpret_cast<const sockaddr_in *>(address)->sin_addr, 4);
+    const in6_addr &v6 = reinterpret_cast<const sockaddr_in6 *>(address)->sin6_addr;
+    return IN6_IS_ADDR_V4MAPPED(&v6) ? text(v6.s6_addr + 12, 4) : text(v6.s6_addr, 8);
 }
 
 } // namespace agent

@@ -13,11 +13,14 @@
 #pragma once
 
 #include "agent/base/endpoint.hpp"
-#include "agent/web/routes.hpp"
+#include "agent/web/documents.hpp"
+#include "filter/descriptor.hpp"
 
 #include <functional>
 #include <memory>
 #include <string>
+
+struct sockaddr;
 
 namespace agent {
 
@@ -37,5 +40,12 @@ class WebServer {
     struct Server;
     std::unique_ptr<Server> server_;
 };
+
+// The socket on which the web server listens, and whom those that connect are counted under.
+// [::] is all addresses of both families. Throws "listen on ADDRESS: cause; way out".
+filter::Descriptor listen_for_web(const Endpoint &endpoint);
+
+// The bytes of an IPv4 address, or of an IPv6 address's /64.
+std::string network_of(const sockaddr *address);
 
 } // namespace agent

@@ -10,7 +10,7 @@
 
 #include "agent/base/endpoint.hpp"
 #include "agent/control/arguments.hpp"
-#include "agent/control/knocks.hpp"
+#include "agent/control/gate.hpp"
 #include "agent/control/requests.hpp"
 #include "agent/orders/orders.hpp"
 #include "agent/report/probe_frame.hpp"

@@ -2,7 +2,7 @@
 // Commands between nodes, over the loopback interface: who holds the key is let in, nobody else,
 // and everybody who is not is counted.
 #include "agent/base/clock.hpp"
-#include "agent/control/knocks.hpp"
+#include "agent/control/gate.hpp"
 #include "agent/control/port.hpp"
 #include "agent/control/relay.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers as a witness gives them, every way to spoil one, and with which address it is asked.
 #include "agent/frames/message.hpp"
-#include "agent/frames/witness_asker.hpp"
+#include "agent/frames/witness.hpp"
 #include "test/unit/frames/neighbour_frames.hpp"
 
 #include <boost/test/unit_test.hpp>

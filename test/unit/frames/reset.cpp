@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/frames/reset.hpp"
+#include "agent/frames/reject.hpp"
 #include "test/bpf/packets.hpp"
 
 #include <boost/test/unit_test.hpp>

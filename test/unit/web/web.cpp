@@ -4,8 +4,7 @@
 #include "agent/web/callers.hpp"
 #include "agent/web/documents.hpp"
 #include "agent/web/mailbox.hpp"
-#include "agent/web/routes.hpp"
-#include "agent/web/socket.hpp"
+#include "agent/web/server.hpp"
 
 #include <boost/test/unit_test.hpp>
 
