@@ -8,11 +8,13 @@
 #pragma once
 
 #include "agent/base/signals.hpp"
-#include "agent/config/config.hpp"
+#include "agent/base/working.hpp"
+#include "agent/config/in_force.hpp"
 #include "agent/control/commands.hpp"
 #include "agent/control/local.hpp"
 #include "agent/control/port.hpp"
 #include "agent/control/relay.hpp"
+#include "agent/departure.hpp"
 #include "agent/frames/multicast_router.hpp"
 #include "agent/frames/neighbours.hpp"
 #include "agent/frames/reject.hpp"
@@ -27,11 +29,12 @@
 #include "agent/node/node.hpp"
 #include "agent/orders/execution.hpp"
 #include "agent/orders/reload.hpp"
-#include "agent/report/capture_source.hpp"
+#include "agent/parts.hpp"
 #include "agent/report/loop_lag.hpp"
 #include "agent/report/problems.hpp"
-#include "agent/report/reasons.hpp"
+#include "agent/report/queries.hpp"
 #include "agent/report/service_manager.hpp"
+#include "agent/upkeep.hpp"
 #include "agent/web/server.hpp"
 #include "heartbeat/transport.hpp"
 
@@ -41,14 +44,6 @@
 #include <vector>
 
 namespace agent {
-
-struct AgentOptions {
-    std::string config_file = "/etc/nlb/cluster.toml";
-    std::optional<std::string> node;
-    std::string run_dir = kDefaultRunDir;
-    std::optional<std::string> state_dir; // left out: /var/lib/nlb, or RUN_DIR/state elsewhere
-    std::optional<std::string> user;      // to become; left out: whoever starts it
-};
 
 class Agent {
   public:
@@ -64,46 +59,31 @@ class Agent {
     void run();
 
   private:
+    const Config &config() const { return in_force_.config; }
+    const NodeConfig &self() const { return in_force_.self; }
+    const ClusterKeys &keys() const { return in_force_.keys; }
+
+    void log_start() const;
     void wait();
-    void drain_beats();
+    void hear();
+    void decide();
+    void answer();
+    void keep_up();
+
     void consult_witness();
     void count_connections();
-    void look_after_draining();
     void look_after_services();
-    void go_on_with_services();
+    void resume_services();
     Pace pace() const;
-    const HostInterface &look_at_interface();
-    void obey_signals();
-    void end();
-    void leave();
-    void give_up(const std::string &why);
-    void look_after_all(bool link_changed);
-    void look_after_host();
-    void look_after_interface();
-    std::string heal_filter();
-    void look_after_filter();
-    void look_after_bridges(bool link_changed);
-    std::vector<Counted> count_reasons() const;
-    void tell_reasons();
-    bool has_left() const;
-    void tell_service_manager();
-
-    void serve_commands();
-    void add_commands();
-    Json status_now();
-    std::string document(Document which);
 
     Signals signals_;
     std::vector<std::string> without_; // what the kernel has refused: real-time priority, locked memory
-    Config config_;
-    NodeConfig self_;
-    ClusterKeys keys_;
+    InForce in_force_;
     std::string stays_root_; // why, though it was to become another user
     OrdersFile orders_file_;
     Orders orders_; // as they were found
     std::string interface_;
-    HostInterface seen_; // of that interface, last
-    int interface_index_;
+    HostInterface seen_; // of that interface, at the start
     RunDir run_dir_;
     HostLock interface_lock_;
     std::optional<WebServer> web_; // answers when the loop does
@@ -114,7 +94,6 @@ class Agent {
     Refusals refusals_;
     std::optional<MulticastRouter> multicast_router_;
     std::optional<Witness> witness_;
-    LinkWatch links_;
     heartbeat::Transport transport_;
     Control control_;
     ControlPort control_port_;
@@ -124,23 +103,18 @@ class Agent {
     Draining draining_;
     Commands commands_;
     Relay relay_;
+    ServiceManager service_manager_;
     Administration administration_;
     Reload reload_;
-    Showing showing_{*datapath_};
-    ReasonsLog reasons_log_;
     Problems problems_;
-    ServiceManager service_manager_;
+    Queries queries_;
+    Upkeep upkeep_;
+    Departure departure_;
 
     LoopLag lag_;
-    heartbeat::Time begun_{};                 // what was due before came to nobody late
-    std::optional<std::string> flaw_ =        // of the filter, as far as is known
-        "the filter has not been shown to work yet";
-    std::string failure_;                     // why the agent ends, when nobody told it to
-    bool counting_ = true;                    // sockets can be listed, as far as is known
-    bool advertising_ = true;                 // bridges are told, as far as is known
-    bool control_waits_ = false;              // more requests than one turn answers
-    heartbeat::Time heal_at_{};               // look after the host then
-    std::optional<heartbeat::Time> leave_by_; // told to end: at the latest then
+    Working counting_{"connections: not counted", "connections: counted again"};
+    heartbeat::Time begun_{};    // what was due before came to nobody late
+    bool control_waits_ = false; // more requests than one turn answers
 };
 
 } // namespace agent

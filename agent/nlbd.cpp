@@ -52,7 +52,7 @@ void describe(CLI::App &app, CommandLine &line) {
 }
 
 // The usual limit, 1,024, is for programs that use select(). Here, connections that strangers make
-// must not take the last descriptor from the agent itself (see control_port.hpp, which bounds
+// must not take the last descriptor from the agent itself (see control/port.hpp, which bounds
 // them).
 void raise_descriptor_limit() {
     constexpr rlim_t kEnough = 16384;

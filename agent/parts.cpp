@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/parts.hpp"
 
+#include "agent/host/privileges.hpp"
 #include "agent/orders/settings.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace agent {
@@ -65,6 +67,63 @@ void set_stepped_down(Problems &problems, const filter::Datapath &datapath,
     for (const filter::StepDown &step : steps_down)
         if (!step.lacking)
             problems.set(ProblemKind::datapath_stepped_down, price(datapath) + " (" + step.why + ")");
+}
+
+InForce load(const AgentOptions &options) {
+    InForce in_force;
+    in_force.config = load_config(options.config_file);
+    in_force.self = find_self(in_force.config, options.node); // by name, or by the host's
+    in_force.keys = load_keys(in_force.config.key_file);      // root's alone
+    return in_force;
+}
+
+HostWish host_wish(const Config &config, const NodeConfig &self, const filter::Datapath &datapath) {
+    return {.interface = clients_interface(config, self),
+            .silent_interfaces = heartbeat_interfaces(config, self),
+            .virtual_ips = config.virtual_ips,
+            .cluster_mac = cluster_mac(config),
+            .cluster_group = cluster_group(config),
+            .entrance = datapath.entrance()};
+}
+
+Serving make_serving(const heartbeat::Settings &settings, const Config &config) {
+    return Serving(settings.self, settings.nodes, ownership_rules(config),
+                   ~settings.serve_all_down);
+}
+
+std::optional<Witness> make_witness(const Config &config, const std::string &interface) {
+    if (!config.witness) return std::nullopt;
+    return std::optional<Witness>(std::in_place, interface, *config.witness, config.virtual_ips,
+                                  config.interval);
+}
+
+// Frames to a unicast MAC that no bridge has learned go to all ports without a word.
+std::optional<MulticastRouter> make_multicast_router(const Config &config,
+                                                     const std::string &interface) {
+    if (config.mac_mode == MacMode::unicast) return std::nullopt;
+    const bool with_ipv6 = !std::ranges::all_of(config.virtual_ips, &filter::IpAddress::is_v4);
+    return std::optional<MulticastRouter>(std::in_place, interface, with_ipv6);
+}
+
+std::string state_dir(const AgentOptions &options) {
+    if (options.state_dir) return *options.state_dir;
+    return options.run_dir == kDefaultRunDir ? "/var/lib/nlb" : options.run_dir + "/state";
+}
+
+std::string give_up_root(const AgentOptions &options, const Config &config) {
+    if (!options.user) return "";
+    return become_user(*options.user, runs_commands(config),
+                       {options.run_dir, state_dir(options)});
+}
+
+heartbeat::Settings with_health(heartbeat::Settings settings, const Health &health) {
+    settings.healthy = health.healthy();
+    return settings;
+}
+
+std::optional<WebServer> make_web_server(const Config &config) {
+    if (!config.metrics_listen) return std::nullopt;
+    return std::optional<WebServer>(std::in_place, *config.metrics_listen);
 }
 
 } // namespace agent

@@ -1,17 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which datapath this node gets, from what was configured and what the host allows.
+// The parts that a configuration, the command line and the host ask for, before they are an agent.
 #pragma once
 
-#include "agent/config/config.hpp"
+#include "agent/config/in_force.hpp"
+#include "agent/control/local.hpp"
+#include "agent/frames/multicast_router.hpp"
+#include "agent/frames/witness.hpp"
+#include "agent/health/health.hpp"
 #include "agent/host/run_dir.hpp"
+#include "agent/host/setup.hpp"
+#include "agent/node/serving.hpp"
 #include "agent/report/problems.hpp"
+#include "agent/web/server.hpp"
 #include "filter/datapath.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace agent {
+
+struct AgentOptions {
+    std::string config_file = "/etc/nlb/cluster.toml";
+    std::optional<std::string> node;
+    std::string run_dir = kDefaultRunDir;
+    std::optional<std::string> state_dir; // left out: /var/lib/nlb, or RUN_DIR/state elsewhere
+    std::optional<std::string> user;      // to become; left out: whoever starts it
+};
+
+std::string state_dir(const AgentOptions &options);
+
+// All of it, or one line that says where it is wrong. Throws.
+InForce load(const AgentOptions &options);
+
+// Why the agent remains root, though it was to become another user; empty: it need not or does not.
+// See become_user().
+std::string give_up_root(const AgentOptions &options, const Config &config);
 
 // steps_down: why it is not the one that was tried first. With `auto` the pcap datapath
 // takes the place of an XDP one that cannot be loaded or attached, but not while another nlbd's is
@@ -25,5 +50,14 @@ std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const No
 // Something had to be in the place of the best datapath, and could be cured: a problem, with its price.
 void set_stepped_down(Problems &problems, const filter::Datapath &datapath,
                       const std::vector<filter::StepDown> &steps_down);
+
+HostWish host_wish(const Config &config, const NodeConfig &self, const filter::Datapath &datapath);
+Serving make_serving(const heartbeat::Settings &settings, const Config &config);
+heartbeat::Settings with_health(heartbeat::Settings settings, const Health &health);
+// Nothing: the configuration wants none.
+std::optional<Witness> make_witness(const Config &config, const std::string &interface);
+std::optional<MulticastRouter> make_multicast_router(const Config &config,
+                                                     const std::string &interface);
+std::optional<WebServer> make_web_server(const Config &config);
 
 } // namespace agent

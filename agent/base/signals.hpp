@@ -3,6 +3,7 @@
 // and read.
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "filter/descriptor.hpp"
 
 #include <csignal>
@@ -20,7 +21,7 @@ class Signals {
   public:
     Signals(); // throws
 
-    int descriptor() const { return descriptor_.get(); }
+    void wait(Poll &poll) const { poll.read(descriptor_.get()); }
     std::optional<Signal> next(); // nothing: none is waiting
 
   private:

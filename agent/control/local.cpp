@@ -70,15 +70,12 @@ Control::Control(const std::string &run_dir)
 
 Control::~Control() { unlink(path_.c_str()); }
 
-std::vector<pollfd> Control::descriptors() const {
-    std::vector<pollfd> waiting;
-    if (clients_.size() < kMostClients && boot_now() >= accept_at_)
-        waiting.push_back({listener_.get(), POLLIN, 0});
+void Control::wait(Poll &poll) const {
+    if (clients_.size() < kMostClients && boot_now() >= accept_at_) poll.read(listener_.get());
     for (const Client &client : clients_) {
-        if (!client.reply) waiting.push_back({client.socket.get(), POLLIN, 0});
-        if (client.replied) waiting.push_back({client.socket.get(), POLLOUT, 0});
+        if (!client.reply) poll.read(client.socket.get());
+        if (client.replied) poll.write(client.socket.get());
     } // one whose command takes its time would only say again and again that it has vanished
-    return waiting;
 }
 
 void Control::serve(Commands &commands) {

@@ -10,6 +10,7 @@
 // Here one descriptor is held in reserve, so that an administrator can ask even then.
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "agent/control/commands.hpp"
 #include "filter/descriptor.hpp"
 #include "heartbeat/types.hpp"
@@ -34,7 +35,7 @@ class Control {
     Control(const Control &) = delete;
     Control &operator=(const Control &) = delete;
 
-    std::vector<pollfd> descriptors() const;
+    void wait(Poll &poll) const;
     // Takes in what is waiting, a few clients at most, and replies to what is done. To be called on
     // every turn, woken or not.
     void serve(Commands &commands);

@@ -179,10 +179,10 @@ ControlPort::ControlPort(const std::vector<std::string> &interfaces, std::uint16
 
 ControlPort::~ControlPort() = default;
 
-std::vector<int> ControlPort::descriptors() const {
-    return {sockets_->authenticator.get(zmq::sockopt::fd),
-            sockets_->front->router.get(zmq::sockopt::fd),
-            sockets_->front->monitor.get(zmq::sockopt::fd)};
+void ControlPort::wait(Poll &poll) const {
+    for (const zmq::socket_t *socket :
+         {&sockets_->authenticator, &sockets_->front->router, &sockets_->front->monitor})
+        poll.read(socket->get(zmq::sockopt::fd));
 }
 
 void ControlPort::change_key(heartbeat::Time now) {

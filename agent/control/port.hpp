@@ -8,10 +8,11 @@
 // Anybody on the network can knock. ZeroMQ's thread does the handshakes and ends those that are not
 // done in time; it has the priority of an ordinary thread, so that nobody who knocks delays a beat.
 // How many may knock at once and in a second is bounded: beyond that a gate closes (see
-// control_listener.hpp). Every connection that came to nothing is counted.
+// gate.hpp). Every connection that came to nothing is counted.
 #pragma once
 
-#include "agent/config/key.hpp"
+#include "agent/base/poll.hpp"
+#include "agent/config/in_force.hpp"
 #include "agent/control/commands.hpp"
 #include "heartbeat/types.hpp"
 
@@ -31,12 +32,12 @@ class ControlPort {
     ControlPort(const ControlPort &) = delete;
     ControlPort &operator=(const ControlPort &) = delete;
 
-    std::vector<int> descriptors() const; // for poll; edge-triggered: call serve() on every turn
+    void wait(Poll &poll) const; // edge-triggered: call serve() on every turn
     // As Control::serve, and looks after those who knock.
     bool serve(heartbeat::Time now, Commands &commands);
 
-    // As soon as what is under way has been answered.
-    void use(const ClusterKey &key) { next_ = key; }
+    // Another key is in use: as soon as what is under way has been answered.
+    void configure(const InForce &in_force) { next_ = in_force.keys.in_use; }
 
     // Connections: those that proved the key, and the others by what became of them.
     Json counters() const;

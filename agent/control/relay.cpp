@@ -33,19 +33,19 @@ struct Relay::Sockets {
     zmq::context_t context{1};
 };
 
-Relay::Relay(const Config &config, const NodeConfig &self, const ClusterKey &key,
-             Commands &commands, std::function<Time()> now)
-    : config_(config), self_(self), commands_(commands), now_(std::move(now)),
-      listener_(listener_keys(key)), caller_(caller_keys(key)) {}
+Relay::Relay(const InForce &in_force, Commands &commands, std::function<Time()> now)
+    : in_force_(in_force), commands_(commands), now_(std::move(now)) {
+    configure(in_force);
+}
 
 Relay::~Relay() {
     for (const auto &gathering : gatherings_) // its socket would keep the context from ending
         if (const auto alive = gathering.lock()) alive->close();
 }
 
-void Relay::use(const ClusterKey &key) {
-    listener_ = listener_keys(key);
-    caller_ = caller_keys(key);
+void Relay::configure(const InForce &in_force) {
+    listener_ = listener_keys(in_force.keys.in_use);
+    caller_ = caller_keys(in_force.keys.in_use);
 }
 
 void Relay::heard(heartbeat::NodeId node, const heartbeat::Transport::Address &from) {
@@ -53,12 +53,12 @@ void Relay::heard(heartbeat::NodeId node, const heartbeat::Transport::Address &f
 }
 
 std::vector<const NodeConfig *> Relay::chosen(const std::string &node) const {
-    if (node.empty()) return {&self_};
+    if (node.empty()) return {&in_force_.self};
     std::vector<const NodeConfig *> nodes;
-    for (const NodeConfig &one : config_.nodes)
+    for (const NodeConfig &one : in_force_.config.nodes)
         if (node == "all" || node == one.name || node == std::to_string(one.id))
             nodes.push_back(&one);
-    if (nodes.empty()) throw Refused(node + ": no such node in cluster " + config_.cluster_name);
+    if (nodes.empty()) throw Refused(node + ": no such node in cluster " + in_force_.config.cluster_name);
     return nodes;
 }
 
@@ -70,7 +70,7 @@ Commands::Later Relay::ask(const std::string &node, const std::string &command,
     const std::string request = Json{{"command", command}, {"args", args}}.dump(
         -1, ' ', false, Json::error_handler_t::replace);
     for (const NodeConfig *one : nodes) {
-        if (one->id == self_.id)
+        if (one->id == in_force_.self.id)
             gathering->add_here(*one, commands_.run(command, args));
         else
             call(*gathering, *one, request);
@@ -83,20 +83,20 @@ void Relay::call(Gathering &gathering, const NodeConfig &node, const std::string
     const auto &heard = heard_[node.id];
     if (!heard)
         return gathering.add_lost(node,
-                                  "never heard by " + self_.name + ", so its address is not known");
+                                  "never heard by " + in_force_.self.name + ", so its address is not known");
     if (gatherings_.size() >= kGatherings)
         throw Failed("too many commands for other nodes at once; try again");
     // ZeroMQ ends the process when it has none left for a context's threads.
     if (!filter::descriptors_left(kForACall))
-        return gathering.add_lost(node, "no file descriptors are left on " + self_.name);
+        return gathering.add_lost(node, "no file descriptors are left on " + in_force_.self.name);
     if (!sockets_) sockets_ = std::make_unique<Sockets>();
     try {
-        connect(gathering, node, endpoint(heard->from, config_.control_port));
+        connect(gathering, node, endpoint(heard->from, in_force_.config.control_port));
         gathering.send(node, request);
     } catch (const zmq::error_t &error) {
         return gathering.add_lost(node, error.what());
     }
-    const bool silent = now_() - heard->at >= config_.dead_after;
+    const bool silent = now_() - heard->at >= in_force_.config.dead_after;
     gathering.add_there(node, silent ? kSilentPatience : kPatience);
 }
 
@@ -120,18 +120,12 @@ void Relay::forget_done() {
     });
 }
 
-std::vector<int> Relay::descriptors() const {
-    std::vector<int> descriptors;
+void Relay::wait(Poll &poll) const {
     for (const auto &gathering : gatherings_)
-        if (const auto alive = gathering.lock()) descriptors.push_back(alive->descriptor());
-    return descriptors; // -1 among them is nothing to poll
-}
-
-Time Relay::wake_at() const {
-    Time first = heartbeat::kNever;
-    for (const auto &gathering : gatherings_)
-        if (const auto alive = gathering.lock()) first = std::min(first, alive->deadline());
-    return first;
+        if (const auto alive = gathering.lock()) {
+            poll.read(alive->descriptor());
+            poll.at(alive->deadline());
+        }
 }
 
 } // namespace agent

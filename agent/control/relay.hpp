@@ -12,7 +12,8 @@
 // is sent, and this side proves the same to it.
 #pragma once
 
-#include "agent/config/config.hpp"
+#include "agent/base/poll.hpp"
+#include "agent/config/in_force.hpp"
 #include "agent/control/commands.hpp"
 #include "heartbeat/transport.hpp"
 #include "heartbeat/types.hpp"
@@ -30,12 +31,12 @@ class Gathering;
 
 class Relay {
   public:
-    Relay(const Config &config, const NodeConfig &self, const ClusterKey &key, Commands &commands,
-          std::function<heartbeat::Time()> now);
+    // in_force, commands: outlive the Relay.
+    Relay(const InForce &in_force, Commands &commands, std::function<heartbeat::Time()> now);
     ~Relay();
 
-    // For commands from now on; those under way go on with the former key.
-    void use(const ClusterKey &key);
+    // Another key is in use: for commands from now on; those under way go on with the former one.
+    void configure(const InForce &in_force);
     // A beat of this node has come from there.
     void heard(heartbeat::NodeId node, const heartbeat::Transport::Address &from);
 
@@ -45,9 +46,7 @@ class Relay {
     Commands::Later ask(const std::string &node, const std::string &command,
                         const Commands::Arguments &args);
 
-    std::vector<int> descriptors() const; // for poll; edge-triggered
-    // While a command is under way; the loop turns then at the latest.
-    heartbeat::Time wake_at() const;
+    void wait(Poll &poll) const; // edge-triggered
 
     static constexpr heartbeat::Duration kPatience = std::chrono::seconds(7);
     // With a node that sends no beats: perhaps it is only they that do not come through.
@@ -65,8 +64,7 @@ class Relay {
     void connect(Gathering &gathering, const NodeConfig &node, const std::string &endpoint);
     void forget_done();
 
-    const Config &config_;
-    const NodeConfig &self_;
+    const InForce &in_force_;
     Commands &commands_;
     std::function<heartbeat::Time()> now_;
     CurveKeys listener_, caller_;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Answers for the virtual IPs in ARP and neighbour discovery, with the cluster MAC, while this node
-// is the one that should; the kernel is silent about them (host_setup.hpp). Every node hears the
+// is the one that should; the kernel is silent about them (host/setup.hpp). Every node hears the
 // questions; the default host alone answers. Its place in the cluster can move without a word to
 // the clients: the answer stays the same, so nothing is ever announced.
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "agent/frames/message.hpp"
 #include "agent/frames/receiver.hpp"
 #include "agent/frames/sender.hpp"
@@ -31,8 +32,8 @@ class Neighbours {
     Neighbours(const std::string &interface, const std::vector<filter::IpAddress> &virtual_ips,
                const filter::MacAddress &cluster_mac);
 
-    int descriptor()
-        const;     // for poll (readable: call handle()); may change with heal(); -1 while closed
+    void wait(Poll &poll) const { poll.read(descriptor()); } // readable: call handle()
+    int descriptor() const; // may change with heal(); -1 while closed
     void handle(); // a bounded number of the frames that wait; the rest wakes poll up again
     void set_answering(bool answering) { answering_ = answering; } // false at first
 

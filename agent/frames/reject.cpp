@@ -120,12 +120,9 @@ std::vector<std::uint8_t> answer(const nlb_packet &packet, Bytes frame) {
 
 } // namespace
 
-int Refusals::descriptor(Time now) const {
-    return now < rests_until_ ? -1 : datapath_.refused_descriptor();
-}
-
-Time Refusals::wake_at(Time now) const {
-    return now < rests_until_ ? rests_until_ : heartbeat::kNever;
+void Refusals::wait(Poll &poll) const {
+    if (poll.now() < rests_until_) return poll.at(rests_until_);
+    poll.read(datapath_.refused_descriptor());
 }
 
 // Who is not told, for want of an interface or a descriptor, asks again.

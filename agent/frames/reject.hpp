@@ -5,6 +5,7 @@
 // in the filter's ring, and then is dropped in silence.
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "agent/frames/sender.hpp"
 #include "filter/address.hpp"
 #include "filter/datapath.hpp"
@@ -23,9 +24,7 @@ class Refusals {
     Refusals(std::string interface, filter::Datapath &datapath)
         : interface_(std::move(interface)), datapath_(datapath) {}
 
-    int
-    descriptor(heartbeat::Time now) const; // for poll (readable: call handle()); -1 while it rests
-    heartbeat::Time wake_at(heartbeat::Time now) const;
+    void wait(Poll &poll) const; // readable, or its rest is over: call handle()
     void handle(heartbeat::Time now);
 
   private:

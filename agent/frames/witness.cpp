@@ -63,7 +63,9 @@ Witness::Witness(const std::string &interface, const filter::IpAddress &address,
     open();
 }
 
-int Witness::descriptor() const { return capture_ ? capture_->descriptor() : -1; }
+void Witness::wait(Poll &poll) const {
+    if (capture_) poll.read(capture_->descriptor());
+}
 
 std::optional<heartbeat::Time> Witness::answered() {
     constexpr int batch = 64; // a flood of answers must not keep the loop from its beats

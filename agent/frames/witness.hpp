@@ -7,6 +7,7 @@
 // The kernel's own neighbour table would not do: its entries stay valid for half a minute.
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "agent/frames/receiver.hpp"
 #include "agent/frames/sender.hpp"
 #include "filter/address.hpp"
@@ -32,7 +33,7 @@ class Witness {
     Witness(const std::string &interface, const filter::IpAddress &address,
             const std::vector<filter::IpAddress> &virtual_ips, heartbeat::Duration interval);
 
-    int descriptor() const; // for poll (readable: call answered()); -1 while closed
+    void wait(Poll &poll) const; // readable: call answered()
     // Reads a bounded number of the answers that wait. When there was one: the time of the last
     // question. Call it before ask(), or an old answer passes for one to the new question.
     std::optional<heartbeat::Time> answered();

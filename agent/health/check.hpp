@@ -4,6 +4,7 @@
 // the times (health.hpp).
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "agent/config/config.hpp"
 #include "agent/health/state.hpp"
 
@@ -26,7 +27,7 @@ class HealthCheck {
     virtual std::optional<Finding> handle() = 0;
     // Its time is up: there will be no result.
     virtual void abort() = 0;
-    virtual std::vector<pollfd> descriptors() const = 0; // when one of these is ready, call handle()
+    virtual void wait(Poll &poll) const = 0; // when one of these is ready, call handle()
 };
 
 using HealthChecks = std::vector<std::unique_ptr<HealthCheck>>;

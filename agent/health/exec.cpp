@@ -207,8 +207,9 @@ void ExecCheck::abort() {
     output_ = filter::Descriptor();
 }
 
-std::vector<pollfd> ExecCheck::descriptors() const {
-    return {{process_.get(), POLLIN, 0}, {output_.get(), POLLIN, 0}};
+void ExecCheck::wait(Poll &poll) const {
+    poll.read(process_.get());
+    poll.read(output_.get());
 }
 
 } // namespace agent

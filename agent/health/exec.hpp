@@ -30,7 +30,7 @@ class ExecCheck final : public HealthCheck {
     bool begin() override;
     std::optional<Finding> handle() override;
     void abort() override;
-    std::vector<pollfd> descriptors() const override;
+    void wait(Poll &poll) const override;
 
   private:
     void read_output();

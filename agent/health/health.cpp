@@ -283,21 +283,14 @@ Json Health::report(std::size_t rule, Time now) const {
             {"failures", one.failures}};
 }
 
-std::vector<pollfd> Health::descriptors() const {
-    std::vector<pollfd> all{{datapath_.missed_descriptor(), POLLIN, 0}};
-    for (const Examined &one : rules_)
-        if (one.check)
-            for (const pollfd &each : one.check->descriptors())
-                all.push_back(each);
-    return all;
-}
-
-Time Health::wake_at() const {
-    Time until = wake_to_look_;
-    for (const Examined &one : rules_)
-        if (one.check)
-            until = std::min(until, one.under_way ? one.begun + one.rule.health.timeout : one.next);
-    return until;
+void Health::wait(Poll &poll) const {
+    poll.read(datapath_.missed_descriptor());
+    poll.at(wake_to_look_);
+    for (const Examined &one : rules_) {
+        if (!one.check) continue;
+        one.check->wait(poll);
+        poll.at(one.under_way ? one.begun + one.rule.health.timeout : one.next);
+    }
 }
 
 } // namespace agent

@@ -6,9 +6,9 @@
 //   listener    somebody listens on a port of the rule. The filter notices first who is missing: it
 //               drops the SYN and raises an alarm, and a look at the kernel's list of listeners
 //               decides. Without traffic, a look now and then finds it.
-//   others      a check (health_check.hpp) at an interval, with a time limit.
+//   others      a check (check.hpp) at an interval, with a time limit.
 //
-// What a result means is the business of HealthState (health_state.hpp).
+// What a result means is the business of HealthState (state.hpp).
 #pragma once
 
 #include "agent/base/json.hpp"
@@ -51,8 +51,7 @@ class Health {
     Json report(std::size_t rule, heartbeat::Time now) const;   // for status
     std::string reason(std::size_t rule, heartbeat::Time now) const; // empty: healthy
 
-    std::vector<pollfd> descriptors() const;
-    heartbeat::Time wake_at() const;
+    void wait(Poll &poll) const;
 
   private:
     struct Examined {

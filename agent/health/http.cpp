@@ -104,9 +104,9 @@ Finding HttpCheck::fail(const std::string &why) {
     return {false, why};
 }
 
-std::vector<pollfd> HttpCheck::descriptors() const {
+void HttpCheck::wait(Poll &poll) const {
     const bool writes = !connected_ || sent_ < request_.size();
-    return {{dial_.descriptor(), static_cast<short>(writes ? POLLOUT : POLLIN), 0}};
+    writes ? poll.write(dial_.descriptor()) : poll.read(dial_.descriptor());
 }
 
 } // namespace agent

@@ -25,7 +25,7 @@ class HttpCheck final : public HealthCheck {
     bool begin() override;
     std::optional<Finding> handle() override;
     void abort() override { dial_.close(); }
-    std::vector<pollfd> descriptors() const override;
+    void wait(Poll &poll) const override;
 
   private:
     std::optional<Finding> send_rest();

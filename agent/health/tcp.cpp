@@ -33,7 +33,7 @@ std::optional<Finding> TcpCheck::handle() {
     return Finding{state == Dialing::connected, dial_.why()};
 }
 
-std::vector<pollfd> TcpCheck::descriptors() const { return {{dial_.descriptor(), POLLOUT, 0}}; }
+void TcpCheck::wait(Poll &poll) const { poll.write(dial_.descriptor()); }
 
 void Dial::begin() {
     const SocketAddress to({address_, port_});

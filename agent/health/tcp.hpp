@@ -47,7 +47,7 @@ class TcpCheck final : public HealthCheck {
     bool begin() override;
     std::optional<Finding> handle() override;
     void abort() override { dial_.close(); }
-    std::vector<pollfd> descriptors() const override;
+    void wait(Poll &poll) const override;
 
   private:
     Dial dial_;

@@ -5,6 +5,7 @@
 // cached, and LinkWatch says no more than "look again".
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "filter/address.hpp"
 #include "filter/descriptor.hpp"
 
@@ -35,7 +36,7 @@ class LinkWatch {
   public:
     LinkWatch(); // throws std::runtime_error
 
-    int descriptor() const { return socket_.get(); } // for poll; owned by this object
+    void wait(Poll &poll) const { poll.read(socket_.get()); }
     // Reads all that waits. True when some interface or address may have changed since the last call
     // (lost notices count as a change): look up with find_interface() those that matter.
     bool drain();

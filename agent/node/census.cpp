@@ -79,7 +79,7 @@ bool SocketCensus::read(const filter::Tables &served) {
     return true;
 }
 
-void SocketCensus::begin_anew(filter::Settings settings) {
+void SocketCensus::configure(filter::Settings settings) {
     settings_ = std::move(settings);
     buckets_ = filter::Buckets(settings_.hash_key);
     dump_.reset();

@@ -5,6 +5,7 @@
 // end, else now and then, and never for more than a fifth of the time.
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "agent/host/sockets.hpp"
 #include "filter/bucket.hpp"
 #include "heartbeat/types.hpp"
@@ -49,13 +50,17 @@ class SocketCensus {
     bool handle(heartbeat::Time now, Pace pace, const filter::Tables &served);
 
     // Another configuration: what has been counted is of the former one.
-    void begin_anew(filter::Settings settings);
+    void configure(filter::Settings settings);
     void set_disabled(std::size_t rule, bool disabled) {
         settings_.rules[rule].disabled = disabled;
     }
 
     const std::optional<Census> &latest() const { return latest_; }     // nothing: none yet
     int descriptor() const { return dump_ ? dump_->descriptor() : -1; } // -1: no pass under way
+    void wait(Poll &poll, Pace pace) const {
+        poll.read(descriptor());
+        poll.at(wake_at(pace));
+    }
     heartbeat::Time wake_at(Pace pace) const; // handle() has a pass to begin then
 
   private:

@@ -6,6 +6,7 @@
 // of it.
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "agent/node/census.hpp"
 #include "heartbeat/types.hpp"
 
@@ -27,7 +28,9 @@ class Draining {
 
     bool under_way() const { return under_way_; }
     Then then() const { return then_; }
-    heartbeat::Time wake_at() const { return under_way_ ? until_ : heartbeat::kNever; }
+    void wait(Poll &poll) const {
+        if (under_way_) poll.at(until_);
+    }
 
     static constexpr heartbeat::Duration kHandshake = std::chrono::milliseconds(500);
 

@@ -12,6 +12,7 @@
 // It knows no sockets: what it sends goes to a function, and the time comes with each call.
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "agent/node/beat_quality.hpp"
 #include "agent/node/events.hpp"
 #include "agent/node/lingering.hpp"
@@ -68,6 +69,7 @@ class Node {
     // For which rules the service works here, and what there is to tell about that.
     void set_health(heartbeat::Time now, heartbeat::RuleBits healthy,
                     const std::vector<std::string> &texts);
+    void wait(Poll &poll) const { poll.at(wake_at()); }
     heartbeat::Time wake_at() const {
         return membership_.wake_at();
     } // for the next tick at the latest

@@ -130,26 +130,26 @@ void Administration::take_effect(const Orders &next) {
 
 // The filter first: what this node gains by `enable` is not to be dropped when it comes.
 void Administration::set_rules(const Orders &before) {
-    for (std::size_t i = 0; i < parts_.config.rules.size(); ++i) {
-        const RuleConfig &rule = parts_.config.rules[i];
+    for (std::size_t i = 0; i < parts_.in_force.config.rules.size(); ++i) {
+        const RuleConfig &rule = parts_.in_force.config.rules[i];
         const bool disabled = is_disabled(rule, orders_);
         if (disabled == is_disabled(rule, before)) continue;
         parts_.datapath.set_disabled(i, disabled);
         parts_.census.set_disabled(i, disabled);
     }
-    const auto eligible = eligible_rules(parts_.config, parts_.self, orders_);
-    if (eligible != eligible_rules(parts_.config, parts_.self, before))
+    const auto eligible = eligible_rules(parts_.in_force.config, parts_.in_force.self, orders_);
+    if (eligible != eligible_rules(parts_.in_force.config, parts_.in_force.self, before))
         parts_.node.step(parts_.now(), heartbeat::event::SetEligible{eligible});
 }
 
-void Administration::configured() {
-    for (std::size_t i = 0; i < parts_.config.rules.size(); ++i) {
-        const bool disabled = is_disabled(parts_.config.rules[i], orders_);
+void Administration::configure() {
+    for (std::size_t i = 0; i < parts_.in_force.config.rules.size(); ++i) {
+        const bool disabled = is_disabled(parts_.in_force.config.rules[i], orders_);
         parts_.datapath.set_disabled(i, disabled);
         parts_.census.set_disabled(i, disabled);
     }
     parts_.node.step(parts_.now(),
-                     heartbeat::event::SetEligible{eligible_rules(parts_.config, parts_.self, orders_)});
+                     heartbeat::event::SetEligible{eligible_rules(parts_.in_force.config, parts_.in_force.self, orders_)});
     set_weight();
 }
 
@@ -163,7 +163,7 @@ std::uint8_t Administration::weight_of(const NodeConfig &self) const {
 }
 
 void Administration::set_weight() {
-    parts_.node.step(parts_.now(), heartbeat::event::SetWeight{weight_of(parts_.self)});
+    parts_.node.step(parts_.now(), heartbeat::event::SetWeight{weight_of(parts_.in_force.self)});
 }
 
 void Administration::set_able(bool able) {
@@ -259,11 +259,11 @@ Commands::Result Administration::drain(const Commands::Arguments &args) {
 Commands::Result Administration::order_rule(const Commands::Arguments &args,
                                             std::optional<RuleOrder> wanted) {
     std::vector<std::string> names;
-    for (const std::size_t rule : find_rules(args, parts_.config)) {
-        if (parts_.config.rules[rule].mode == RuleMode::disabled)
-            throw Refused("rule " + parts_.config.rules[rule].name +
+    for (const std::size_t rule : find_rules(args, parts_.in_force.config)) {
+        if (parts_.in_force.config.rules[rule].mode == RuleMode::disabled)
+            throw Refused("rule " + parts_.in_force.config.rules[rule].name +
                           " is disabled by the configuration");
-        names.push_back(parts_.config.rules[rule].name);
+        names.push_back(parts_.in_force.config.rules[rule].name);
     }
     return order([names, wanted](Orders &orders) {
         for (const std::string &name : names)

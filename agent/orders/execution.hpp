@@ -7,6 +7,7 @@
 // A suspended node obeys none of them but `resume`, and an agent that is about to end none at all.
 #pragma once
 
+#include "agent/config/in_force.hpp"
 #include "agent/control/commands.hpp"
 #include "agent/node/census.hpp"
 #include "agent/node/draining.hpp"
@@ -21,8 +22,7 @@ namespace agent {
 
 // What the orders work on; all of it outlives the Administration.
 struct Administered {
-    const Config &config;
-    const NodeConfig &self;
+    const InForce &in_force;
     Node &node;
     filter::Datapath &datapath;
     SocketCensus &census;
@@ -47,7 +47,7 @@ class Administration {
     // cluster, and others have its buckets.
     void set_able(bool able);
     // Another configuration is in force: the orders hold over it as they held over the former one.
-    void configured();
+    void configure();
     // Throws Refused when no order is obeyed at present.
     void refuse_orders() const;
     // From now on every command is refused.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "agent/base/background_task.hpp"
+#include "agent/base/poll.hpp"
 #include "agent/orders/orders.hpp"
 
 #include <optional>
@@ -31,7 +32,8 @@ class OrdersFile {
     // out`: what was on disk before is there still. Empty: done.
     std::optional<std::string> finished();
 
-    int descriptor() const { return writing_.descriptor(); } // for poll
+    void wait(Poll &poll) const { poll.read(descriptor()); }
+    int descriptor() const { return writing_.descriptor(); }
 
   private:
     struct Outcome {

@@ -55,6 +55,15 @@ std::string differing_sections(const Config &one, const Config &other) {
     return names;
 }
 
+void log_keys(const ClusterKeys &former, const ClusterKeys &keys) {
+    if (keys == former) return;
+    log::info(std::string("configuration: cluster key changed (") +
+              (keys.in_use != former.in_use ? "uses=the other"
+               : keys.other                 ? "accepts=another, too"
+                                            : "accepts=no other") +
+              ")");
+}
+
 } // namespace
 
 std::string needs_restart(const Config &running, const Config &next) {
@@ -126,12 +135,12 @@ std::optional<Json> Reload::go_on(const std::shared_ptr<Course> &course) {
 bool Reload::read(const std::shared_ptr<Course> &course) {
     if (course->read) return true;
     if (!course->reading && !reading_.busy()) {
-        reading_.begin([file = parts_.config.file] { return read_files(file); });
+        reading_.begin([file = parts_.in_force.config.file] { return read_files(file); });
         reader_ = course;
         course->reading = true;
     }
     if (parts_.now() >= course->until)
-        throw Failed(parts_.config.file +
+        throw Failed(parts_.in_force.config.file +
                      ": its disk, or the key's, or the user database, does not "
                      "answer; nothing was changed, see to it and try again");
     return false;
@@ -158,14 +167,14 @@ Reload::Read Reload::read_files(const std::string &file) {
 // must accept what the others use, whoever of them comes first.
 void Reload::check(const Read &next) const {
     if (!next.failure.empty()) throw Failed(next.failure);
-    if (const std::string what = needs_restart(parts_.config, next.config); !what.empty())
+    if (const std::string what = needs_restart(parts_.in_force.config, next.config); !what.empty())
         throw Failed(next.config.file + ": cannot change while nlbd runs: " + what +
                      "; restart nlbd on every node");
-    if (needs_rights(parts_.config, next.config) && !can_change_user())
+    if (needs_rights(parts_.in_force.config, next.config) && !can_change_user())
         throw Failed(next.config.file +
                      ": cannot change while nlbd runs as this user: the first health check "
                      "of type exec; restart nlbd on this node");
-    if (!next.keys.accept(parts_.keys.in_use) || !parts_.keys.accept(next.keys.in_use))
+    if (!next.keys.accept(parts_.in_force.keys.in_use) || !parts_.in_force.keys.accept(next.keys.in_use))
         throw Failed(next.config.key_file +
                      ": holds another key than this agent uses; one key follows another in the "
                      "steps of nlbctl keygen --next, --use, --drop, or, where the others "
@@ -174,18 +183,18 @@ void Reload::check(const Read &next) const {
 
 Reload::Wishes Reload::wishes(const Config &next) const {
     return {parts_.administration.orders(), parts_.health.healthy_under(next),
-            parts_.administration.weight_of(node_of(next, parts_.self.id))};
+            parts_.administration.weight_of(node_of(next, parts_.in_force.self.id))};
 }
 
 StagedConfig Reload::prepared(const Config &next, const ClusterKeys &keys,
                               const Wishes &wishes) const {
-    const NodeConfig &self = node_of(next, parts_.self.id);
+    const NodeConfig &self = node_of(next, parts_.in_force.self.id);
     StagedConfig config{.settings = membership_settings(next, self, keys, wishes.orders),
                         .rules = ownership_rules(next),
                         .filter = filter_settings(next, keys.in_use, wishes.orders),
                         .envelope = beat_envelope(next, keys),
-                        .former = former_tables(parts_.config, next)};
-    if (keys.in_use != parts_.keys.in_use)
+                        .former = former_tables(parts_.in_force.config, next)};
+    if (keys.in_use != parts_.in_force.keys.in_use)
         config.former.assign(config.former.size(), std::nullopt); // other buckets
     config.settings.healthy = wishes.healthy;
     config.settings.weight = wishes.weight;
@@ -198,8 +207,8 @@ heartbeat::Digest Reload::stage(Read next) {
     StagedConfig config = prepared(next.config, next.keys, wanted);
     const heartbeat::Digest digest = config.settings.config;
     if (digest == parts_.node.config()) {
-        parts_.config = std::move(next.config); // the same but for where the key lies
-        parts_.health.configure(parts_.config, std::move(next.checks), parts_.now());
+        parts_.in_force.config = std::move(next.config); // the same but for where the key lies
+        parts_.health.configure(parts_.in_force.config, std::move(next.checks), parts_.now());
         staged_.reset();
     } else {
         staged_ = Staged{std::move(next.config), next.keys, std::move(next.checks), digest, wanted};
@@ -222,25 +231,11 @@ std::optional<Json> Reload::wait_for_all(const Course &course) {
         return Json{
             {"in_force", true}, {"waiting_for", Json::array()}, {"staged_another", Json::array()}};
     if (!staged_ || staged_->digest != course.staged)
-        throw Failed(parts_.config.file + ": another reload has taken it back");
+        throw Failed(parts_.in_force.config.file + ": another reload has taken it back");
     if (parts_.now() < course.until) return std::nullopt;
-    Json told = reloading(parts_.config, parts_.node.status(parts_.now()));
+    Json told = reloading(parts_.in_force.config, parts_.node.status(parts_.now()));
     told["in_force"] = false;
     return told;
-}
-
-void Reload::use(const ClusterKeys &keys) {
-    if (keys == parts_.keys) return;
-    log::info(std::string("configuration: cluster key changed (") +
-              (keys.in_use == parts_.keys.in_use
-                   ? keys.other ? "accepts=another, too" : "accepts=no other"
-                   : "uses=the other") +
-              ")");
-    const bool another = keys.in_use != parts_.keys.in_use;
-    parts_.keys = keys;
-    if (!another) return;
-    parts_.relay.use(keys.in_use);
-    parts_.control_port.use(keys.in_use);
 }
 
 void Reload::handle() {
@@ -248,15 +243,25 @@ void Reload::handle() {
         if (const auto reader = reader_.lock()) reader->read = std::move(read);
     if (!staged_) return;
     if (staged_->digest != parts_.node.config()) return follow();
-    Staged next = *std::exchange(staged_, std::nullopt);
-    parts_.config = std::move(next.config);
-    use(next.keys);
-    parts_.self = NodeConfig(node_of(parts_.config, parts_.self.id));
-    parts_.census.begin_anew(
-        filter_settings(parts_.config, parts_.keys.in_use, parts_.administration.orders()));
-    parts_.administration.configured();
-    parts_.health.configure(parts_.config, std::move(next.checks), parts_.now());
-    log::info("configuration: in force (file=" + parts_.config.file + ")");
+    configure(*std::exchange(staged_, std::nullopt));
+}
+
+// It is in force in this node's membership and datapath: so it is for every other part.
+void Reload::configure(Staged next) {
+    InForce &in_force = parts_.in_force;
+    const ClusterKeys former = in_force.keys;
+    const NodeConfig self = node_of(next.config, in_force.self.id);
+    in_force = {std::move(next.config), self, next.keys};
+    log_keys(former, in_force.keys);
+    if (former.in_use != in_force.keys.in_use) {
+        parts_.relay.configure(in_force);
+        parts_.control_port.configure(in_force);
+    }
+    parts_.census.configure(filter_settings(in_force.config, in_force.keys.in_use,
+                                            parts_.administration.orders()));
+    parts_.administration.configure();
+    parts_.health.configure(in_force.config, std::move(next.checks), parts_.now());
+    log::info("configuration: in force (file=" + in_force.config.file + ")");
 }
 
 } // namespace agent

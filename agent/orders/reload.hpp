@@ -13,7 +13,8 @@
 #pragma once
 
 #include "agent/base/background_task.hpp"
-#include "agent/config/config.hpp"
+#include "agent/base/poll.hpp"
+#include "agent/config/in_force.hpp"
 #include "agent/control/commands.hpp"
 #include "agent/control/port.hpp"
 #include "agent/control/relay.hpp"
@@ -29,9 +30,7 @@
 namespace agent {
 
 struct Reloaded { // all of it outlives the Reload
-    Config &config;
-    NodeConfig &self;
-    ClusterKeys &keys;
+    InForce &in_force;
     Node &node;
     SocketCensus &census;
     Administration &administration;
@@ -49,7 +48,7 @@ class Reload {
     // On every turn, after the node's tick: when the staged configuration has come into force, so
     // it does for the rest of the agent.
     void handle();
-    int descriptor() const { return reading_.descriptor(); } // for poll
+    void wait(Poll &poll) const { poll.read(reading_.descriptor()); }
 
   private:
     struct Read { // what the files hold
@@ -87,7 +86,7 @@ class Reload {
     Wishes wishes(const Config &next) const;
     StagedConfig prepared(const Config &next, const ClusterKeys &keys, const Wishes &wishes) const;
     void follow();
-    void use(const ClusterKeys &keys);
+    void configure(Staged next);
 
     Reloaded parts_;
     BackgroundTask<Read> reading_;

@@ -5,6 +5,9 @@
 // one in ten seconds. Pure: numbers in, lines out.
 #pragma once
 
+#include "agent/base/json.hpp"
+#include "agent/node/node.hpp"
+#include "filter/datapath.hpp"
 #include "heartbeat/types.hpp"
 
 #include <cstdint>
@@ -20,6 +23,10 @@ struct Counted {
     std::string reason;
     std::uint64_t count; // since the start
 };
+
+// What an administrator should hear of. callers: ControlPort's counters.
+std::vector<Counted> count_reasons(const filter::Datapath &datapath, const BeatCounters &beats,
+                                   const Json &callers);
 
 class ReasonsLog {
   public:

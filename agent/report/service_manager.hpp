@@ -13,6 +13,7 @@
 // said again later. sd_notify(3) itself would wait, and the loop with it.
 #pragma once
 
+#include "agent/base/poll.hpp"
 #include "filter/descriptor.hpp"
 #include "heartbeat/membership.hpp"
 
@@ -34,7 +35,7 @@ class ServiceManager {
     // The agent drains and leaves, and needs at most so long for it.
     void stopping(heartbeat::Duration at_most);
 
-    heartbeat::Time wake_at() const { return feed_at_; } // for the next feed at the latest
+    void wait(Poll &poll) const { poll.at(feed_at_); }
 
   private:
     bool say(const std::string &message) const;

@@ -5,14 +5,15 @@
 //
 // The server has a thread of its own, of ordinary priority: the agent's loop has real-time
 // priority, and who would let strangers' requests into it would let them take a processor away
-// from the services behind. The loop makes a document when it is asked (questions.hpp), at most
+// from the services behind. The loop makes a document when it is asked (mailbox.hpp), at most
 // once in 200 ms for each, however many ask the server. While the loop does not answer, the server
 // says 503: nothing old is ever shown as new.
 //
-// At most 32 connections (web_callers.hpp), each for 10 s without a request; requests have no body.
+// At most 32 connections (callers.hpp), each for 10 s without a request; requests have no body.
 #pragma once
 
 #include "agent/base/endpoint.hpp"
+#include "agent/base/poll.hpp"
 #include "agent/web/documents.hpp"
 #include "filter/descriptor.hpp"
 
@@ -32,6 +33,7 @@ class WebServer {
     WebServer(const WebServer &) = delete;
     WebServer &operator=(const WebServer &) = delete;
 
+    void wait(Poll &poll) const { poll.read(descriptor()); }
     int descriptor() const; // readable: somebody wants a document
     // Call on every turn. make: metrics, status or events, as they are now; it may throw.
     void answer(const std::function<std::string(Document)> &make);

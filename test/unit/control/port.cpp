@@ -5,6 +5,7 @@
 #include "agent/control/gate.hpp"
 #include "agent/control/port.hpp"
 #include "agent/control/relay.hpp"
+#include "test/unit/wakes_at.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -32,15 +33,20 @@ agent::Config three_nodes() {
     return config;
 }
 
+agent::InForce first_of_three(const agent::ClusterKey &key) {
+    const agent::Config config = three_nodes();
+    return {config, config.nodes[0], {key, {}}};
+}
+
 // web2's agent as far as commands go; web1 has a relay to it.
 struct Pair {
-    agent::Config config = three_nodes();
+    agent::InForce in_force;
     agent::Commands here, there;
     agent::Relay relay;
     std::optional<agent::ControlPort> port;
 
     explicit Pair(const agent::ClusterKey &callers = {7}, const agent::ClusterKey &listeners = {7})
-        : relay(config, config.nodes[0], callers, here, agent::boot_now) {
+        : in_force(first_of_three(callers)), relay(in_force, here, agent::boot_now) {
         for (agent::Commands *commands : {&here, &there}) {
             commands->add("echo", [](const auto &args) { return Json(args); });
             commands->add("refuse", [](const auto &) -> Json { throw agent::Refused("not now"); });
@@ -117,20 +123,20 @@ BOOST_AUTO_TEST_CASE(all_reaches_each_node_and_names_those_that_cannot_be_reache
 BOOST_AUTO_TEST_CASE(who_does_not_answer_is_said_so_when_the_time_is_up) {
     heartbeat::Time now = 100s;
     agent::Commands commands;
-    const agent::Config config = three_nodes();
-    agent::Relay relay(config, config.nodes[0], {7}, commands, [&] { return now; });
+    const agent::InForce in_force = first_of_three({7});
+    agent::Relay relay(in_force, commands, [&] { return now; });
     relay.heard(heartbeat::NodeId{2}, {127, 0, 0, 1}); // nobody listens
     const auto beating = relay.ask("web2", "echo", {});
     BOOST_TEST(!beating());
-    BOOST_TEST((relay.wake_at() == now + agent::Relay::kPatience));
+    BOOST_TEST((agent_test::wakes_at(relay) == now + agent::Relay::kPatience));
     now += agent::Relay::kPatience;
     BOOST_TEST((*beating())["nodes"][0]["error"] == "does not answer within 7 s");
     const auto silent = relay.ask("web2", "echo", {});
     BOOST_TEST(!silent());
-    BOOST_TEST((relay.wake_at() == now + agent::Relay::kSilentPatience));
+    BOOST_TEST((agent_test::wakes_at(relay) == now + agent::Relay::kSilentPatience));
     now += agent::Relay::kSilentPatience;
     BOOST_TEST((*silent())["nodes"][0]["code"] == "no_answer");
-    BOOST_TEST((relay.wake_at() == heartbeat::kNever));
+    BOOST_TEST((agent_test::wakes_at(relay) == heartbeat::kNever));
 }
 
 BOOST_AUTO_TEST_CASE(another_key_gets_no_answer_on_either_side_and_is_counted) {

@@ -3,12 +3,12 @@
 // see.
 #pragma once
 
+#include "agent/base/clock.hpp"
 #include "agent/control/local.hpp"
 #include "test/unit/temporary_directory.hpp"
 
 #include <atomic>
 #include <chrono>
-#include <poll.h>
 #include <string>
 #include <thread>
 
@@ -20,8 +20,10 @@ class ControlServer {
         : control_(run_dir), commands_(std::move(commands)), thread_([this] {
               while (!stop_) {
                   control_.serve(commands_);
-                  auto waiting = control_.descriptors();
-                  poll(waiting.data(), waiting.size(), 10);
+                  agent::Poll poll(agent::boot_now());
+                  control_.wait(poll);
+                  poll.at(poll.now() + std::chrono::milliseconds(10));
+                  poll.sleep();
               }
           }) {}
     ~ControlServer() {

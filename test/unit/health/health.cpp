@@ -156,7 +156,7 @@ struct FakeCheck : agent::HealthCheck {
     }
     std::optional<Finding> handle() override { return std::exchange(script.next, std::nullopt); }
     void abort() override { ++script.aborted; }
-    std::vector<pollfd> descriptors() const override { return {{-1, POLLIN, 0}}; }
+    void wait(agent::Poll &) const override {}
 };
 
 struct ServiceDatapath : agent_test::FakeDatapath {

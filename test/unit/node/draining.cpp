@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // When a drain is over.
 #include "agent/node/draining.hpp"
+#include "test/unit/wakes_at.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -44,20 +45,20 @@ BOOST_AUTO_TEST_CASE(who_serves_again_begins_anew) {
 BOOST_AUTO_TEST_CASE(when_the_time_is_up_it_is_over_anyway) {
     Draining draining;
     draining.begin(Draining::Then::leave, 110s);
-    BOOST_TEST((draining.wake_at() == heartbeat::Time{110s}));
+    BOOST_TEST((agent_test::wakes_at(draining) == heartbeat::Time{110s}));
     BOOST_TEST(!draining.over(109s, true, census(108s, 3)));
     BOOST_TEST(draining.over(110s, true, census(109s, 3)));
     BOOST_TEST((draining.then() == Draining::Then::leave));
-    BOOST_TEST((draining.wake_at() == heartbeat::kNever));
+    BOOST_TEST((agent_test::wakes_at(draining) == heartbeat::kNever));
 }
 
 BOOST_AUTO_TEST_CASE(asked_again_it_goes_on_but_for_what_is_named) {
     Draining draining;
     draining.begin(Draining::Then::stop, 110s);
     draining.begin(Draining::Then::stop, {});
-    BOOST_TEST((draining.wake_at() == heartbeat::Time{110s}));
+    BOOST_TEST((agent_test::wakes_at(draining) == heartbeat::Time{110s}));
     draining.begin(Draining::Then::leave, 105s);
-    BOOST_TEST((draining.wake_at() == heartbeat::Time{105s}));
+    BOOST_TEST((agent_test::wakes_at(draining) == heartbeat::Time{105s}));
     draining.begin(Draining::Then::stop, {});
     BOOST_TEST((draining.then() == Draining::Then::leave));
     draining.cancel();

@@ -2,6 +2,7 @@
 // Orders and what comes of them, in a cluster of fakes.
 #include "test/unit/control/server.hpp"
 #include "test/unit/node/fakes.hpp"
+#include "test/unit/wakes_at.hpp"
 
 #include "agent/orders/execution.hpp"
 #include "agent/orders/settings.hpp"
@@ -40,6 +41,7 @@ const std::string kConfig = kTwoNodes + R"(
 struct Fixture {
     TestCluster cluster{2};
     agent::Config config = agent::parse_config(kConfig, "test.toml");
+    agent::InForce in_force{config, config.nodes[0], {}};
     TemporaryDirectory dir;
     agent::OrdersFile file{dir.path + "/state"};
     agent::SocketCensus census{agent::filter_settings(config, {})};
@@ -57,8 +59,7 @@ struct Fixture {
         administration.reset();
         draining = {};
         commands = {};
-        administration.emplace(agent::Administered{config, config.nodes[0], node(), datapath(),
-                                                   census, draining,
+        administration.emplace(agent::Administered{in_force, node(), datapath(), census, draining,
                                                    [this] { return cluster.now(); }},
                                file, file.load());
         administration->add_to(commands);
@@ -145,13 +146,13 @@ BOOST_AUTO_TEST_CASE(stop_and_suspend_survive_a_restart) {
 BOOST_AUTO_TEST_CASE(a_drain_ends_in_an_order_to_stop_and_start_cancels_it) {
     BOOST_TEST(give("drain") == "ok");
     BOOST_TEST(draining.under_way());
-    BOOST_TEST((draining.wake_at() == heartbeat::kNever));
+    BOOST_TEST((agent_test::wakes_at(draining) == heartbeat::kNever));
     BOOST_TEST(give("drain", {"60"}) == "ok");
-    BOOST_TEST((draining.wake_at() - cluster.now() <= 60s));
-    BOOST_TEST((draining.wake_at() - cluster.now() > 50s));
+    BOOST_TEST((agent_test::wakes_at(draining) - cluster.now() <= 60s));
+    BOOST_TEST((agent_test::wakes_at(draining) - cluster.now() > 50s));
     restart(); // it goes on
     BOOST_TEST(draining.under_way());
-    BOOST_TEST((draining.wake_at() - cluster.now() <= 60s));
+    BOOST_TEST((agent_test::wakes_at(draining) - cluster.now() <= 60s));
     BOOST_TEST(give("start") == "ok");
     BOOST_TEST(!draining.under_way());
     BOOST_TEST(give("drain") == "ok");

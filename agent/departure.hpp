@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How the agent ends: it drains for a while, leaves the cluster, and is gone when the others have
+// taken over or the time is up. Whoever says it again does not want to wait for connections, and a
+// third time for nothing at all.
+#pragma once
+
+#include "agent/base/poll.hpp"
+#include "agent/base/signals.hpp"
+#include "agent/config/in_force.hpp"
+#include "agent/node/draining.hpp"
+#include "agent/node/node.hpp"
+#include "agent/orders/execution.hpp"
+#include "agent/report/service_manager.hpp"
+
+#include <optional>
+#include <string>
+
+namespace agent {
+
+struct Departing { // all of it outlives the Departure
+    Signals &signals;
+    const InForce &in_force;
+    Node &node;
+    const SocketCensus &census;
+    Draining &draining;
+    Administration &administration;
+    ServiceManager &service_manager;
+};
+
+class Departure {
+  public:
+    explicit Departure(Departing parts) : parts_(parts) {}
+
+    void wait(Poll &poll) const;
+    // On every turn: a drain that is over, whether it was ordered or a part of the end.
+    void look_after_draining();
+    void obey_signals();
+    // The agent cannot go on.
+    void leave_because(const std::string &why);
+
+    bool over(heartbeat::Time now) const;
+    const std::string &failure() const { return failure_; } // why, when nobody told it to end
+
+  private:
+    void end();
+    void leave();
+
+    Departing parts_;
+    std::optional<heartbeat::Time> leave_by_; // told to end: at the latest then
+    std::string failure_;
+};
+
+} // namespace agent

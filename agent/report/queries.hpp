@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands that ask a node and change nothing, and the documents of the web server: each is made
+// when it is asked for, of what the parts say at that moment.
+#pragma once
+
+#include "agent/config/in_force.hpp"
+#include "agent/control/commands.hpp"
+#include "agent/control/port.hpp"
+#include "agent/frames/neighbours.hpp"
+#include "agent/frames/witness.hpp"
+#include "agent/health/health.hpp"
+#include "agent/node/census.hpp"
+#include "agent/node/node.hpp"
+#include "agent/orders/execution.hpp"
+#include "agent/report/capture_source.hpp"
+#include "agent/report/loop_lag.hpp"
+#include "agent/report/problems.hpp"
+#include "agent/report/reasons.hpp"
+#include "agent/web/documents.hpp"
+#include "filter/datapath.hpp"
+#include "heartbeat/transport.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace agent {
+
+struct Asked { // all of it outlives the Queries
+    const InForce &in_force;
+    const std::string &interface; // where clients' frames arrive
+    Node &node;
+    filter::Datapath &datapath;
+    const Health &health;
+    const Neighbours &neighbours;
+    const std::optional<Witness> &witness;
+    const heartbeat::Transport &transport;
+    const SocketCensus &census;
+    const Commands &commands;
+    const ControlPort &control_port;
+    const Administration &administration;
+    const Problems &problems;
+    const LoopLag &lag;
+    std::function<void()> look_after_filter;
+};
+
+class Queries {
+  public:
+    explicit Queries(Asked parts) : parts_(std::move(parts)), showing_(parts_.datapath) {}
+
+    void add_to(Commands &commands);
+    // metrics, status or events, as they are now; it may throw.
+    std::string document(Document which);
+    // For the service manager.
+    heartbeat::Status summary(heartbeat::Time now);
+    // On every turn: a capture that nobody asks for any more ends.
+    void handle(heartbeat::Time now) { showing_.expire(now); }
+    // About once a second: what is only counted comes to the log.
+    void tell_reasons(heartbeat::Time now);
+
+  private:
+    Json status_now();
+
+    Asked parts_;
+    Showing showing_;
+    ReasonsLog reasons_log_;
+};
+
+} // namespace agent
