@@ -54,45 +54,55 @@ NLB_INLINE __u64 nlb_bounded(__u64 number, const __u32 below, const __u32 otherw
 }
 
 /* Every verdict has one of these reasons, and every reason a counter. Taken: the frame enters the
- * host with the interface's own MAC address. Passed: left as it is. Dropped: gone. README.md
- * explains each. */
+ * host with the interface's own MAC address. Passed: left as it is. Dropped: gone. With its name, how
+ * much it matters (reasons.hpp), and what it means; README.md explains each. */
 #define NLB_TAKEN(X)                                                                               \
-    X(ACCEPTED, "accepted")                 /* this node serves the bucket */                      \
-    X(ACCEPTED_GUARDED, "accepted_guarded") /* likewise; a guarded group, and it has the socket */ \
-    X(ACCEPTED_LINGERING, "accepted_lingering") /* the bucket has moved, its connection has not */ \
-    X(ICMP_ERROR, "icmp_error")                 /* about a packet sent from this virtual IP */     \
-    X(LATER_FRAGMENT, "later_fragment")         /* shows no ports; useless without the first */
+    X(ACCEPTED, "accepted", ORDINARY, "this node serves the bucket")                               \
+    X(ACCEPTED_GUARDED, "accepted_guarded", ORDINARY,                                              \
+      "this node serves the bucket and has the connection")                                        \
+    X(ACCEPTED_LINGERING, "accepted_lingering", ORDINARY,                                          \
+      "the bucket has moved, but the connection is still here")                                    \
+    X(ICMP_ERROR, "icmp_error", ORDINARY, "an ICMP error goes to every node")                      \
+    X(LATER_FRAGMENT, "later_fragment", ORDINARY,                                                  \
+      "a later fragment goes to every node that has not dropped the first")
 #define NLB_PASSED(X)                                                                              \
-    X(NOT_IP, "not_ip")                                                                            \
-    X(TOO_SHORT, "too_short") /* ends before its destination address */                            \
-    X(NOT_VIRTUAL_IP, "not_virtual_ip")                                                            \
-    X(NEIGHBOUR_DISCOVERY, "neighbour_discovery")
+    X(NOT_IP, "not_ip", ORDINARY, "neither IPv4 nor IPv6")                                         \
+    X(TOO_SHORT, "too_short", ORDINARY, "the frame is too short")                                  \
+    X(NOT_VIRTUAL_IP, "not_virtual_ip", ORDINARY, "not for a virtual IP")                          \
+    X(NEIGHBOUR_DISCOVERY, "neighbour_discovery", ORDINARY,                                        \
+      "neighbour discovery is answered by the agent")
 #define NLB_DROPPED(X)                                                                             \
-    X(FOREIGN, "foreign")                   /* another node serves the bucket */                   \
-    X(FOREIGN_FRAGMENT, "foreign_fragment") /* the first one of its datagram was dropped */        \
-    X(NO_OWNER, "no_owner")                 /* nobody serves it */                                 \
-    X(REFUSED, "refused")                   /* likewise, and this node tells who asks */           \
-    X(RULE_DISABLED, "rule_disabled")       /* by configuration or command */                      \
-    X(NO_LISTENER, "no_listener")           /* a SYN, and the service has just gone */            \
-    X(GUARDED, "guarded")                   /* no socket here: the peer that has it answers */     \
-    X(LINGERING_SYN, "lingering_syn")       /* new connections go to the new owner */              \
-    X(LINGERING_NO_SOCKET, "lingering_no_socket") /* of a connection that is not here */           \
-    X(LEASE_EXPIRED, "lease_expired")             /* the right to serve has run out */             \
-    X(IP_HEADER, "ip_header")                     /* version or header length is wrong */          \
-    X(IP_LENGTH, "ip_length")                     /* claims more bytes than came, or too few */    \
-    X(TOO_MANY_HEADERS, "too_many_headers")       /* over eight IPv6 extension headers */          \
-    X(HEADER_TOO_DEEP, "header_too_deep")         /* outside the part that XDP can read */         \
-    X(TRUNCATED, "truncated")                     /* transport header cut off */                   \
-    X(TCP_HEADER, "tcp_header")                   /* data offset is wrong */                       \
-    X(UDP_LENGTH, "udp_length")                   /* length field is wrong */                      \
-    X(ICMP_QUOTE, "icmp_quote") /* error about something that was not sent here */                 \
-    X(UNFILTERED, "unfiltered")     /* tc: the XDP program has not seen this frame */              \
-    X(CAPTURE_FULL, "capture_full") /* pcap: came faster than they were judged, so was not */      \
-    X(CAPTURE_CUT, "capture_cut")   /* pcap: longer than a capture holds, so was not judged */     \
-    X(TAP_REFUSED, "tap_refused")   /* pcap: accepted, but the TAP device was gone or down */
+    X(FOREIGN, "foreign", ORDINARY, "another node serves the bucket")                              \
+    X(FOREIGN_FRAGMENT, "foreign_fragment", NOTABLE,                                               \
+      "the first fragment of its datagram was dropped")                                            \
+    X(NO_OWNER, "no_owner", FAULT, "nobody serves the bucket")                                     \
+    X(REFUSED, "refused", FAULT, "nobody serves the bucket, and this node tells the client so")    \
+    X(RULE_DISABLED, "rule_disabled", NOTABLE, "the rule is disabled")                             \
+    X(NO_LISTENER, "no_listener", NOTABLE,                                                         \
+      "nobody listens there any more: another node is about to take it")                           \
+    X(GUARDED, "guarded", NOTABLE,                                                                 \
+      "the connection is not here, and the bucket's former owner may have it")                     \
+    X(LINGERING_SYN, "lingering_syn", NOTABLE,                                                     \
+      "the bucket has moved: its new owner takes new connections")                                 \
+    X(LINGERING_NO_SOCKET, "lingering_no_socket", NOTABLE,                                         \
+      "the bucket has moved, and the connection is not here")                                      \
+    X(LEASE_EXPIRED, "lease_expired", NOTABLE, "this node's right to serve has run out")           \
+    X(IP_HEADER, "ip_header", FAULT, "the IP header is wrong")                                     \
+    X(IP_LENGTH, "ip_length", FAULT, "the IP length is wrong")                                     \
+    X(TOO_MANY_HEADERS, "too_many_headers", FAULT, "too many IPv6 extension headers")              \
+    X(HEADER_TOO_DEEP, "header_too_deep", FAULT, "a header is out of reach")                       \
+    X(TRUNCATED, "truncated", FAULT, "a header is cut off")                                        \
+    X(TCP_HEADER, "tcp_header", FAULT, "the TCP header is wrong")                                  \
+    X(UDP_LENGTH, "udp_length", FAULT, "the UDP length is wrong")                                  \
+    X(ICMP_QUOTE, "icmp_quote", FAULT,                                                             \
+      "an ICMP error about something that was not sent from here")                                 \
+    X(UNFILTERED, "unfiltered", FAULT, "the XDP program has not seen it")                          \
+    X(CAPTURE_FULL, "capture_full", FAULT, "frames came faster than they could be judged")         \
+    X(CAPTURE_CUT, "capture_cut", FAULT, "it is longer than a capture holds")                      \
+    X(TAP_REFUSED, "tap_refused", FAULT, "the TAP device did not take it")
 
 enum nlb_reason {
-#define X(name, text) NLB_##name,
+#define X(name, text, importance, meaning) NLB_##name,
     NLB_TAKEN(X) NLB_PASSED(X) NLB_DROPPED(X)
 #undef X
         NLB_REASONS,

@@ -145,15 +145,6 @@ std::uint64_t mac_word(const MacAddress &mac) {
     return word;
 }
 
-std::string_view reason_name(std::uint32_t reason) {
-#define X(name, text) text,
-    static constexpr std::string_view names[] = {NLB_TAKEN(X) NLB_PASSED(X) NLB_DROPPED(X)};
-#undef X
-    return reason < std::size(names) ? names[reason] : "unknown";
-}
-
-bool drops(std::uint32_t reason) { return reason > NLB_LAST_PASSED; }
-
 std::uint32_t shown_reasons(Shown what) {
     constexpr std::uint32_t taken = (2u << NLB_LAST_TAKEN) - 1, passed = (2u << NLB_LAST_PASSED) - 1;
     switch (what) {

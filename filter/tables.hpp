@@ -5,6 +5,7 @@
 
 #include "filter/datapath.hpp"
 #include "filter/layout.h"
+#include "filter/reasons.hpp"
 
 namespace filter {
 
@@ -20,10 +21,6 @@ nlb_service service_entry(bool expected, const std::optional<Service> &known);
 
 // A MAC address as the programs compare and store it.
 std::uint64_t mac_word(const MacAddress &mac);
-
-// Reasons as `status` prints them.
-std::string_view reason_name(std::uint32_t reason);
-bool drops(std::uint32_t reason);
 
 // nlb_state's `captured`.
 std::uint32_t shown_reasons(Shown what);

@@ -2,6 +2,8 @@
 // The codes of `explain` in sentences. A code without one is shown as it is.
 #include "agent/nlbctl/render.hpp"
 
+#include "filter/reasons.hpp"
+
 #include <map>
 
 namespace agent {
@@ -31,40 +33,6 @@ const Words kCircumstances = {
                   "on, new ones belong to the owner"},
 };
 
-const Words kReasons = {
-    {"accepted", "this node serves the bucket"},
-    {"accepted_guarded", "this node serves the bucket and has the connection"},
-    {"accepted_lingering", "the bucket has moved, but the connection is still here"},
-    {"icmp_error", "an ICMP error goes to every node"},
-    {"later_fragment", "a later fragment goes to every node that has not dropped the first"},
-    {"not_ip", "neither IPv4 nor IPv6"},
-    {"too_short", "the frame is too short"},
-    {"not_virtual_ip", "not for a virtual IP"},
-    {"neighbour_discovery", "neighbour discovery is answered by the agent"},
-    {"foreign", "another node serves the bucket"},
-    {"foreign_fragment", "the first fragment of its datagram was dropped"},
-    {"no_owner", "nobody serves the bucket"},
-    {"refused", "nobody serves the bucket, and this node tells the client so"},
-    {"rule_disabled", "the rule is disabled"},
-    {"no_listener", "nobody listens there any more: another node is about to take it"},
-    {"guarded", "the connection is not here, and the bucket's former owner may have it"},
-    {"lingering_syn", "the bucket has moved: its new owner takes new connections"},
-    {"lingering_no_socket", "the bucket has moved, and the connection is not here"},
-    {"lease_expired", "this node's right to serve has run out"},
-    {"ip_header", "the IP header is wrong"},
-    {"ip_length", "the IP length is wrong"},
-    {"too_many_headers", "too many IPv6 extension headers"},
-    {"header_too_deep", "a header is out of reach"},
-    {"truncated", "a header is cut off"},
-    {"tcp_header", "the TCP header is wrong"},
-    {"udp_length", "the UDP length is wrong"},
-    {"icmp_quote", "an ICMP error about something that was not sent from here"},
-    {"unfiltered", "the XDP program has not seen it"},
-    {"capture_full", "frames came faster than they could be judged"},
-    {"capture_cut", "it is longer than a capture holds"},
-    {"tap_refused", "the TAP device did not take it"},
-};
-
 std::string sentence(const Words &words, const std::string &code) {
     const auto found = words.find(code);
     return found == words.end() ? code : found->second;
@@ -79,7 +47,9 @@ std::string line(std::string label, const std::string &text) {
 std::string reason_text(const Json &told) {
     const std::string reason = told["reason"];
     const bool of_owner = reason == "foreign" || reason == "lingering_syn";
-    return sentence(kReasons, of_owner && told["owner"].is_null() ? "no_owner" : reason);
+    const std::string code = of_owner && told["owner"].is_null() ? "no_owner" : reason;
+    const std::string_view meaning = filter::meaning(code);
+    return meaning.empty() ? code : std::string(meaning);
 }
 
 std::string rule_text(const Json &told) {
@@ -109,11 +79,6 @@ std::string name_of(const Json &told, const Json &id) {
 }
 
 } // namespace
-
-std::string packet_reason(const std::string &reason) {
-    const auto found = kReasons.find(reason);
-    return found == kReasons.end() ? "" : found->second;
-}
 
 std::string render_explanation(const Json &told) {
     const std::string flags = told["flags"].is_null() ? "" : told["flags"];

@@ -6,6 +6,7 @@
 #include "agent/base/clock.hpp"
 #include "agent/nlbctl/table.hpp"
 #include "agent/nlbctl/words.hpp"
+#include "filter/reasons.hpp"
 
 #include <cstdint>
 #include <cstdio>
@@ -70,10 +71,10 @@ std::string joined(const std::string &one, const std::string &other) {
 }
 
 std::string counted(const std::string &name, const Json &counters, bool colour,
-                    std::string (*meaning)(const std::string &reason)) {
+                    std::string_view (*meaning)(std::string_view reason)) {
     Table table({{name, false}, {"", true}, {"", false}});
     for (const auto &[reason, count] : counters.items())
-        table.add({{reason}, {count.dump()}, {meaning(reason), Colour::dim}});
+        table.add({{reason}, {count.dump()}, {std::string(meaning(reason)), Colour::dim}});
     return table.text(colour);
 }
 
@@ -148,8 +149,8 @@ std::string render_rules(const Json &status, bool colour) {
 }
 
 std::string render_counters(const Json &status, bool colour) {
-    const auto unexplained = [](const std::string &) { return std::string(); };
-    std::string text = counted("packets", status["counters"], colour, packet_reason);
+    const auto unexplained = [](std::string_view) { return std::string_view(); };
+    std::string text = counted("packets", status["counters"], colour, filter::meaning);
     for (const char *part : {"beats", "commands", "neighbours"})
         text += "\n" + counted(part, status[part], colour, unexplained);
     return text;

@@ -12,8 +12,6 @@ namespace agent {
 
 // Colour is an addition: without it not a word is lost.
 std::string render_explanation(const Json &explanation); // of `explain`
-// Why a packet is counted under this reason, in a sentence; empty: it is not known.
-std::string packet_reason(const std::string &reason);
 std::string render_events(const Json &events, bool colour);
 // These take the whole status.
 std::string render_status(const Json &status, bool colour);

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/nlbctl/words.hpp"
 
+#include "filter/reasons.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 
 namespace agent {
-namespace {
-
-constexpr std::string_view kOrdinary[] = {
-    "accepted", "foreign", // and what passes
-    "accepted_guarded", "accepted_lingering", "icmp_error",     "later_fragment",
-    "not_ip",           "too_short",          "not_virtual_ip", "neighbour_discovery"};
-
-} // namespace
 
 std::string text_of(const Json &value, const std::string &unknown) {
     if (value.is_null()) return unknown;
@@ -79,7 +73,7 @@ std::string view_text(const Json &view, const std::string &state) {
 }
 
 bool is_other_drop(const std::string &counter) {
-    return std::ranges::count(kOrdinary, std::string_view(counter)) == 0;
+    return filter::importance(counter) != filter::Importance::ordinary;
 }
 
 std::string waiting_text(const Json &reload) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/report/reasons.hpp"
 
-#include <algorithm>
+#include "filter/reasons.hpp"
+
 #include <array>
 
 namespace agent {
@@ -9,10 +10,6 @@ namespace agent {
 // What no administrator need hear of, such as other nodes' packets, is only counted.
 std::vector<Counted> count_reasons(const filter::Datapath &datapath, const BeatCounters &beats,
                                    const Json &callers) {
-    static constexpr std::array<std::string_view, 14> kPackets = {
-        "no_owner",        "refused",      "ip_header",   "ip_length",  "too_many_headers",
-        "header_too_deep", "truncated",    "tcp_header",  "udp_length", "icmp_quote",
-        "unfiltered",      "capture_full", "capture_cut", "tap_refused"};
     using heartbeat::Refusal;
     static constexpr std::array kBeats = {
         Refusal::too_short, Refusal::too_long,  Refusal::foreign_protocol, Refusal::other_version,
@@ -21,7 +18,7 @@ std::vector<Counted> count_reasons(const filter::Datapath &datapath, const BeatC
         "wrong_key", "cut_off", "not_zeromq", "not_expected", "held_off"};
     std::vector<Counted> counted;
     for (const filter::Counter &counter : datapath.counters())
-        if (std::ranges::count(kPackets, counter.reason))
+        if (filter::importance(counter.reason) == filter::Importance::fault)
             counted.push_back({"packets: dropped", std::string(counter.reason), counter.packets});
     for (const Refusal refusal : kBeats)
         counted.push_back({"beats: refused", std::string(to_string(refusal)),

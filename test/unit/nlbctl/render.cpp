@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(counters_name_every_reason_even_those_at_zero) {
 
 BOOST_AUTO_TEST_CASE(every_reason_of_a_packet_is_explained) {
     for (std::uint32_t reason = 0; reason < NLB_REASONS; ++reason)
-        BOOST_TEST(!agent::packet_reason(std::string(filter::reason_name(reason))).empty(),
+        BOOST_TEST(!filter::meaning(filter::reason_name(reason)).empty(),
                    filter::reason_name(reason));
     BOOST_TEST(agent::render_counters(example_status(), false).find("nobody serves the bucket") !=
                std::string::npos);
