@@ -209,12 +209,13 @@ Json ControlPort::counters() const {
     std::uint64_t dropped = 0;
     for (const ControlListener &listener : sockets_->listeners)
         dropped += listener.dropped();
-    return {{"callers", knocks.proved()},
-            {"wrong_key", knocks.wrong_key()},
-            {"cut_off", knocks.cut_off()},
-            {"not_zeromq", knocks.garbage()},
-            {"not_expected", knocks.not_expected()},
-            {"held_off", dropped}};
+    const std::array<std::uint64_t, kCallers.size()> counts = {
+        knocks.proved(),  knocks.wrong_key(),    knocks.cut_off(),
+        knocks.garbage(), knocks.not_expected(), dropped};
+    Json counters;
+    for (std::size_t i = 0; i < kCallers.size(); ++i)
+        counters[std::string(kCallers[i])] = counts[i];
+    return counters;
 }
 
 } // namespace agent

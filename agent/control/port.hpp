@@ -16,13 +16,19 @@
 #include "agent/control/commands.hpp"
 #include "heartbeat/types.hpp"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace agent {
+
+// What became of connections: those that proved the key, and the others by what was wrong.
+inline constexpr std::array<std::string_view, 6> kCallers = {
+    "callers", "wrong_key", "cut_off", "not_zeromq", "not_expected", "held_off"};
 
 class ControlPort {
   public:
@@ -39,8 +45,7 @@ class ControlPort {
     // Another key is in use: as soon as what is under way has been answered.
     void configure(const InForce &in_force) { next_ = in_force.keys.in_use; }
 
-    // Connections: those that proved the key, and the others by what became of them.
-    Json counters() const;
+    Json counters() const; // how many, by kCallers
 
     static constexpr std::size_t kMostOpen = 64;    // connections at once
     static constexpr std::size_t kMostASecond = 64; // new ones

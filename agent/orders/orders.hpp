@@ -20,6 +20,7 @@ enum class Part { serve, drain, stop }; // in the cluster
 enum class RuleOrder { disabled, draining };
 std::string_view to_string(Part part);
 std::string_view to_string(RuleOrder order);
+inline constexpr std::string_view kEnabled = "enabled"; // a rule without an order
 
 struct Orders {
     Part part = Part::serve;

@@ -3,6 +3,8 @@
 #include "agent/report/metrics.hpp"
 
 #include "agent/base/version.hpp"
+#include "agent/control/port.hpp"
+#include "agent/orders/orders.hpp"
 #include "agent/report/problems.hpp"
 #include "agent/web/prometheus.hpp"
 
@@ -45,6 +47,15 @@ void one_hot(MetricsText &out, MetricsText::Label of, std::string_view label,
         out.sample({of, {label, each}}, std::uint64_t{each == holds});
 }
 
+// All values of an enumeration, in words.
+template <class Enum>
+std::vector<std::string_view> words_up_to(Enum last) {
+    std::vector<std::string_view> words;
+    for (unsigned i = 0; i <= static_cast<unsigned>(last); ++i)
+        words.push_back(to_string(static_cast<Enum>(i)));
+    return words;
+}
+
 void add_node(MetricsText &out, const MetricsSources &sources) {
     const Json &status = sources.status, &datapath = status["datapath"];
     out.gauge("nlbd_build_info", "The version of nlbd; always 1.");
@@ -82,7 +93,7 @@ void add_problems(MetricsText &out, const Json &problems) {
 
 void add_orders(MetricsText &out, const Json &orders) {
     out.gauge("nlbd_order_part", "What this node has been ordered to do in the cluster: 1.");
-    for (const std::string_view part : {"serve", "drain", "stop"})
+    for (const std::string_view part : words_up_to(Part::stop))
         out.sample({{"part", part}}, std::uint64_t{part == word(orders["part"])});
     out.gauge("nlbd_order_suspended", "1: suspended by order.");
     out.sample({}, std::uint64_t{orders["suspended"].get<bool>()});
@@ -91,8 +102,7 @@ void add_orders(MetricsText &out, const Json &orders) {
 }
 
 void add_members(MetricsText &out, const Json &members, const Json &leader) {
-    const std::vector<std::string_view> states{"joining",   "active", "draining", "stopped",
-                                               "suspended", "fenced", "dead"};
+    const auto states = words_up_to(heartbeat::NodeState::dead);
     out.gauge("nlbd_member_state", "The state of each configured node as this one sees it: 1.");
     for (const Json &member : members)
         one_hot(out, {"member", word(member["name"])}, "state", states, word(member["state"]));
@@ -165,7 +175,9 @@ void add_rules(MetricsText &out, const Json &rules) {
     });
     out.gauge("nlbd_rule_state", "Whether a rule is in service on this node: 1.");
     each([&](const Json &rule, auto name) {
-        one_hot(out, name, "state", {"enabled", "draining", "disabled"}, word(rule["state"]));
+        one_hot(out, name, "state",
+                {kEnabled, to_string(RuleOrder::draining), to_string(RuleOrder::disabled)},
+                word(rule["state"]));
     });
     out.gauge("nlbd_rule_healthy", "1: the service behind the rule works on this node.");
     each([&](const Json &rule, auto name) {
@@ -282,8 +294,7 @@ void add_network(MetricsText &out, const Json &status) {
 }
 
 void add_commands(MetricsText &out, const Json &commands) {
-    const std::vector<std::string_view> connections{"callers",    "wrong_key",    "cut_off",
-                                                    "not_zeromq", "not_expected", "held_off"};
+    const std::vector<std::string_view> connections(kCallers.begin(), kCallers.end());
     out.counter("nlbd_commands_total", "Commands to this agent, by result.");
     counts(out, "result", commands, connections);
     out.counter("nlbd_command_connections_total",
@@ -291,7 +302,7 @@ void add_commands(MetricsText &out, const Json &commands) {
                 "none, by what became of them.");
     for (const std::string_view key : connections)
         if (commands.contains(key))
-            out.sample({{"result", key == "callers" ? "proved" : key}}, number(commands[key]));
+            out.sample({{"result", key == kCallers.front() ? "proved" : key}}, number(commands[key]));
 }
 
 } // namespace

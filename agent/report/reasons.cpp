@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/report/reasons.hpp"
 
+#include "agent/control/port.hpp"
 #include "filter/reasons.hpp"
 
 #include <array>
+#include <span>
 
 namespace agent {
 
@@ -14,8 +16,6 @@ std::vector<Counted> count_reasons(const filter::Datapath &datapath, const BeatC
     static constexpr std::array kBeats = {
         Refusal::too_short, Refusal::too_long,  Refusal::foreign_protocol, Refusal::other_version,
         Refusal::bad_tag,   Refusal::malformed, Refusal::id_taken,         Refusal::unknown_node};
-    static constexpr std::array<std::string_view, 5> kCallers = {
-        "wrong_key", "cut_off", "not_zeromq", "not_expected", "held_off"};
     std::vector<Counted> counted;
     for (const filter::Counter &counter : datapath.counters())
         if (filter::importance(counter.reason) == filter::Importance::fault)
@@ -23,7 +23,7 @@ std::vector<Counted> count_reasons(const filter::Datapath &datapath, const BeatC
     for (const Refusal refusal : kBeats)
         counted.push_back({"beats: refused", std::string(to_string(refusal)),
                            beats.refused[static_cast<std::size_t>(refusal)]});
-    for (const std::string_view reason : kCallers)
+    for (const std::string_view reason : std::span(kCallers).subspan<1>())
         counted.push_back({"commands: caller refused", std::string(reason), callers[reason]});
     return counted;
 }

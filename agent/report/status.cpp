@@ -142,7 +142,7 @@ Json rule_reason(const StatusSources &sources, const heartbeat::Status &status,
 std::string_view rule_state(const RuleConfig &rule, const Orders &orders) {
     if (rule.mode == RuleMode::disabled) return to_string(RuleOrder::disabled);
     const auto order = orders.rule(rule.name);
-    return order ? to_string(*order) : "enabled";
+    return order ? to_string(*order) : kEnabled;
 }
 
 // Who owns how many buckets of a rule, by ascending id; those that nobody owns are left out.
