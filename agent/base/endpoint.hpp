@@ -2,23 +2,18 @@
 // An address and a port as people write them: "192.0.2.1:80", "[fd00::1]:80".
 #pragma once
 
-#include "filter/address.hpp"
+#include "filter/datapath.hpp"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace agent {
 
-struct Endpoint {
-    filter::IpAddress address;
-    std::uint16_t port = 0;
-    bool operator==(const Endpoint &) const = default;
-};
+using Endpoint = filter::Service;
 
 std::optional<Endpoint> parse_endpoint(std::string_view text);
 std::string to_string(const Endpoint &endpoint);

@@ -8,6 +8,8 @@
 #include "agent/config/key.hpp"
 #include "filter/address.hpp"
 #include "filter/datapath.hpp"
+#include "heartbeat/membership.hpp"
+#include "heartbeat/ownership.hpp"
 #include "heartbeat/types.hpp"
 
 #include <chrono>
@@ -20,18 +22,20 @@
 
 namespace agent {
 
+using filter::Affinity;
+using heartbeat::Partition;
+using heartbeat::RuleMode;
+
 enum class MacMode { multicast, unicast, igmp };
 enum class DatapathKind { automatic, xdp, xdp_native, xdp_generic, pcap };
-enum class Partition { serve, quorum };
 enum class Protocol { tcp, udp, both };
-enum class RuleMode { multiple, single, disabled };
 enum class HealthType { none, listener, tcp, http, exec };
 enum class WhenAllDown { serve, reject };
 
 // The words of the configuration, for `status`.
 std::string_view to_string(Protocol protocol);
 std::string_view to_string(RuleMode mode);
-std::string_view to_string(filter::Affinity affinity);
+std::string_view to_string(Affinity affinity);
 
 struct NodeConfig {
     std::uint8_t id = 0; // 1 to 32
@@ -65,7 +69,7 @@ struct RuleConfig {
     HealthConfig health;
     WhenAllDown when_all_down = WhenAllDown::serve;
     RuleMode mode = RuleMode::multiple;
-    filter::Affinity affinity = filter::Affinity::single;
+    Affinity affinity = filter::Affinity::single;
     std::map<std::uint8_t, std::uint8_t> weights; // by node id, over the nodes' own; may be empty
     std::vector<std::uint8_t> priority;           // node ids, for mode single; may be empty
     bool operator==(const RuleConfig &) const = default;

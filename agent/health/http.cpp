@@ -42,7 +42,7 @@ std::optional<unsigned> parse_status_line(std::string_view line) {
 }
 
 HttpCheck::HttpCheck(const filter::IpAddress &address, const HealthConfig &wanted)
-    : dial_(address, wanted.port), wanted_(wanted), request_(request(dial_, wanted)) {}
+    : dial_({address, wanted.port}), wanted_(wanted), request_(request(dial_, wanted)) {}
 
 bool HttpCheck::begin() {
     connected_ = false;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/health/tcp.hpp"
 
-#include "agent/base/endpoint.hpp"
-
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -36,7 +34,7 @@ std::optional<Finding> TcpCheck::handle() {
 void TcpCheck::wait(Poll &poll) const { poll.write(dial_.descriptor()); }
 
 void Dial::begin() {
-    const SocketAddress to({address_, port_});
+    const SocketAddress to(to_);
     why_.clear();
     socket_ =
         filter::Descriptor(socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -65,11 +63,6 @@ Dialing Dial::handle() {
 void Dial::fail(const std::string &what, int error) {
     why_ = what + ": " + std::generic_category().message(error);
     close();
-}
-
-std::string Dial::end() const {
-    const std::string address = filter::to_string(address_);
-    return (address_.is_v4() ? address : "[" + address + "]") + ":" + std::to_string(port_);
 }
 
 } // namespace agent

@@ -4,6 +4,7 @@
 // would look like an error in the service's log.
 #pragma once
 
+#include "agent/base/endpoint.hpp"
 #include "agent/health/check.hpp"
 #include "filter/address.hpp"
 #include "filter/descriptor.hpp"
@@ -20,7 +21,7 @@ enum class Dialing { under_way, connected, failed };
 // connection to a virtual IP never leaves it.
 class Dial {
   public:
-    Dial(const filter::IpAddress &address, std::uint16_t port) : address_(address), port_(port) {}
+    explicit Dial(const Endpoint &to) : to_(to) {}
 
     void begin();     // throws when the agent lacks something for it, see HealthCheck
     Dialing handle(); // without waiting
@@ -28,21 +29,20 @@ class Dial {
 
     int descriptor() const { return socket_.get(); } // writable: call handle(); -1: none
     const std::string &why() const { return why_; }  // it failed: "connect to 192.0.2.1:80: cause"
-    std::string end() const;                         // "192.0.2.1:80"
+    std::string end() const { return to_string(to_); } // "192.0.2.1:80"
 
   private:
     void fail(const std::string &what, int error);
     void fail_to_begin(const std::string &what, int error);
 
-    filter::IpAddress address_;
-    std::uint16_t port_;
+    Endpoint to_;
     filter::Descriptor socket_;
     std::string why_;
 };
 
 class TcpCheck final : public HealthCheck {
   public:
-    TcpCheck(const filter::IpAddress &address, std::uint16_t port) : dial_(address, port) {}
+    TcpCheck(const filter::IpAddress &address, std::uint16_t port) : dial_({address, port}) {}
 
     bool begin() override;
     std::optional<Finding> handle() override;

@@ -29,18 +29,6 @@ filter::Rule filter_rule(const Config &config, const RuleConfig &rule, const Ord
     return result;
 }
 
-heartbeat::RuleMode ownership_mode(RuleMode mode) {
-    switch (mode) {
-    case RuleMode::multiple:
-        return heartbeat::RuleMode::multiple;
-    case RuleMode::single:
-        return heartbeat::RuleMode::single;
-    case RuleMode::disabled:
-        return heartbeat::RuleMode::disabled;
-    }
-    return heartbeat::RuleMode::disabled;
-}
-
 // Section digests are evenly spread already: rotating and multiplying keeps their order
 // significant.
 heartbeat::Digest combine(const std::vector<SectionDigest> &sections) {
@@ -110,8 +98,7 @@ heartbeat::Settings membership_settings(const Config &config, const NodeConfig &
     }
     settings.interval = config.interval;
     settings.dead_after = config.dead_after;
-    settings.partition = config.partition == Partition::quorum ? heartbeat::Partition::quorum
-                                                               : heartbeat::Partition::serve;
+    settings.partition = config.partition;
     settings.witness = config.partition == Partition::serve;
     settings.witness_silent =
         config.witness ? "the witness " + filter::to_string(*config.witness) + " does not answer"
@@ -135,7 +122,7 @@ std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config) {
     std::vector<heartbeat::RuleOwnership> rules;
     for (const RuleConfig &rule : config.rules) {
         heartbeat::RuleOwnership own;
-        own.mode = ownership_mode(rule.mode);
+        own.mode = rule.mode;
         for (const auto &[id, weight] : rule.weights)
             own.weights[heartbeat::NodeId{id}] = weight;
         for (std::uint8_t id : rule.priority)

@@ -14,7 +14,7 @@ namespace agent {
 namespace {
 
 struct Flow {
-    Transport transport;
+    Protocol transport;
     Endpoint from, to;
     TcpFlags flags;
 };
@@ -40,7 +40,7 @@ Flow parse(const std::vector<std::string> &args, const Config &config) {
     if (!std::ranges::count(config.virtual_ips, to->address))
         throw Failed("explain: " + filter::to_string(to->address) +
                      " is no virtual IP of cluster " + config.cluster_name);
-    return {args[0] == "tcp" ? Transport::tcp : Transport::udp, *from, *to, flags};
+    return {args[0] == "tcp" ? Protocol::tcp : Protocol::udp, *from, *to, flags};
 }
 
 // Its packets to a virtual IP stay inside. Who can bind an address has it.

@@ -17,11 +17,11 @@ void put(Bytes &frame, const filter::IpAddress &address) {
     frame.insert(frame.end(), address.bytes.begin(), end);
 }
 
-Bytes segment(Transport transport, std::uint16_t from, std::uint16_t to, TcpFlags flags) {
+Bytes segment(Protocol transport, std::uint16_t from, std::uint16_t to, TcpFlags flags) {
     Bytes bytes;
     put16(bytes, from);
     put16(bytes, to);
-    if (transport == Transport::udp) {
+    if (transport == Protocol::udp) {
         put16(bytes, 8); // length
         put16(bytes, 0); // checksum
         return bytes;
@@ -35,11 +35,11 @@ Bytes segment(Transport transport, std::uint16_t from, std::uint16_t to, TcpFlag
 
 } // namespace
 
-Bytes probe_frame(Transport transport, const Endpoint &from, const Endpoint &to,
+Bytes probe_frame(Protocol transport, const Endpoint &from, const Endpoint &to,
                   const filter::MacAddress &cluster_mac, TcpFlags flags) {
     constexpr std::uint8_t kSource[] = {0x02, 0, 0, 0, 0, 1};
     const Bytes payload = segment(transport, from.port, to.port, flags);
-    const auto protocol = static_cast<std::uint8_t>(transport == Transport::tcp ? 6 : 17);
+    const auto protocol = static_cast<std::uint8_t>(transport == Protocol::tcp ? 6 : 17);
     Bytes frame(cluster_mac.begin(), cluster_mac.end());
     frame.insert(frame.end(), std::begin(kSource), std::end(kSource));
     if (from.address.is_v4()) {

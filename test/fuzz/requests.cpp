@@ -54,7 +54,7 @@ Json flow(const Commands::Arguments &args) {
     if (args.size() != 2) throw Failed("expected two ends");
     const auto from = parse_endpoint(args[0]), to = parse_endpoint(args[1]);
     if (!from || !to || from->address.family != to->address.family) throw Failed("no flow");
-    return probe_frame(Transport::tcp, *from, *to, {}).size();
+    return probe_frame(Protocol::tcp, *from, *to, {}).size();
 }
 
 Commands commands() {

@@ -63,11 +63,11 @@ BOOST_AUTO_TEST_CASE(a_probe_is_a_whole_frame) {
         3, 0xbf, 192, 0, 2,  100, 2, 0, 0,   0, 0,    1, 8,   0, 0x45, 0,   0, 40,
         0, 0,    0,   0, 64, 6,   0, 0, 192, 0, 2,    1, 192, 0, 2,    100, 1, 2,
         0, 80,   0,   0, 0,  0,   0, 0, 0,   0, 0x50, 2, 0,   0, 0,    0,   0, 0};
-    BOOST_TEST(agent::probe_frame(agent::Transport::tcp, from, to, {3, 0xbf, 192, 0, 2, 100}) ==
+    BOOST_TEST(agent::probe_frame(agent::Protocol::tcp, from, to, {3, 0xbf, 192, 0, 2, 100}) ==
                    expected,
                boost::test_tools::per_element());
     const auto six = *agent::parse_endpoint("[fd00::1]:1");
-    BOOST_TEST(agent::probe_frame(agent::Transport::udp, six, six, {}).size() == 14u + 40u + 8u);
+    BOOST_TEST(agent::probe_frame(agent::Protocol::udp, six, six, {}).size() == 14u + 40u + 8u);
 }
 
 BOOST_AUTO_TEST_CASE(it_names_rule_owner_and_this_nodes_verdict) {

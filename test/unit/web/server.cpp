@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(an_address_in_use_is_named_with_the_way_out) {
         const agent::WebServer second(where);
         BOOST_ERROR("two servers at one address");
     } catch (const std::runtime_error &error) {
-        BOOST_TEST(error.what() == "listen on " + to_string(where) +
+        BOOST_TEST(error.what() == "listen on " + agent::to_string(where) +
                                        " for metrics: Address already in use; choose another: "
                                        "[metrics] listen");
     }
