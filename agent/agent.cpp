@@ -46,10 +46,10 @@ Agent::Agent(const AgentOptions &options)
       datapath_(attach_datapath(config(), self(), run_dir_,
                                 filter_settings(config(), keys().in_use, orders_),
                                 steps_down_)), // drops everything as yet
-      host_(host_wish(config(), self(), *datapath_),
+      host_(host_settings(config(), self(), *datapath_),
             run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
       neighbours_(interface_, config().virtual_ips, cluster_mac(config())), // silent as yet
-      refusals_(interface_, *datapath_),
+      rejects_(interface_, *datapath_),
       multicast_router_(make_multicast_router(config(), interface_)),
       witness_(make_witness(config(), interface_)),
       transport_(heartbeat_interfaces(config(), self()), filter::to_string(config().group),
@@ -65,21 +65,18 @@ Agent::Agent(const AgentOptions &options)
           [this](auto datagram) { transport_.send(datagram); }, log_note),
       census_(filter_settings(config(), keys().in_use, orders_)),
       relay_(in_force_, commands_, boot_now), service_manager_(boot_now()),
-      administration_({in_force_, node_, *datapath_, census_, draining_, boot_now}, orders_file_,
-                      orders_),
-      reload_({in_force_, node_, census_, administration_, health_, relay_, control_port_,
-               boot_now}),
+      execution_({in_force_, node_, *datapath_, census_, draining_, boot_now}, orders_file_, orders_),
+      reload_({in_force_, node_, census_, execution_, health_, relay_, control_port_, boot_now}),
       queries_({in_force_, interface_, node_, *datapath_, health_, neighbours_, witness_,
-                transport_, census_, commands_, control_port_, administration_, problems_, lag_,
+                transport_, census_, commands_, control_port_, execution_, problems_, lag_,
                 [this] { upkeep_.look_after_filter(); }}),
-      upkeep_({interface_, *datapath_, host_, neighbours_, multicast_router_, witness_,
-               administration_, problems_},
+      upkeep_({interface_, *datapath_, host_, neighbours_, multicast_router_, witness_, execution_,
+               problems_},
               seen_),
-      departure_({signals_, in_force_, node_, census_, draining_, administration_,
-                  service_manager_}) {
+      departure_({signals_, in_force_, node_, census_, draining_, execution_, service_manager_}) {
     if (node_.resumed()) resume_services();
     queries_.add_to(commands_);
-    administration_.add_to(commands_);
+    execution_.add_to(commands_);
     reload_.add_to(commands_);
     commands_.set_elsewhere([this](const auto &node, const auto &command, const auto &args) {
         return relay_.ask(node, command, args);
@@ -97,7 +94,7 @@ Agent::~Agent() {
 void Agent::run() {
     log_start();
     set_stepped_down(problems_, *datapath_, steps_down_);
-    administration_.take_up();
+    execution_.restore();
     upkeep_.look_after_filter(); // or it takes no part
     begun_ = boot_now();
     while (!departure_.over(boot_now())) {
@@ -132,7 +129,7 @@ void Agent::wait() {
     Poll poll(boot_now());
     for (const int fd : transport_.descriptors())
         poll.read(fd);
-    poll.ask(node_, neighbours_, refusals_, draining_, orders_file_, reload_, control_,
+    poll.ask(node_, neighbours_, rejects_, draining_, orders_file_, reload_, control_,
              control_port_, relay_, health_, service_manager_, upkeep_, departure_);
     census_.wait(poll, pace());
     if (witness_) witness_->wait(poll);
@@ -168,9 +165,9 @@ void Agent::answer() {
     queries_.handle(boot_now());
     neighbours_.set_answering(node_.answers(boot_now()));
     neighbours_.handle();
-    refusals_.handle(boot_now());
+    rejects_.handle(boot_now());
     departure_.obey_signals();
-    administration_.handle();
+    execution_.handle();
     control_.serve(commands_);
     control_waits_ = control_port_.serve(boot_now(), commands_);
     if (web_) web_->answer([this](Document which) { return queries_.document(which); });

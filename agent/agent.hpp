@@ -91,7 +91,7 @@ class Agent {
     std::unique_ptr<filter::Datapath> datapath_;
     HostSetup host_;
     Neighbours neighbours_;
-    Refusals refusals_;
+    Rejects rejects_;
     std::optional<MulticastRouter> multicast_router_;
     std::optional<Witness> witness_;
     heartbeat::Transport transport_;
@@ -104,7 +104,7 @@ class Agent {
     Commands commands_;
     Relay relay_;
     ServiceManager service_manager_;
-    Administration administration_;
+    Execution execution_;
     Reload reload_;
     Problems problems_;
     Queries queries_;

@@ -28,7 +28,7 @@ void Departure::look_after_draining() {
     const std::string left = latest ? std::to_string(latest->total()) : "unknown";
     log::info("agent: drained (node=" + parts_.in_force.self.name + " connections=" + left + ")");
     if (parts_.draining.then() == Draining::Then::leave) return leave();
-    parts_.administration.drained();
+    parts_.execution.drained();
 }
 
 void Departure::obey_signals() {
@@ -45,7 +45,7 @@ void Departure::obey_signals() {
 void Departure::end() {
     const Config &config = parts_.in_force.config;
     Draining &draining = parts_.draining;
-    parts_.administration.set_ending();
+    parts_.execution.set_ending();
     const bool again = draining.under_way() && draining.then() == Draining::Then::leave;
     if (leave_by_ || again || config.drain == 0ms) return leave();
     const Time now = boot_now();
@@ -66,7 +66,7 @@ void Departure::leave() {
     leave_by_ = again ? now : now + config.dead_after + 1s;
     if (again) return;
     parts_.service_manager.stopping(config.dead_after + kSpare);
-    parts_.administration.set_ending();
+    parts_.execution.set_ending();
     parts_.draining.cancel();
     log::info("agent: leaves (node=" + parts_.in_force.self.name + ")");
     parts_.node.step(now, heartbeat::event::Leave{});

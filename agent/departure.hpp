@@ -24,7 +24,7 @@ struct Departing { // all of it outlives the Departure
     Node &node;
     const SocketCensus &census;
     Draining &draining;
-    Administration &administration;
+    Execution &execution;
     ServiceManager &service_manager;
 };
 

@@ -77,7 +77,8 @@ InForce load(const AgentOptions &options) {
     return in_force;
 }
 
-HostWish host_wish(const Config &config, const NodeConfig &self, const filter::Datapath &datapath) {
+HostSettings host_settings(const Config &config, const NodeConfig &self,
+                           const filter::Datapath &datapath) {
     return {.interface = clients_interface(config, self),
             .silent_interfaces = heartbeat_interfaces(config, self),
             .virtual_ips = config.virtual_ips,

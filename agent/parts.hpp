@@ -51,7 +51,8 @@ std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const No
 void set_stepped_down(Problems &problems, const filter::Datapath &datapath,
                       const std::vector<filter::StepDown> &steps_down);
 
-HostWish host_wish(const Config &config, const NodeConfig &self, const filter::Datapath &datapath);
+HostSettings host_settings(const Config &config, const NodeConfig &self,
+                           const filter::Datapath &datapath);
 Serving make_serving(const heartbeat::Settings &settings, const Config &config);
 heartbeat::Settings with_health(heartbeat::Settings settings, const Health &health);
 // Nothing: the configuration wants none.

@@ -80,7 +80,7 @@ void Upkeep::look_after_filter() {
         log::warn(std::string("datapath: not looked at (") + error.what() + ")");
     }
     parts_.problems.set(ProblemKind::filter_not_proven, flaw_, obstacle);
-    parts_.administration.set_able(!flaw_);
+    parts_.execution.set_able(!flaw_);
 }
 
 // Why something cannot be put back; empty: everything is in its place.

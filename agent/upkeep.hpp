@@ -26,7 +26,7 @@ struct Kept { // all of it outlives the Upkeep
     Neighbours &neighbours;
     std::optional<MulticastRouter> &multicast_router;
     std::optional<Witness> &witness;
-    Administration &administration;
+    Execution &execution;
     Problems &problems;
 };
 

@@ -21,7 +21,7 @@ constexpr std::array kLevels = {spdlog::level::err, spdlog::level::warn, spdlog:
 constexpr std::array kPriorities = {"<3>", "<4>", "<6>"}; // sd-daemon(3)
 
 bool to_journal = false;
-std::array<Repeats, kLevels.size()> repeats;
+std::array<RateLimit, kLevels.size()> rate_limits;
 std::uint64_t lost = 0;
 
 // systemd.exec(5): $JOURNAL_STREAM is the device and inode of the stream; it may lead elsewhere
@@ -45,7 +45,7 @@ void write(std::size_t level, const std::string &text) {
 
 void print(Level level, const std::string &line) {
     const auto index = static_cast<std::size_t>(level);
-    const auto text = repeats[index].pass(line, boot_now());
+    const auto text = rate_limits[index].pass(line, boot_now());
     if (!text) return;
     if (!writable()) {
         ++lost;
@@ -73,8 +73,8 @@ void warn(const std::string &line) { print(Level::warning, line); }
 void error(const std::string &line) { print(Level::error, line); }
 
 void tick() {
-    for (std::size_t level = 0; level < repeats.size(); ++level)
-        for (const std::string &line : repeats[level].over(boot_now()))
+    for (std::size_t level = 0; level < rate_limits.size(); ++level)
+        for (const std::string &line : rate_limits[level].over(boot_now()))
             if (writable()) write(level, line);
 }
 

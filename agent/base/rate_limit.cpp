@@ -20,7 +20,7 @@ std::string event_of(const std::string &line) {
 
 } // namespace
 
-std::optional<std::string> Repeats::pass(const std::string &line, heartbeat::Time now) {
+std::optional<std::string> RateLimit::pass(const std::string &line, heartbeat::Time now) {
     constexpr std::size_t kRemembered = 256;
     const auto closed = [now](const Event &event) { return now - event.since >= kWindow; };
     if (events_.size() > kRemembered)
@@ -39,7 +39,7 @@ std::optional<std::string> Repeats::pass(const std::string &line, heartbeat::Tim
     return std::nullopt;
 }
 
-std::vector<std::string> Repeats::over(heartbeat::Time now) {
+std::vector<std::string> RateLimit::over(heartbeat::Time now) {
     std::vector<std::string> lines;
     for (auto &[event, seen] : events_) {
         if (seen.held_back == 0 || now - seen.since < kWindow) continue;

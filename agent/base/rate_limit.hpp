@@ -11,7 +11,7 @@
 
 namespace agent {
 
-class Repeats {
+class RateLimit {
   public:
     // The line as it is to be printed, or nothing. Lines are the same event when they are equal up
     // to the first parenthesis, and in the reason where that begins with one, `(reason=`. Of one

@@ -21,7 +21,7 @@ namespace {
 // The deepest value of the schema: rule, one of them, health, command, a word.
 constexpr unsigned kMaxDepth = 5;
 
-Place place_of(const toml::source_position &position) {
+Position place_of(const toml::source_position &position) {
     return {std::max<unsigned>(position.line, 1), std::max<unsigned>(position.column, 1)};
 }
 
@@ -92,7 +92,7 @@ class Scanner {
         at_ = std::min(at_, text_.size());
     }
 
-    Place place() const {
+    Position place() const {
         const std::string_view before = text_.substr(0, at_);
         const std::size_t line = before.rfind('\n') + 1; // 0 in the first line
         const auto is_first_byte = [](char c) {
@@ -213,7 +213,7 @@ std::string toml_string(std::string_view text) {
     return out + '"';
 }
 
-void refuse_config(const std::string &file, Place place, const std::string &key,
+void refuse_config(const std::string &file, Position place, const std::string &key,
                    const std::string &what) {
     throw std::runtime_error(file + ':' + std::to_string(place.line) + ':' +
                              std::to_string(place.column) + ": " + key + ": " + what);

@@ -14,10 +14,10 @@ namespace agent {
 inline constexpr std::size_t kMaxConfigSize =
     256 * 1024; // bytes; a full configuration is well under 200 KiB
 
-struct Place { // both from 1
+struct Position { // both from 1
     unsigned line = 1;
     unsigned column = 1;
-    auto operator<=>(const Place &) const = default;
+    auto operator<=>(const Position &) const = default;
 };
 
 struct TomlValue {
@@ -25,7 +25,7 @@ struct TomlValue {
     struct Member;
 
     Kind kind = Kind::table;
-    Place place;
+    Position place;
     std::string text;             // of a string, valid UTF-8
     std::int64_t number = 0;      // of an integer
     std::vector<TomlValue> items; // of an array
@@ -36,7 +36,7 @@ struct TomlValue {
 
 struct TomlValue::Member {
     std::string key;
-    Place place;
+    Position place;
     TomlValue value;
 };
 
@@ -48,7 +48,7 @@ TomlValue parse_toml(const std::string &text, const std::string &file);
 std::string toml_string(std::string_view text);
 
 // `FILE:LINE:COLUMN: KEY: what is wrong, what is allowed`
-[[noreturn]] void refuse_config(const std::string &file, Place place, const std::string &key,
+[[noreturn]] void refuse_config(const std::string &file, Position place, const std::string &key,
                                 const std::string &what);
 
 } // namespace agent

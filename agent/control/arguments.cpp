@@ -36,7 +36,7 @@ std::vector<std::size_t> rules_at(const Endpoint &place, const Config &config) {
         const std::size_t shared_by =
             rule.virtual_ips.empty() ? config.virtual_ips.size() : rule.virtual_ips.size();
         if (shared_by > 1)
-            throw Refused("rule " + rule.name +
+            throw Denied("rule " + rule.name +
                           " covers other virtual IPs as well: name it, or "
                           "give this one a rule of its own");
         found.push_back(i);
@@ -59,7 +59,7 @@ std::vector<std::size_t> find_rules(const Commands::Arguments &args, const Confi
         return {static_cast<std::size_t>(named - config.rules.begin())};
     std::vector<std::size_t> found;
     if (const auto place = parse_endpoint(wanted)) found = rules_at(*place, config);
-    if (found.empty()) throw Refused(wanted + ": no such rule in cluster " + config.cluster_name);
+    if (found.empty()) throw Denied(wanted + ": no such rule in cluster " + config.cluster_name);
     return found;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may stand behind a command. All of them throw Failed, or Refused when it names nothing.
+// What may stand behind a command. All of them throw Failed, or Denied when it names nothing.
 #pragma once
 
 #include "agent/config/config.hpp"

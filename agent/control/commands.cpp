@@ -35,7 +35,7 @@ class Running {
             if (!begun_) begin();
             if (auto result = later_()) return Json{{"ok", true}, {"result", *result}};
             return std::nullopt;
-        } catch (const Refused &reason) {
+        } catch (const Denied &reason) {
             return refusal("refused", reason.what());
         } catch (const std::exception &reason) { // a kernel that refuses ends no agent either
             return refusal("failed", reason.what());

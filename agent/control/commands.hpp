@@ -25,7 +25,7 @@
 namespace agent {
 
 // A command that is understood and not done: it names no node, or the state does not allow it.
-struct Refused : std::runtime_error {
+struct Denied : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
@@ -37,10 +37,10 @@ struct Failed : std::runtime_error {
 class Commands {
   public:
     using Arguments = std::vector<std::string>;
-    // Nothing: ask again on the next turn. May throw Refused and Failed.
+    // Nothing: ask again on the next turn. May throw Denied and Failed.
     using Later = std::function<std::optional<Json>()>;
     using Result = std::variant<Json, Later>;
-    using Function = std::function<Result(const Arguments &)>; // may throw Refused and Failed
+    using Function = std::function<Result(const Arguments &)>; // may throw Denied and Failed
 
     // What becomes of a request that names a node.
     using Elsewhere = std::function<Result(const std::string &node, const std::string &command,

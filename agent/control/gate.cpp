@@ -32,7 +32,7 @@ void set(int socket, int level, int option, const Value &value, const std::strin
 
 } // namespace
 
-ControlListener::ControlListener(const std::string &interface, std::uint16_t port)
+ControlGate::ControlGate(const std::string &interface, std::uint16_t port)
     : socket_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
     const std::string here = "listen for commands on " + interface;
     if (!socket_) fail(here);
@@ -49,13 +49,13 @@ ControlListener::ControlListener(const std::string &interface, std::uint16_t por
         fail(here + ", port " + std::to_string(port), "; choose another: [control] port");
 }
 
-int ControlListener::duplicate() const {
+int ControlGate::duplicate() const {
     const int copy = fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0);
     if (copy < 0) fail("duplicate the socket for commands");
     return copy;
 }
 
-void ControlListener::set_open(bool open) {
+void ControlGate::set_open(bool open) {
     if (open == open_) return;
     sock_filter keep_nothing[] = {{BPF_RET | BPF_K, 0, 0, 0}};
     const sock_fprog program{1, keep_nothing};
@@ -66,7 +66,7 @@ void ControlListener::set_open(bool open) {
     if (result == 0) open_ = open; // else it is tried again on the next turn
 }
 
-std::uint64_t ControlListener::dropped() const {
+std::uint64_t ControlGate::dropped() const {
     std::uint32_t memory[SK_MEMINFO_VARS] = {};
     socklen_t size = sizeof memory;
     return getsockopt(socket_.get(), SOL_SOCKET, SO_MEMINFO, memory, &size) == 0
@@ -74,26 +74,26 @@ std::uint64_t ControlListener::dropped() const {
                : 0;
 }
 
-void Knocks::take(Knock knock, std::uint32_t value, heartbeat::Time now) {
+void Callers::take(CallerEvent knock, std::uint32_t value, heartbeat::Time now) {
     switch (knock) {
-    case Knock::accepted:
+    case CallerEvent::accepted:
         open_.insert(value);
         in_second_ = lately(now) + 1;
         if (now - second_ >= 1s) second_ = now;
         return;
-    case Knock::proved:
+    case CallerEvent::proved:
         ++proved_;
         return;
-    case Knock::cut_off:
+    case CallerEvent::cut_off:
         ++cut_off_;
         break;
-    case Knock::wrong_key:
+    case CallerEvent::wrong_key:
         ++wrong_key_;
         break;
-    case Knock::not_expected:
+    case CallerEvent::not_expected:
         ++not_expected_;
         break;
-    case Knock::closed:
+    case CallerEvent::closed:
         open_.erase(value);
         if (!told_) ++silent_;
         told_ = false;
@@ -102,7 +102,7 @@ void Knocks::take(Knock knock, std::uint32_t value, heartbeat::Time now) {
     told_ = true;
 }
 
-std::size_t Knocks::lately(heartbeat::Time now) const {
+std::size_t Callers::lately(heartbeat::Time now) const {
     return now - second_ >= 1s ? 0 : in_second_;
 }
 

@@ -17,11 +17,11 @@
 
 namespace agent {
 
-class ControlListener {
+class ControlGate {
   public:
     // All IPv4 addresses of the interface, those included that come later. Throws, `verb object:
     // cause`.
-    ControlListener(const std::string &interface, std::uint16_t port);
+    ControlGate(const std::string &interface, std::uint16_t port);
 
     // The same socket once more, for ZeroMQ, which closes it.
     int duplicate() const;
@@ -36,7 +36,7 @@ class ControlListener {
 
 // Who knocks at the port for commands, as ZeroMQ's monitor tells it: how many connections are open,
 // how many came lately, and what became of those that were refused. Pure: events in, numbers out.
-enum class Knock {
+enum class CallerEvent {
     accepted,     // value: the descriptor
     proved,       // holds the key
     cut_off,      // closed, or too slow; `closed` follows, as after the next two
@@ -45,9 +45,9 @@ enum class Knock {
     closed,       // value: the descriptor
 };
 
-class Knocks {
+class Callers {
   public:
-    void take(Knock knock, std::uint32_t value, heartbeat::Time now);
+    void take(CallerEvent knock, std::uint32_t value, heartbeat::Time now);
 
     void forget_open() { open_.clear(); } // all are closed, and nobody will tell
 

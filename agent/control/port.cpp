@@ -44,23 +44,23 @@ void send(zmq::socket_t &socket, const std::vector<std::string> &frames) {
     }
 }
 
-std::optional<Knock> knock_of(std::uint16_t event, std::uint32_t value) {
+std::optional<CallerEvent> event_of(std::uint16_t event, std::uint32_t value) {
     switch (event) {
     case ZMQ_EVENT_ACCEPTED:
-        return Knock::accepted;
+        return CallerEvent::accepted;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-        return Knock::proved;
+        return CallerEvent::proved;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        return Knock::cut_off;
+        return CallerEvent::cut_off;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        return Knock::wrong_key;
+        return CallerEvent::wrong_key;
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         return value == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC ||
                        value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
-                   ? Knock::wrong_key
-                   : Knock::not_expected;
+                   ? CallerEvent::wrong_key
+                   : CallerEvent::not_expected;
     case ZMQ_EVENT_DISCONNECTED:
-        return Knock::closed;
+        return CallerEvent::closed;
     default:
         return std::nullopt;
     }
@@ -68,19 +68,19 @@ std::optional<Knock> knock_of(std::uint16_t event, std::uint32_t value) {
 
 // What one key is good for. ZeroMQ takes a key when it begins to listen, so another key needs
 // another.
-struct Front {
-    Front(zmq::context_t &context, const ClusterKey &key, unsigned number);
+struct Server {
+    Server(zmq::context_t &context, const ClusterKey &key, unsigned number);
     // With nobody left to take them, ZeroMQ's thread would wait for room for its notices for ever.
-    ~Front() { zmq_socket_monitor(router.handle(), nullptr, 0); }
+    ~Server() { zmq_socket_monitor(router.handle(), nullptr, 0); }
 
-    void accept_from(const ControlListener &listener);
+    void accept_from(const ControlGate &listener);
 
     std::array<std::uint8_t, 32> caller; // the public key of those who are let in
     zmq::socket_t router, monitor;
     ControlRequests requests{router};
 };
 
-Front::Front(zmq::context_t &context, const ClusterKey &key, unsigned number)
+Server::Server(zmq::context_t &context, const ClusterKey &key, unsigned number)
     : caller(caller_keys(key).open), router(context, zmq::socket_type::router),
       monitor(context, zmq::socket_type::pair) {
     const CurveKeys own = listener_keys(key);
@@ -88,15 +88,15 @@ Front::Front(zmq::context_t &context, const ClusterKey &key, unsigned number)
     router.set(zmq::sockopt::curve_secretkey, zmq::buffer(own.secret));
     router.set(zmq::sockopt::zap_domain, "nlbd");
     router.set(zmq::sockopt::handshake_ivl, kHandshake);
-    const std::string knocks = "inproc://knocks" + std::to_string(number);
-    if (zmq_socket_monitor(router.handle(), knocks.c_str(), ZMQ_EVENT_ALL) != 0)
+    const std::string events = "inproc://callers" + std::to_string(number);
+    if (zmq_socket_monitor(router.handle(), events.c_str(), ZMQ_EVENT_ALL) != 0)
         throw std::runtime_error(std::string("watch the port for commands: ") +
                                  zmq_strerror(zmq_errno()));
     monitor.set(zmq::sockopt::linger, 0);
-    monitor.connect(knocks);
+    monitor.connect(events);
 }
 
-void Front::accept_from(const ControlListener &listener) {
+void Server::accept_from(const ControlGate &listener) {
     router.set(zmq::sockopt::use_fd, listener.duplicate());
     router.bind("tcp://0.0.0.0:*"); // the descriptor is what counts
 }
@@ -112,10 +112,10 @@ struct ControlPort::Sockets {
 
     zmq::context_t context{1};
     zmq::socket_t authenticator{context, zmq::socket_type::router};
-    std::unique_ptr<Front> front;
-    unsigned fronts = 0; // so far
-    Knocks knocks;
-    std::vector<ControlListener> listeners;
+    std::unique_ptr<Server> server;
+    unsigned servers = 0; // so far
+    Callers callers;
+    std::vector<ControlGate> listeners;
 };
 
 ControlPort::Sockets::Sockets(const ClusterKey &key) {
@@ -126,11 +126,11 @@ ControlPort::Sockets::Sockets(const ClusterKey &key) {
 
 // Who connects meanwhile waits in the kernel: what listens is the same socket.
 void ControlPort::Sockets::use(const ClusterKey &key) {
-    auto next = std::make_unique<Front>(context, key, ++fronts);
-    for (const ControlListener &listener : listeners)
+    auto next = std::make_unique<Server>(context, key, ++servers);
+    for (const ControlGate &listener : listeners)
         next->accept_from(listener);
-    front = std::move(next);
-    knocks.forget_open();
+    server = std::move(next);
+    callers.forget_open();
 }
 
 // [ZeroMQ's][empty][version][request][domain][address][identity][mechanism][caller's key]
@@ -141,8 +141,8 @@ void ControlPort::Sockets::authenticate() {
         if (question.size() < 4) continue;
         const bool known =
             question.size() == 9 && question[7] == "CURVE" &&
-            question[8].size() == front->caller.size() &&
-            sodium_memcmp(question[8].data(), front->caller.data(), front->caller.size()) == 0;
+            question[8].size() == server->caller.size() &&
+            sodium_memcmp(question[8].data(), server->caller.data(), server->caller.size()) == 0;
         send(authenticator,
              {question[0], "", "1.0", question[3], known ? "200" : "400", "", "", ""});
     }
@@ -152,17 +152,17 @@ void ControlPort::Sockets::authenticate() {
 // ZeroMQ's thread with them.
 void ControlPort::Sockets::watch(heartbeat::Time now) {
     for (int taken = 0; taken < kEventsATurn; ++taken) {
-        const std::vector<std::string> told = receive(front->monitor);
+        const std::vector<std::string> told = receive(server->monitor);
         if (told.empty()) break;
         std::uint16_t event = 0;
         std::uint32_t value = 0;
         if (told[0].size() != sizeof event + sizeof value) continue;
         std::memcpy(&event, told[0].data(), sizeof event);
         std::memcpy(&value, told[0].data() + sizeof event, sizeof value);
-        if (const auto knock = knock_of(event, value)) knocks.take(*knock, value, now);
+        if (const auto known = event_of(event, value)) callers.take(*known, value, now);
     }
-    const bool open = knocks.open() < kMostOpen && knocks.lately(now) < kMostASecond;
-    for (ControlListener &listener : listeners)
+    const bool open = callers.open() < kMostOpen && callers.lately(now) < kMostASecond;
+    for (ControlGate &listener : listeners)
         listener.set_open(open);
 }
 
@@ -171,7 +171,7 @@ ControlPort::ControlPort(const std::vector<std::string> &interfaces, std::uint16
     : sockets_(std::make_unique<Sockets>(key)) {
     try {
         for (const std::string &interface : interfaces)
-            sockets_->front->accept_from(sockets_->listeners.emplace_back(interface, port));
+            sockets_->server->accept_from(sockets_->listeners.emplace_back(interface, port));
     } catch (const zmq::error_t &error) {
         throw std::runtime_error(std::string("listen for commands: ") + error.what());
     }
@@ -181,12 +181,12 @@ ControlPort::~ControlPort() = default;
 
 void ControlPort::wait(Poll &poll) const {
     for (const zmq::socket_t *socket :
-         {&sockets_->authenticator, &sockets_->front->router, &sockets_->front->monitor})
+         {&sockets_->authenticator, &sockets_->server->router, &sockets_->server->monitor})
         poll.read(socket->get(zmq::sockopt::fd));
 }
 
 void ControlPort::change_key(heartbeat::Time now) {
-    const ControlRequests &requests = sockets_->front->requests;
+    const ControlRequests &requests = sockets_->server->requests;
     if (!requests.idle() || requests.answered() != answered_) {
         answered_ = requests.answered();
         quiet_since_ = now;
@@ -201,17 +201,17 @@ bool ControlPort::serve(heartbeat::Time now, Commands &commands) {
     if (next_) change_key(now);
     sockets_->authenticate();
     sockets_->watch(now);
-    return sockets_->front->requests.serve(commands);
+    return sockets_->server->requests.serve(commands);
 }
 
 Json ControlPort::counters() const {
-    const Knocks &knocks = sockets_->knocks;
+    const Callers &callers = sockets_->callers;
     std::uint64_t dropped = 0;
-    for (const ControlListener &listener : sockets_->listeners)
+    for (const ControlGate &listener : sockets_->listeners)
         dropped += listener.dropped();
     const std::array<std::uint64_t, kCallers.size()> counts = {
-        knocks.proved(),  knocks.wrong_key(),    knocks.cut_off(),
-        knocks.garbage(), knocks.not_expected(), dropped};
+        callers.proved(),  callers.wrong_key(),    callers.cut_off(),
+        callers.garbage(), callers.not_expected(), dropped};
     Json counters;
     for (std::size_t i = 0; i < kCallers.size(); ++i)
         counters[std::string(kCallers[i])] = counts[i];

@@ -15,7 +15,7 @@ namespace {
 
 using heartbeat::Time;
 
-constexpr std::size_t kGatherings = 8; // commands for other nodes under way
+constexpr std::size_t kMostWaiting = 8; // commands for other nodes under way
 constexpr std::int64_t kMaxMessage = 1024 * 1024;
 constexpr unsigned kForACall = 32; // descriptors, at most
 constexpr int kReconnect = 200; // ms; a node may be about to start
@@ -39,8 +39,8 @@ Relay::Relay(const InForce &in_force, Commands &commands, std::function<Time()> 
 }
 
 Relay::~Relay() {
-    for (const auto &gathering : gatherings_) // its socket would keep the context from ending
-        if (const auto alive = gathering.lock()) alive->close();
+    for (const auto &replies : waiting_) // its socket would keep the context from ending
+        if (const auto alive = replies.lock()) alive->close();
 }
 
 void Relay::configure(const InForce &in_force) {
@@ -58,7 +58,8 @@ std::vector<const NodeConfig *> Relay::chosen(const std::string &node) const {
     for (const NodeConfig &one : in_force_.config.nodes)
         if (node == "all" || node == one.name || node == std::to_string(one.id))
             nodes.push_back(&one);
-    if (nodes.empty()) throw Refused(node + ": no such node in cluster " + in_force_.config.cluster_name);
+    if (nodes.empty())
+        throw Denied(node + ": no such node in cluster " + in_force_.config.cluster_name);
     return nodes;
 }
 
@@ -66,42 +67,42 @@ Commands::Later Relay::ask(const std::string &node, const std::string &command,
                            const Commands::Arguments &args) {
     const auto nodes = chosen(node);
     forget_done();
-    auto gathering = std::make_shared<Gathering>(now_);
+    auto replies = std::make_shared<Replies>(now_);
     const std::string request = Json{{"command", command}, {"args", args}}.dump(
         -1, ' ', false, Json::error_handler_t::replace);
     for (const NodeConfig *one : nodes) {
         if (one->id == in_force_.self.id)
-            gathering->add_here(*one, commands_.run(command, args));
+            replies->add_here(*one, commands_.run(command, args));
         else
-            call(*gathering, *one, request);
+            call(*replies, *one, request);
     }
-    if (gathering->descriptor() >= 0) gatherings_.push_back(gathering);
-    return [gathering] { return gathering->ask(); };
+    if (replies->descriptor() >= 0) waiting_.push_back(replies);
+    return [replies] { return replies->ask(); };
 }
 
-void Relay::call(Gathering &gathering, const NodeConfig &node, const std::string &request) {
+void Relay::call(Replies &replies, const NodeConfig &node, const std::string &request) {
     const auto &heard = heard_[node.id];
     if (!heard)
-        return gathering.add_lost(node,
+        return replies.add_lost(node,
                                   "never heard by " + in_force_.self.name + ", so its address is not known");
-    if (gatherings_.size() >= kGatherings)
+    if (waiting_.size() >= kMostWaiting)
         throw Failed("too many commands for other nodes at once; try again");
     // ZeroMQ ends the process when it has none left for a context's threads.
     if (!filter::descriptors_left(kForACall))
-        return gathering.add_lost(node, "no file descriptors are left on " + in_force_.self.name);
+        return replies.add_lost(node, "no file descriptors are left on " + in_force_.self.name);
     if (!sockets_) sockets_ = std::make_unique<Sockets>();
     try {
-        connect(gathering, node, endpoint(heard->from, in_force_.config.control_port));
-        gathering.send(node, request);
+        connect(replies, node, endpoint(heard->from, in_force_.config.control_port));
+        replies.send(node, request);
     } catch (const zmq::error_t &error) {
-        return gathering.add_lost(node, error.what());
+        return replies.add_lost(node, error.what());
     }
     const bool silent = now_() - heard->at >= in_force_.config.dead_after;
-    gathering.add_there(node, silent ? kSilentPatience : kPatience);
+    replies.add_there(node, silent ? kSilentPatience : kPatience);
 }
 
-void Relay::connect(Gathering &gathering, const NodeConfig &node, const std::string &endpoint) {
-    zmq::socket_t &router = gathering.router(sockets_->context);
+void Relay::connect(Replies &replies, const NodeConfig &node, const std::string &endpoint) {
+    zmq::socket_t &router = replies.router(sockets_->context);
     router.set(zmq::sockopt::linger, 0);
     router.set(zmq::sockopt::router_mandatory, true); // a node that cannot be sent to is an error
     router.set(zmq::sockopt::maxmsgsize, kMaxMessage);
@@ -114,15 +115,15 @@ void Relay::connect(Gathering &gathering, const NodeConfig &node, const std::str
 }
 
 void Relay::forget_done() {
-    std::erase_if(gatherings_, [](const auto &gathering) {
-        const auto alive = gathering.lock();
+    std::erase_if(waiting_, [](const auto &replies) {
+        const auto alive = replies.lock();
         return !alive || alive->descriptor() < 0;
     });
 }
 
 void Relay::wait(Poll &poll) const {
-    for (const auto &gathering : gatherings_)
-        if (const auto alive = gathering.lock()) {
+    for (const auto &replies : waiting_)
+        if (const auto alive = replies.lock()) {
             poll.read(alive->descriptor());
             poll.at(alive->deadline());
         }

@@ -27,7 +27,7 @@
 
 namespace agent {
 
-class Gathering;
+class Replies;
 
 class Relay {
   public:
@@ -41,7 +41,7 @@ class Relay {
     void heard(heartbeat::NodeId node, const heartbeat::Transport::Address &from);
 
     // For Commands::set_elsewhere. The result: {"nodes": [{"id", "name", "ok", and "result", or
-    // "code" and "error"}]}. Code "no_answer": nobody knows whether it was done. Throws Refused
+    // "code" and "error"}]}. Code "no_answer": nobody knows whether it was done. Throws Denied
     // when there is no such node.
     Commands::Later ask(const std::string &node, const std::string &command,
                         const Commands::Arguments &args);
@@ -60,8 +60,8 @@ class Relay {
     struct Sockets;
 
     std::vector<const NodeConfig *> chosen(const std::string &node) const;
-    void call(Gathering &gathering, const NodeConfig &node, const std::string &request);
-    void connect(Gathering &gathering, const NodeConfig &node, const std::string &endpoint);
+    void call(Replies &replies, const NodeConfig &node, const std::string &request);
+    void connect(Replies &replies, const NodeConfig &node, const std::string &endpoint);
     void forget_done();
 
     const InForce &in_force_;
@@ -69,7 +69,7 @@ class Relay {
     std::function<heartbeat::Time()> now_;
     CurveKeys listener_, caller_;
     std::unique_ptr<Sockets> sockets_;
-    std::vector<std::weak_ptr<Gathering>> gatherings_;
+    std::vector<std::weak_ptr<Replies>> waiting_;
     std::array<std::optional<Heard>, heartbeat::kMaxNodes + 1> heard_;
 };
 

@@ -36,30 +36,30 @@ std::string in_seconds(heartbeat::Duration time) {
 
 } // namespace
 
-void Gathering::add_here(const NodeConfig &node, Commands::Later command) {
+void Replies::add_here(const NodeConfig &node, Commands::Later command) {
     places_.push_back({node.id, node.name, {}, std::move(command), heartbeat::kNever, {}});
 }
 
-void Gathering::add_there(const NodeConfig &node, heartbeat::Duration patience) {
+void Replies::add_there(const NodeConfig &node, heartbeat::Duration patience) {
     places_.push_back({node.id, node.name, {}, {}, now_() + patience, patience});
 }
 
-void Gathering::add_lost(const NodeConfig &node, const std::string &why) {
+void Replies::add_lost(const NodeConfig &node, const std::string &why) {
     places_.push_back({node.id, node.name, no_answer(why), {}, {}, {}});
 }
 
-zmq::socket_t &Gathering::router(zmq::context_t &context) {
+zmq::socket_t &Replies::router(zmq::context_t &context) {
     if (!router_) router_.emplace(context, zmq::socket_type::router);
     return *router_;
 }
 
-void Gathering::send(const NodeConfig &node, const std::string &request) {
+void Replies::send(const NodeConfig &node, const std::string &request) {
     router_->send(zmq::buffer(node.name), kMore);
     router_->send(zmq::message_t(), kMore);
     router_->send(zmq::buffer(request), zmq::send_flags::dontwait);
 }
 
-std::optional<Json> Gathering::ask() {
+std::optional<Json> Replies::ask() {
     receive();
     const heartbeat::Time now = now_();
     for (Place &place : places_) {
@@ -76,7 +76,7 @@ std::optional<Json> Gathering::ask() {
 }
 
 // [node's name][empty frame][reply]
-void Gathering::receive() {
+void Replies::receive() {
     zmq::message_t name, frame;
     while (router_ && router_->recv(name, zmq::recv_flags::dontwait)) {
         std::string text;
@@ -88,13 +88,13 @@ void Gathering::receive() {
     }
 }
 
-void Gathering::take(std::string_view name, const std::string &reply) {
+void Replies::take(std::string_view name, const std::string &reply) {
     for (Place &place : places_)
         if (!place.reply && !place.here && place.name == name)
             place.reply = read_reply(reply);
 }
 
-Json Gathering::result() const {
+Json Replies::result() const {
     Json nodes = Json::array();
     for (const Place &place : places_) {
         Json entry{{"id", place.id}, {"name", place.name}};
@@ -104,7 +104,7 @@ Json Gathering::result() const {
     return {{"nodes", nodes}};
 }
 
-heartbeat::Time Gathering::deadline() const {
+heartbeat::Time Replies::deadline() const {
     heartbeat::Time first = heartbeat::kNever;
     for (const Place &place : places_)
         if (!place.reply) first = std::min(first, place.until);

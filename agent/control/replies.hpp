@@ -14,9 +14,9 @@
 
 namespace agent {
 
-class Gathering {
+class Replies {
   public:
-    explicit Gathering(std::function<heartbeat::Time()> now) : now_(std::move(now)) {}
+    explicit Replies(std::function<heartbeat::Time()> now) : now_(std::move(now)) {}
 
     void add_here(const NodeConfig &node, Commands::Later command);
     void add_there(const NodeConfig &node, heartbeat::Duration patience); // send() has been called

@@ -120,13 +120,13 @@ std::vector<std::uint8_t> answer(const nlb_packet &packet, Bytes frame) {
 
 } // namespace
 
-void Refusals::wait(Poll &poll) const {
+void Rejects::wait(Poll &poll) const {
     if (poll.now() < rests_until_) return poll.at(rests_until_);
     poll.read(datapath_.refused_descriptor());
 }
 
 // Who is not told, for want of an interface or a descriptor, asks again.
-void Refusals::handle(Time now) {
+void Rejects::handle(Time now) {
     if (now < rests_until_) return;
     const auto frames = datapath_.take_refused(kAtOnce);
     if (frames.empty()) return;
@@ -137,13 +137,13 @@ void Refusals::handle(Time now) {
         if (!sender_ || index_ != self->index) sender_.emplace(interface_);
         index_ = self->index;
         for (const auto &frame : frames)
-            if (const auto answer = build_refusal(frame, self->mac)) sender_->send(*answer);
+            if (const auto answer = build_reject(frame, self->mac)) sender_->send(*answer);
     } catch (const std::exception &) {
         sender_.reset();
     }
 }
 
-std::optional<std::vector<std::uint8_t>> build_refusal(Bytes refused,
+std::optional<std::vector<std::uint8_t>> build_reject(Bytes refused,
                                                        const filter::MacAddress &own_mac) {
     const auto packet = parse(refused);
     if (!packet || !is_one_host(*packet) || refused[6] & 1) return std::nullopt;

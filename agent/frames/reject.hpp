@@ -19,9 +19,9 @@
 
 namespace agent {
 
-class Refusals {
+class Rejects {
   public:
-    Refusals(std::string interface, filter::Datapath &datapath)
+    Rejects(std::string interface, filter::Datapath &datapath)
         : interface_(std::move(interface)), datapath_(datapath) {}
 
     void wait(Poll &poll) const; // readable, or its rest is over: call handle()
@@ -40,7 +40,7 @@ class Refusals {
 // refused: what a SYN or a datagram began with, as it came. The answer goes back to where the frame
 // came from, by the same VLAN. Nothing for what must not be answered: from a group, from nowhere,
 // or no new connection at all.
-std::optional<std::vector<std::uint8_t>> build_refusal(std::span<const std::uint8_t> refused,
+std::optional<std::vector<std::uint8_t>> build_reject(std::span<const std::uint8_t> refused,
                                                        const filter::MacAddress &own_mac);
 
 } // namespace agent

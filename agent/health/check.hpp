@@ -24,7 +24,7 @@ class HealthCheck {
     // service.
     virtual bool begin() = 0;
     // Call on every turn: the result, once an examination. What comes after abort() is none.
-    virtual std::optional<Finding> handle() = 0;
+    virtual std::optional<CheckResult> handle() = 0;
     // Its time is up: there will be no result.
     virtual void abort() = 0;
     virtual void wait(Poll &poll) const = 0; // when one of these is ready, call handle()

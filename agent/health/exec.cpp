@@ -42,7 +42,7 @@ std::vector<char *> pointers(std::vector<std::string> &words) {
 }
 
 // In the child. Without the right to change the user, the command runs as the agent's, unprivileged.
-bool give_up_privileges(const Account &account, bool change_user) {
+bool give_up_privileges(const User &account, bool change_user) {
     if (change_user && (setgroups(0, nullptr) != 0 ||
                  setresgid(account.group, account.group, account.group) != 0 ||
                  setresuid(account.user, account.user, account.user) != 0))
@@ -59,7 +59,7 @@ bool give_up_privileges(const Account &account, bool change_user) {
 // In the child; does not return. The order matters: the agent's descriptors are closed before
 // another is opened, for there may be no free one; signals only when nothing of the agent's is
 // left; the parent's death after the change of user, which forgets it.
-[[noreturn]] void become(char *const *command, char *const *environment, const Account &account,
+[[noreturn]] void become(char *const *command, char *const *environment, const User &account,
                          bool change_user, int output, pid_t parent) {
     const sched_param ordinary{};
     const rlimit no_core{0, 0};
@@ -165,8 +165,8 @@ bool ExecCheck::reap(int &status) {
     return true;
 }
 
-std::optional<Finding> ExecCheck::handle() {
-    if (!unusable_.empty()) return Finding{false, unusable_};
+std::optional<CheckResult> ExecCheck::handle() {
+    if (!unusable_.empty()) return CheckResult{false, unusable_};
     read_output();
     int status = 0;
     if (child_ == 0 || !reap(status)) return std::nullopt;
@@ -190,7 +190,7 @@ void ExecCheck::read_output() {
     }
 }
 
-Finding ExecCheck::result(int status) {
+CheckResult ExecCheck::result(int status) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {true, ""};
     const std::string how = WIFEXITED(status)
                                 ? "exit code " + std::to_string(WEXITSTATUS(status))

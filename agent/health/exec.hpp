@@ -28,17 +28,17 @@ class ExecCheck final : public HealthCheck {
     ~ExecCheck() override;
 
     bool begin() override;
-    std::optional<Finding> handle() override;
+    std::optional<CheckResult> handle() override;
     void abort() override;
     void wait(Poll &poll) const override;
 
   private:
     void read_output();
     bool reap(int &status);
-    Finding result(int status);
+    CheckResult result(int status);
 
     std::vector<std::string> command_, environment_;
-    Account account_;
+    User account_;
     std::string unusable_; // why the account is
     bool change_user_;
     Reaper &reaper_;

@@ -53,18 +53,18 @@ Health::Health(const Config &config, HealthChecks checks, int interface, filter:
     for (std::size_t i = 0; i < config.rules.size(); ++i)
         rules_.emplace_back(config.rules[i], std::move(checks[i]), now);
     look(now);
-    for (Examined &one : rules_)
+    for (RuleHealth &one : rules_)
         one.told = one.state.healthy() || !one.state.known();
 }
 
-Health::Examined::Examined(const RuleConfig &of, std::unique_ptr<HealthCheck> by, Time from)
+Health::RuleHealth::RuleHealth(const RuleConfig &of, std::unique_ptr<HealthCheck> by, Time from)
     : rule(of), state(asks_listeners(of) ? HealthState(kListenerRise, kListenerFall)
                                          : HealthState(of.health.rise, of.health.fall)),
       check(std::move(by)), next(from) {
     state.assume(of.health.type == HealthType::none);
 }
 
-void Health::Examined::go_on_with(std::unique_ptr<HealthCheck> by, Time from) {
+void Health::RuleHealth::go_on_with(std::unique_ptr<HealthCheck> by, Time from) {
     check = std::move(by);
     under_way = false;
     next = from;
@@ -78,7 +78,7 @@ std::optional<std::size_t> Health::find(const std::string &name) const {
 }
 
 void Health::configure(const Config &config, HealthChecks checks, Time now) {
-    std::vector<Examined> next;
+    std::vector<RuleHealth> next;
     virtual_ips_ = config.virtual_ips;
     for (std::size_t i = 0; i < config.rules.size(); ++i) {
         const RuleConfig &rule = config.rules[i];
@@ -125,7 +125,7 @@ std::vector<std::string> Health::handle(Time now) {
         rules_[i].missed = missed & bit(i);
     if (missed || now >= next_look_) look(now);
     std::vector<std::string> texts;
-    for (Examined &one : rules_) {
+    for (RuleHealth &one : rules_) {
         const std::string before = one.not_checked;
         if (one.check) check(one, now);
         if (one.not_checked != before)
@@ -142,7 +142,7 @@ std::vector<std::string> Health::handle(Time now) {
     return texts;
 }
 
-std::string Health::text(const Examined &one, Time now) {
+std::string Health::text(const RuleHealth &one, Time now) {
     const HealthState &state = one.state;
     const std::string subject = "rule " + one.rule.name + ": ";
     if (state.healthy()) return subject + "healthy";
@@ -158,7 +158,7 @@ void Health::look(Time now) {
     next_look_ = now + kLookEvery;
     wake_to_look_ = now + kWakeAfter;
     const bool needed = std::ranges::any_of(
-        rules_, [](const Examined &one) { return asks_listeners(one.rule); });
+        rules_, [](const RuleHealth &one) { return asks_listeners(one.rule); });
     if (!needed) {
         next_look_ = wake_to_look_ = heartbeat::kNever;
         return;
@@ -170,14 +170,14 @@ void Health::look(Time now) {
         next_look_ = now + std::max(kLookEvery, kLookShare * took);
         wake_to_look_ = std::max(wake_to_look_, next_look_);
         look_failure_.clear();
-        for (Examined &one : rules_)
+        for (RuleHealth &one : rules_)
             if (asks_listeners(one.rule)) look_for(one, listeners, now);
     } catch (const std::exception &error) {
         look_failure_ = error.what();
     }
 }
 
-void Health::look_for(Examined &one, const std::vector<Listener> &listeners, Time now) {
+void Health::look_for(RuleHealth &one, const std::vector<Listener> &listeners, Time now) {
     const auto found = find_service(listeners, one.rule, virtual_ips_, interface_);
     // The filter missed somebody who is where he was: it cannot see him, and is not to ask.
     if (one.missed && found && found == one.service) one.unseen_until = now + kSomebodyElse;
@@ -186,7 +186,7 @@ void Health::look_for(Examined &one, const std::vector<Listener> &listeners, Tim
     take(one, now, {found.has_value(), found ? "" : nobody_listens(one.rule)});
 }
 
-void Health::check(Examined &one, Time now) {
+void Health::check(RuleHealth &one, Time now) {
     const HealthConfig &wanted = one.rule.health;
     auto finding = one.check->handle();
     if (!one.under_way) {
@@ -195,7 +195,7 @@ void Health::check(Examined &one, Time now) {
     }
     if (!finding && now >= one.begun + wanted.timeout) {
         one.check->abort();
-        finding = Finding{false, "no answer within " + std::to_string(wanted.timeout.count()) + " ms"};
+        finding = CheckResult{false, "no answer within " + std::to_string(wanted.timeout.count()) + " ms"};
     }
     if (!finding) return;
     one.under_way = false;
@@ -203,7 +203,7 @@ void Health::check(Examined &one, Time now) {
 }
 
 // What could not be checked stays as it was.
-bool Health::begin(Examined &one, Time now) {
+bool Health::begin(RuleHealth &one, Time now) {
     try {
         if (!one.check->begin()) {
             wait_for_end(one, now);
@@ -220,13 +220,13 @@ bool Health::begin(Examined &one, Time now) {
 }
 
 // What has been killed is gone within a moment, as a rule; not if it hangs in the kernel.
-void Health::wait_for_end(Examined &one, Time now) {
+void Health::wait_for_end(RuleHealth &one, Time now) {
     const bool hangs = now - one.begun >= 2 * one.rule.health.interval;
     one.next = now + (hangs ? Duration(one.rule.health.interval) : kRetryEnd);
     if (hangs) take(one, now, {false, "the last check does not end"});
 }
 
-void Health::take(Examined &one, Time now, const Finding &finding) {
+void Health::take(RuleHealth &one, Time now, const CheckResult &finding) {
     const bool healthy = one.state.healthy(), known = one.state.known();
     one.state.take(now, finding);
     ++one.results;
@@ -235,7 +235,7 @@ void Health::take(Examined &one, Time now, const Finding &finding) {
 }
 
 void Health::expect(std::size_t rule, Time now) {
-    Examined &one = rules_[rule];
+    RuleHealth &one = rules_[rule];
     const HealthState &state = one.state;
     const bool gone = state.fell_at() != Time{} && now - state.fell_at() < kSomebodyElse;
     const bool expected = asks_listeners(one.rule) && now >= one.unseen_until &&
@@ -247,7 +247,7 @@ void Health::expect(std::size_t rule, Time now) {
 }
 
 bool Health::holds(Time now) const {
-    return std::ranges::any_of(rules_, [now](const Examined &one) { return one.state.held(now); });
+    return std::ranges::any_of(rules_, [now](const RuleHealth &one) { return one.state.held(now); });
 }
 
 void Health::consider(Time now, const heartbeat::View &view, heartbeat::NodeId self) {
@@ -271,7 +271,7 @@ std::string Health::reason(std::size_t rule, Time now) const {
 }
 
 Json Health::report(std::size_t rule, Time now) const {
-    const Examined &one = rules_[rule];
+    const RuleHealth &one = rules_[rule];
     const std::string why = reason(rule, now);
     const std::string &lack = asks_listeners(one.rule) ? look_failure_ : one.not_checked;
     return {{"type", kHealthTypes[static_cast<std::size_t>(one.rule.health.type)]},
@@ -286,7 +286,7 @@ Json Health::report(std::size_t rule, Time now) const {
 void Health::wait(Poll &poll) const {
     poll.read(datapath_.missed_descriptor());
     poll.at(wake_to_look_);
-    for (const Examined &one : rules_) {
+    for (const RuleHealth &one : rules_) {
         if (!one.check) continue;
         one.check->wait(poll);
         poll.at(one.under_way ? one.begun + one.rule.health.timeout : one.next);

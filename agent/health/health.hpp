@@ -54,8 +54,8 @@ class Health {
     void wait(Poll &poll) const;
 
   private:
-    struct Examined {
-        Examined(const RuleConfig &of, std::unique_ptr<HealthCheck> by, heartbeat::Time from);
+    struct RuleHealth {
+        RuleHealth(const RuleConfig &of, std::unique_ptr<HealthCheck> by, heartbeat::Time from);
 
         // The same service is examined by another check, from then on.
         void go_on_with(std::unique_ptr<HealthCheck> by, heartbeat::Time from);
@@ -74,20 +74,20 @@ class Health {
         heartbeat::Time unseen_until{};
     };
     void look(heartbeat::Time now);
-    void look_for(Examined &one, const std::vector<Listener> &listeners, heartbeat::Time now);
-    void check(Examined &one, heartbeat::Time now);
-    bool begin(Examined &one, heartbeat::Time now); // it is under way
-    void wait_for_end(Examined &one, heartbeat::Time now);
-    void take(Examined &one, heartbeat::Time now, const Finding &finding);
+    void look_for(RuleHealth &one, const std::vector<Listener> &listeners, heartbeat::Time now);
+    void check(RuleHealth &one, heartbeat::Time now);
+    bool begin(RuleHealth &one, heartbeat::Time now); // it is under way
+    void wait_for_end(RuleHealth &one, heartbeat::Time now);
+    void take(RuleHealth &one, heartbeat::Time now, const CheckResult &finding);
     void expect(std::size_t rule, heartbeat::Time now);
     std::optional<std::size_t> find(const std::string &name) const;
-    static std::string text(const Examined &one, heartbeat::Time now);
+    static std::string text(const RuleHealth &one, heartbeat::Time now);
 
     std::vector<filter::IpAddress> virtual_ips_;
     int interface_;
     filter::Datapath &datapath_;
     ListListeners list_;
-    std::vector<Examined> rules_;
+    std::vector<RuleHealth> rules_;
     heartbeat::Time next_look_{}, wake_to_look_{}; // not before, and at the latest
     std::string look_failure_; // why listeners could not be listed
 };

@@ -17,8 +17,8 @@ constexpr std::size_t kLongestLine = 1024;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-std::string request(const Dial &dial, const HealthConfig &wanted) {
-    return "GET " + wanted.path + " HTTP/1.1\r\nHost: " + wanted.host.value_or(dial.end()) +
+std::string request(const Connector &connector, const HealthConfig &wanted) {
+    return "GET " + wanted.path + " HTTP/1.1\r\nHost: " + wanted.host.value_or(connector.end()) +
            "\r\nUser-Agent: nlbd/" + std::string(kVersion) +
            "\r\nAccept: */*\r\nConnection: close\r\n\r\n";
 }
@@ -42,21 +42,21 @@ std::optional<unsigned> parse_status_line(std::string_view line) {
 }
 
 HttpCheck::HttpCheck(const filter::IpAddress &address, const HealthConfig &wanted)
-    : dial_({address, wanted.port}), wanted_(wanted), request_(request(dial_, wanted)) {}
+    : connector_({address, wanted.port}), wanted_(wanted), request_(request(connector_, wanted)) {}
 
 bool HttpCheck::begin() {
     connected_ = false;
     sent_ = 0;
     answer_.clear();
-    dial_.begin();
+    connector_.begin();
     return true;
 }
 
-std::optional<Finding> HttpCheck::handle() {
+std::optional<CheckResult> HttpCheck::handle() {
     if (!connected_) {
-        const Dialing state = dial_.handle();
-        if (state == Dialing::failed) return fail(dial_.why());
-        if (state == Dialing::under_way) return std::nullopt;
+        const Connecting state = connector_.handle();
+        if (state == Connecting::failed) return fail(connector_.why());
+        if (state == Connecting::under_way) return std::nullopt;
         connected_ = true;
     }
     if (sent_ < request_.size())
@@ -64,19 +64,19 @@ std::optional<Finding> HttpCheck::handle() {
     return receive();
 }
 
-std::optional<Finding> HttpCheck::send_rest() {
-    const ssize_t sent = send(dial_.descriptor(), request_.data() + sent_, request_.size() - sent_,
+std::optional<CheckResult> HttpCheck::send_rest() {
+    const ssize_t sent = send(connector_.descriptor(), request_.data() + sent_, request_.size() - sent_,
                               MSG_NOSIGNAL);
     if (sent >= 0) sent_ += static_cast<std::size_t>(sent);
     else if (errno != EAGAIN && errno != EINTR)
-        return fail("send to " + dial_.end() + ": " + std::generic_category().message(errno));
+        return fail("send to " + connector_.end() + ": " + std::generic_category().message(errno));
     return std::nullopt;
 }
 
 // One piece is enough for any first line; what is left of a page is not waited for.
-std::optional<Finding> HttpCheck::receive() {
+std::optional<CheckResult> HttpCheck::receive() {
     std::array<char, 16384> buffer;
-    const ssize_t size = recv(dial_.descriptor(), buffer.data(), buffer.size(), 0);
+    const ssize_t size = recv(connector_.descriptor(), buffer.data(), buffer.size(), 0);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
     if (size < 0)
         return fail("GET " + wanted_.path + ": " + std::generic_category().message(errno));
@@ -88,25 +88,25 @@ std::optional<Finding> HttpCheck::receive() {
     return std::nullopt;
 }
 
-Finding HttpCheck::judge(std::string_view line) {
+CheckResult HttpCheck::judge(std::string_view line) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     const auto code = parse_status_line(line);
     if (!code) return fail("GET " + wanted_.path + ": what it answers is not HTTP");
     if (!std::ranges::count(wanted_.status, *code))
         return fail("GET " + wanted_.path + ": answers " + std::to_string(*code) + ", not " +
                     list(wanted_.status));
-    dial_.close();
+    connector_.close();
     return {true, ""};
 }
 
-Finding HttpCheck::fail(const std::string &why) {
-    dial_.close();
+CheckResult HttpCheck::fail(const std::string &why) {
+    connector_.close();
     return {false, why};
 }
 
 void HttpCheck::wait(Poll &poll) const {
     const bool writes = !connected_ || sent_ < request_.size();
-    writes ? poll.write(dial_.descriptor()) : poll.read(dial_.descriptor());
+    writes ? poll.write(connector_.descriptor()) : poll.read(connector_.descriptor());
 }
 
 } // namespace agent

@@ -23,17 +23,17 @@ class HttpCheck final : public HealthCheck {
     HttpCheck(const filter::IpAddress &address, const HealthConfig &wanted);
 
     bool begin() override;
-    std::optional<Finding> handle() override;
-    void abort() override { dial_.close(); }
+    std::optional<CheckResult> handle() override;
+    void abort() override { connector_.close(); }
     void wait(Poll &poll) const override;
 
   private:
-    std::optional<Finding> send_rest();
-    std::optional<Finding> receive();
-    Finding judge(std::string_view line);
-    Finding fail(const std::string &why);
+    std::optional<CheckResult> send_rest();
+    std::optional<CheckResult> receive();
+    CheckResult judge(std::string_view line);
+    CheckResult fail(const std::string &why);
 
-    Dial dial_;
+    Connector connector_;
     HealthConfig wanted_;
     std::string request_;
     bool connected_ = false;

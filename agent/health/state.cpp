@@ -20,7 +20,7 @@ Duration hold(unsigned falls) {
 
 } // namespace
 
-void HealthState::take(Time now, const Finding &finding) {
+void HealthState::take(Time now, const CheckResult &finding) {
     works_ = finding.works;
     if (!works_) reason_ = finding.reason;
     if (!known_) {

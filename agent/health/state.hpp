@@ -16,7 +16,7 @@
 namespace agent {
 
 // One result of a check.
-struct Finding {
+struct CheckResult {
     bool works = false;
     std::string reason; // why it does not; empty when it does
 };
@@ -30,7 +30,7 @@ class HealthState {
     void assume(bool healthy) {
         if (!known_) healthy_ = healthy;
     }
-    void take(heartbeat::Time now, const Finding &finding);
+    void take(heartbeat::Time now, const CheckResult &finding);
     // The hold, if any, is over.
     void release(heartbeat::Time now);
 

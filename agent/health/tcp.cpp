@@ -20,20 +20,20 @@ constexpr std::array kLacks = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN};
 } // namespace
 
 bool TcpCheck::begin() {
-    dial_.begin();
+    connector_.begin();
     return true;
 }
 
-std::optional<Finding> TcpCheck::handle() {
-    const Dialing state = dial_.handle();
-    if (state == Dialing::under_way) return std::nullopt;
-    dial_.close();
-    return Finding{state == Dialing::connected, dial_.why()};
+std::optional<CheckResult> TcpCheck::handle() {
+    const Connecting state = connector_.handle();
+    if (state == Connecting::under_way) return std::nullopt;
+    connector_.close();
+    return CheckResult{state == Connecting::connected, connector_.why()};
 }
 
-void TcpCheck::wait(Poll &poll) const { poll.write(dial_.descriptor()); }
+void TcpCheck::wait(Poll &poll) const { poll.write(connector_.descriptor()); }
 
-void Dial::begin() {
+void Connector::begin() {
     const SocketAddress to(to_);
     why_.clear();
     socket_ =
@@ -43,24 +43,24 @@ void Dial::begin() {
         fail_to_begin("connect to " + end(), errno);
 }
 
-void Dial::fail_to_begin(const std::string &what, int error) {
+void Connector::fail_to_begin(const std::string &what, int error) {
     fail(what, error);
     if (std::ranges::count(kLacks, error)) throw std::runtime_error(why_);
 }
 
-Dialing Dial::handle() {
-    if (!socket_) return Dialing::failed;
+Connecting Connector::handle() {
+    if (!socket_) return Connecting::failed;
     pollfd ready{socket_.get(), POLLOUT, 0};
-    if (poll(&ready, 1, 0) <= 0) return Dialing::under_way;
+    if (poll(&ready, 1, 0) <= 0) return Connecting::under_way;
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error == 0) return Dialing::connected;
+    if (error == 0) return Connecting::connected;
     fail("connect to " + end(), error);
-    return Dialing::failed;
+    return Connecting::failed;
 }
 
-void Dial::fail(const std::string &what, int error) {
+void Connector::fail(const std::string &what, int error) {
     why_ = what + ": " + std::generic_category().message(error);
     close();
 }

@@ -15,16 +15,16 @@
 
 namespace agent {
 
-enum class Dialing { under_way, connected, failed };
+enum class Connecting { under_way, connected, failed };
 
 // A connection to the service as its clients would make it: to a virtual IP. A node's own
 // connection to a virtual IP never leaves it.
-class Dial {
+class Connector {
   public:
-    explicit Dial(const Endpoint &to) : to_(to) {}
+    explicit Connector(const Endpoint &to) : to_(to) {}
 
     void begin();     // throws when the agent lacks something for it, see HealthCheck
-    Dialing handle(); // without waiting
+    Connecting handle(); // without waiting
     void close() { socket_ = filter::Descriptor(); }
 
     int descriptor() const { return socket_.get(); } // writable: call handle(); -1: none
@@ -42,15 +42,15 @@ class Dial {
 
 class TcpCheck final : public HealthCheck {
   public:
-    TcpCheck(const filter::IpAddress &address, std::uint16_t port) : dial_({address, port}) {}
+    TcpCheck(const filter::IpAddress &address, std::uint16_t port) : connector_({address, port}) {}
 
     bool begin() override;
-    std::optional<Finding> handle() override;
-    void abort() override { dial_.close(); }
+    std::optional<CheckResult> handle() override;
+    void abort() override { connector_.close(); }
     void wait(Poll &poll) const override;
 
   private:
-    Dial dial_;
+    Connector connector_;
 };
 
 } // namespace agent

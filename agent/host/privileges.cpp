@@ -41,11 +41,11 @@ Descriptor open_directory(int parent, const char *name) {
 // Whether it was given shows in the end, at the directory itself.
 void ignore([[maybe_unused]] int result) {}
 
-void give(int directory, const Account &account);
+void give(int directory, const User &account);
 
 // What has other names elsewhere is not given away. Opened first: the name may stand for something
 // else the next moment.
-void give_entry(int directory, const char *name, const Account &account) {
+void give_entry(int directory, const char *name, const User &account) {
     const Descriptor entry(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat about {};
     if (fstat(entry.get(), &about) != 0) return;
@@ -56,7 +56,7 @@ void give_entry(int directory, const char *name, const Account &account) {
     }
 }
 
-void give(int directory, const Account &account) {
+void give(int directory, const User &account) {
     ignore(fchown(directory, account.user, account.group));
     struct Close {
         void operator()(DIR *stream) const { closedir(stream); }
@@ -67,7 +67,7 @@ void give(int directory, const Account &account) {
             give_entry(directory, entry->d_name, account);
 }
 
-void hand_over(const std::string &path, const Account &account) {
+void hand_over(const std::string &path, const User &account) {
     const std::string what = "give " + path + " to the agent's user";
     const Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory && errno == ENOENT)

@@ -17,7 +17,7 @@ namespace {
 using Kind = HostChange::Kind;
 
 // How the interface gets to hear the cluster MAC.
-HostChange hearing(const HostWish &wish, int index) {
+HostChange mac_change(const HostSettings &wish, int index) {
     if (wish.cluster_group)
         return {
             Kind::membership, index, wish.interface, filter::to_string(*wish.cluster_group), 0, 0};
@@ -25,11 +25,11 @@ HostChange hearing(const HostWish &wish, int index) {
     return {kind, index, wish.interface, filter::to_string(wish.cluster_mac), 0, 0};
 }
 
-bool has_ipv6(const HostWish &wish) {
+bool has_ipv6(const HostSettings &wish) {
     return !std::ranges::all_of(wish.virtual_ips, &filter::IpAddress::is_v4);
 }
 
-void lock_out_originals(const HostWish &wish, int index, std::vector<HostChange> &changes) {
+void block_duplicates(const HostSettings &wish, int index, std::vector<HostChange> &changes) {
     const std::string name = "drop_unicast_in_l2_multicast";
     changes.push_back({Kind::sysctl, index, wish.interface, name, 0, 1});
     if (has_ipv6(wish))
@@ -37,7 +37,7 @@ void lock_out_originals(const HostWish &wish, int index, std::vector<HostChange>
 }
 
 // In the order in which they are made: silent first, then able to hear, then able to accept.
-std::vector<HostChange> wished_changes(const HostWish &wish) {
+std::vector<HostChange> wished_changes(const HostSettings &wish) {
     std::vector<HostChange> changes;
     const auto silence = [&](const std::string &device) {
         if (const auto found = find_interface(device)) {
@@ -49,8 +49,8 @@ std::vector<HostChange> wished_changes(const HostWish &wish) {
     for (const auto &other : wish.silent_interfaces)
         if (other != wish.interface) silence(other);
     if (const auto found = find_interface(wish.interface)) {
-        if (!wish.entrance.empty()) lock_out_originals(wish, found->index, changes);
-        changes.push_back(hearing(wish, found->index));
+        if (!wish.entrance.empty()) block_duplicates(wish, found->index, changes);
+        changes.push_back(mac_change(wish, found->index));
     }
     for (const auto &device : {std::string("lo"), wish.entrance})
         if (const auto found = find_interface(device))
@@ -100,7 +100,7 @@ void require_ipv6(const std::string &device, const filter::IpAddress &address) {
                                  device + "/disable_ipv6=0");
 }
 
-void refuse_impossible(const HostWish &wish, const HostState &state) {
+void refuse_impossible(const HostSettings &wish, const HostState &state) {
     const auto self = require_interface(wish.interface);
     const auto lo = find_interface("lo");
     if (!lo || !lo->up)
@@ -125,7 +125,7 @@ void refuse_impossible(const HostWish &wish, const HostState &state) {
 
 } // namespace
 
-HostSetup::HostSetup(const HostWish &wish, const std::string &record_file)
+HostSetup::HostSetup(const HostSettings &wish, const std::string &record_file)
     : wish_(wish), record_file_(record_file), record_(load_record(record_file)) {
     try {
         state_.refresh();
@@ -190,7 +190,7 @@ void HostSetup::write_down(const std::vector<HostChange> &changes) {
 std::vector<std::string> HostSetup::settle() {
     std::vector<HostChange> missing, unrecorded;
     for (auto change : wished_changes(wish_)) {
-        if (state_.stands(change)) continue;
+        if (state_.in_place(change)) continue;
         if (find_thing(record_.changes, change) == record_.changes.end()) {
             if (change.kind == Kind::sysctl)
                 change.before = HostState::read_sysctl(change.device, change.what);

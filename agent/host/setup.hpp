@@ -34,7 +34,7 @@
 
 namespace agent {
 
-struct HostWish {
+struct HostSettings {
     std::string interface; // where clients' frames arrive
     std::vector<std::string>
         silent_interfaces; // others that must not answer ARP: those of the heartbeats
@@ -50,7 +50,7 @@ class HostSetup {
     // Takes over what an earlier agent of the same network namespace and boot left in record_file,
     // undoes of it what is not wished any more, and makes the rest stand. Throws
     // std::runtime_error, "verb object: cause"; everything is as at first then.
-    HostSetup(const HostWish &wish, const std::string &record_file);
+    HostSetup(const HostSettings &wish, const std::string &record_file);
     ~HostSetup(); // restores, unless restore() or keep() was called
     HostSetup(const HostSetup &) = delete;
     HostSetup &operator=(const HostSetup &) = delete;
@@ -72,7 +72,7 @@ class HostSetup {
     void write_down(const std::vector<HostChange> &changes);
     std::vector<std::string> settle();
 
-    HostWish wish_;
+    HostSettings wish_;
     std::string record_file_;
     HostState state_;
     HostRecord record_;

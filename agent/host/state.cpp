@@ -107,7 +107,7 @@ void HostState::refresh() {
     present_macs_ = macs_.list();
 }
 
-bool HostState::stands(const HostChange &change) const {
+bool HostState::in_place(const HostChange &change) const {
     switch (change.kind) {
     case Kind::sysctl: { // of IPv4's the kernel takes the larger of the two
         const int own = read_sysctl(change.device, change.what);

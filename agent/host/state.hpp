@@ -18,7 +18,7 @@ class HostState {
   public:
     // Reads addresses and groups of all kinds anew; stands() and holders() answer from this.
     void refresh();
-    bool stands(const HostChange &change) const;
+    bool in_place(const HostChange &change) const;
     std::vector<std::string>
     holders(const filter::IpAddress &address) const; // devices that have it
 

@@ -10,14 +10,14 @@
 
 namespace agent {
 
-std::optional<Account> find_account(const std::string &name) {
+std::optional<User> find_account(const std::string &name) {
     std::vector<char> buffer(1024);
     passwd entry{}, *found = nullptr;
     int error = 0;
     while ((error = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found)) ==
            ERANGE)
         buffer.resize(2 * buffer.size());
-    if (found) return Account{entry.pw_uid, entry.pw_gid};
+    if (found) return User{entry.pw_uid, entry.pw_gid};
     if (error == 0 || error == ENOENT || error == ESRCH)
         return std::nullopt; // as getpwnam(3) warns
     throw std::runtime_error("look up user " + name + ": " +

@@ -322,7 +322,7 @@ int run(const Command &command, const Call &call, std::ostream &err) {
         return kDone;
     } catch (const NoAgent &error) {
         return fail(error.what(), kNoAgent);
-    } catch (const Refusal &error) {
+    } catch (const Denied &error) {
         return fail(error.what(), kRefused);
     } catch (const NotDone &error) {
         for (const std::string &line : error.lines)

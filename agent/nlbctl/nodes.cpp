@@ -47,7 +47,7 @@ Json ask_agent(const std::string &run_dir, const Json &question,
     if (!reply.is_object() || !reply.contains("ok"))
         throw std::runtime_error("read the agent's reply: not what an agent of this version sends");
     if (reply["ok"]) return reply["result"];
-    if (reply["code"] == "refused") throw Refusal(reply["error"]);
+    if (reply["code"] == "refused") throw Denied(reply["error"]);
     throw std::runtime_error(reply["error"]);
 }
 

@@ -7,19 +7,13 @@
 #include "agent/base/exit.hpp"
 #include "agent/control/commands.hpp"
 
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace agent {
 
-// The agent said no: it has to be in another state, or there is no such node.
-struct Refusal : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-// What the local agent replies to a request: its result. Throws NoAgent, Refusal, or
-// std::runtime_error.
+// What the local agent replies to a request: its result. Throws NoAgent, Denied (it has to be in
+// another state, or there is no such node), or std::runtime_error.
 Json ask_agent(const std::string &run_dir, const Json &question,
                std::chrono::milliseconds patience = std::chrono::seconds(2));
 

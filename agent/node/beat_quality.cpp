@@ -6,7 +6,7 @@
 
 namespace agent {
 
-void Reception::take(heartbeat::Time now, heartbeat::Life of, heartbeat::Sequence number,
+void BeatQuality::take(heartbeat::Time now, heartbeat::Life of, heartbeat::Sequence number,
                      heartbeat::Duration longest) {
     const bool goes_on = received > 0 && of == life && number > sequence;
     if (goes_on) {

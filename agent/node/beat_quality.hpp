@@ -21,7 +21,7 @@
 
 namespace agent {
 
-struct Reception {
+struct BeatQuality {
     heartbeat::Life life = 0;
     heartbeat::Sequence sequence = 0; // of its last beat
     heartbeat::Time at{};             // and when that came
@@ -32,10 +32,10 @@ struct Reception {
               heartbeat::Duration longest);
 };
 
-class Receptions {
+class BeatQualities {
   public:
     // longest: a silence that is an absence, and says nothing about jitter.
-    explicit Receptions(heartbeat::Duration longest) : longest_(longest) {}
+    explicit BeatQualities(heartbeat::Duration longest) : longest_(longest) {}
 
     // An authentic beat that was new.
     void heard(heartbeat::Time now, heartbeat::NodeId peer, heartbeat::Life life,
@@ -43,11 +43,11 @@ class Receptions {
         peers_[heartbeat::index(peer)].take(now, life, sequence, longest_);
     }
     // Precondition: index <= kMaxNodes.
-    const Reception &of(unsigned index) const { return peers_[index]; }
+    const BeatQuality &of(unsigned index) const { return peers_[index]; }
 
   private:
     heartbeat::Duration longest_;
-    std::array<Reception, heartbeat::kMaxNodes + 1> peers_{};
+    std::array<BeatQuality, heartbeat::kMaxNodes + 1> peers_{};
 };
 
 } // namespace agent

@@ -21,7 +21,7 @@ bool covers(const filter::Rule &rule, std::size_t virtual_ip, std::uint16_t port
 
 } // namespace
 
-std::optional<Place> place_of(const Connection &connection, const filter::Settings &settings,
+std::optional<TableBucket> place_of(const Connection &connection, const filter::Settings &settings,
                               const filter::Buckets &buckets) {
     const auto &addresses = settings.virtual_ips;
     const auto local = std::ranges::find(addresses, connection.local);
@@ -32,7 +32,7 @@ std::optional<Place> place_of(const Connection &connection, const filter::Settin
         return covers(candidate, virtual_ip, connection.local_port);
     });
     const auto affinity = rule == settings.rules.end() ? filter::Affinity::single : rule->affinity;
-    return Place{static_cast<std::size_t>(rule - settings.rules.begin()),
+    return TableBucket{static_cast<std::size_t>(rule - settings.rules.begin()),
                  buckets.of(affinity, connection.remote, connection.remote_port)};
 }
 

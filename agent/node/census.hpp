@@ -29,12 +29,12 @@ struct Census {
 };
 
 // Where a connection belongs, as the filter would say of a packet from its remote end.
-struct Place {
+struct TableBucket {
     std::size_t table;
     unsigned bucket;
 };
 // Nothing: it is not a client's, for its local end is no virtual IP, or its remote end is one.
-std::optional<Place> place_of(const Connection &connection, const filter::Settings &settings,
+std::optional<TableBucket> place_of(const Connection &connection, const filter::Settings &settings,
                               const filter::Buckets &buckets);
 
 enum class Pace { idle, lingering, draining };

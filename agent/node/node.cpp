@@ -32,7 +32,7 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
       resumed_(predecessor(datapath, settings, now)),
       membership_(make_membership(settings, now, resumed_)), serving_(std::move(serving)),
       envelope_(envelope), datapath_(datapath), send_(std::move(send)),
-      listener_(std::move(listener)), receptions_(settings.dead_after) {
+      listener_(std::move(listener)), beat_qualities_(settings.dead_after) {
     if (datapath_.adopted()) { // in which groups the predecessor had connections, nobody knows
         filter::GroupSet all;
         all.fill(~std::uint64_t{0});
@@ -67,7 +67,7 @@ std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
     const std::uint64_t before = beats_.received;
     step(now, heartbeat::event::Received{std::move(beat)});
     if (beats_.received == before) return std::nullopt;
-    receptions_.heard(now, sender, life, sequence);
+    beat_qualities_.heard(now, sender, life, sequence);
     return sender;
 }
 

@@ -96,7 +96,7 @@ class Node {
     const Lingering &lingering() const { return lingering_; }
     const BeatCounters &beats() const { return beats_; }
     const EventLog &events() const { return events_; }
-    const Receptions &receptions() const { return receptions_; }
+    const BeatQualities &beat_qualities() const { return beat_qualities_; }
     const ViewChanges &view_changes() const { return view_changes_; }
     // Groups in which a peer may hold connections, and the right to serve, as the filter has them.
     const filter::GroupSet &guarded() const { return guarded_; }
@@ -130,7 +130,7 @@ class Node {
     heartbeat::Time lease_{};
     BeatCounters beats_;
     EventLog events_;
-    Receptions receptions_;
+    BeatQualities beat_qualities_;
     ViewChanges view_changes_;
 };
 

@@ -27,7 +27,7 @@ bool is_out(const Orders &orders) { return orders.suspended || orders.part == Pa
 
 } // namespace
 
-struct Administration::Change {
+struct Execution::Change {
     Edit edit;
     bool of_suspended = false;
     enum class Step { begin, write, show } step = Step::begin;
@@ -35,10 +35,10 @@ struct Administration::Change {
     std::optional<Time> until; // the present step
 };
 
-Administration::Administration(Administered parts, OrdersFile &file, Orders orders)
+Execution::Execution(Executing parts, OrdersFile &file, Orders orders)
     : parts_(std::move(parts)), file_(file), orders_(std::move(orders)) {}
 
-void Administration::add_to(Commands &commands) {
+void Execution::add_to(Commands &commands) {
     const auto part = [this](Part wanted) {
         return [this, wanted](const auto &) {
             return order([wanted](Orders &orders) {
@@ -65,7 +65,7 @@ void Administration::add_to(Commands &commands) {
     commands.add("state", [this](const auto &) { return state(); });
 }
 
-Commands::Result Administration::order(Edit edit, bool of_suspended) {
+Commands::Result Execution::order(Edit edit, bool of_suspended) {
     const auto change = std::make_shared<Change>();
     change->edit = std::move(edit);
     change->of_suspended = of_suspended;
@@ -77,7 +77,7 @@ Commands::Result Administration::order(Edit edit, bool of_suspended) {
 }
 
 // What has gone to the disk may come back from there, and then it holds.
-void Administration::wait_no_longer(const std::shared_ptr<Change> &change) {
+void Execution::wait_no_longer(const std::shared_ptr<Change> &change) {
     const std::string hangs = "the state directory does not answer: " + file_.path();
     if (change->step == Change::Step::begin)
         throw Failed(hangs + "; nothing was changed, see to its disk and try again");
@@ -85,7 +85,7 @@ void Administration::wait_no_longer(const std::shared_ptr<Change> &change) {
     throw Failed(hangs + "; the order comes into force when it does");
 }
 
-std::optional<Json> Administration::go_on(Change &change) {
+std::optional<Json> Execution::go_on(Change &change) {
     if (!change.until) change.until = parts_.now() + kPatience;
     if (change.step != Change::Step::show) {
         if (!write(change)) return std::nullopt;
@@ -99,12 +99,12 @@ std::optional<Json> Administration::go_on(Change &change) {
 }
 
 // True when the order is on disk. One change at a time: each builds on the one before it.
-bool Administration::write(Change &change) {
+bool Execution::write(Change &change) {
     if (change.step == Change::Step::begin) {
         refuse_when_ending();
         if (file_.busy()) return false;
         if (orders_.suspended && !change.of_suspended)
-            throw Refused("suspended: obeys nothing but resume");
+            throw Denied("suspended: obeys nothing but resume");
         change.next = orders_;
         change.edit(change.next);
         if (change.next == orders_) return true;
@@ -116,20 +116,20 @@ bool Administration::write(Change &change) {
     return failure.has_value();
 }
 
-void Administration::refuse_when_ending() const {
-    if (ending_) throw Refused("the agent is about to end");
+void Execution::refuse_when_ending() const {
+    if (ending_) throw Denied("the agent is about to end");
 }
 
-void Administration::take_effect(const Orders &next) {
+void Execution::take_effect(const Orders &next) {
     const Orders before = orders_;
     orders_ = next;
     set_rules(before);
     if (before.weight != orders_.weight) set_weight();
-    set_part(before);
+    set_mode(before);
 }
 
 // The filter first: what this node gains by `enable` is not to be dropped when it comes.
-void Administration::set_rules(const Orders &before) {
+void Execution::set_rules(const Orders &before) {
     for (std::size_t i = 0; i < parts_.in_force.config.rules.size(); ++i) {
         const RuleConfig &rule = parts_.in_force.config.rules[i];
         const bool disabled = is_disabled(rule, orders_);
@@ -142,7 +142,7 @@ void Administration::set_rules(const Orders &before) {
         parts_.node.step(parts_.now(), heartbeat::event::SetEligible{eligible});
 }
 
-void Administration::configure() {
+void Execution::configure() {
     for (std::size_t i = 0; i < parts_.in_force.config.rules.size(); ++i) {
         const bool disabled = is_disabled(parts_.in_force.config.rules[i], orders_);
         parts_.datapath.set_disabled(i, disabled);
@@ -153,33 +153,33 @@ void Administration::configure() {
     set_weight();
 }
 
-void Administration::refuse_orders() const {
+void Execution::refuse_orders() const {
     refuse_when_ending();
-    if (orders_.suspended) throw Refused("suspended: obeys nothing but resume");
+    if (orders_.suspended) throw Denied("suspended: obeys nothing but resume");
 }
 
-std::uint8_t Administration::weight_of(const NodeConfig &self) const {
+std::uint8_t Execution::weight_of(const NodeConfig &self) const {
     return orders_.weight.value_or(self.weight);
 }
 
-void Administration::set_weight() {
+void Execution::set_weight() {
     parts_.node.step(parts_.now(), heartbeat::event::SetWeight{weight_of(parts_.in_force.self)});
 }
 
-void Administration::set_able(bool able) {
+void Execution::set_able(bool able) {
     if (able == able_) return;
     able_ = able;
-    take_part();
+    enter_mode();
 }
 
-void Administration::set_part(const Orders &before) {
+void Execution::set_mode(const Orders &before) {
     if (before.part != orders_.part || before.drain_until != orders_.drain_until ||
         before.suspended != orders_.suspended)
-        take_part();
+        enter_mode();
 }
 
 // As ordered, if it can. The membership takes no notice of what it does already.
-void Administration::take_part() {
+void Execution::enter_mode() {
     if (ending_) return;
     const Time now = parts_.now();
     parts_.draining.cancel();
@@ -195,17 +195,17 @@ void Administration::take_part() {
     parts_.node.step(now, heartbeat::event::Drain{});
 }
 
-void Administration::take_up() {
+void Execution::restore() {
     if (orders_ == Orders{}) return;
     log::info("orders: taken up again (part=" + std::string(to_string(orders_.part)) +
               " suspended=" + (orders_.suspended ? "yes" : "no") +
               " rules=" + std::to_string(orders_.rules.size()) + ")");
-    take_part();
+    enter_mode();
 }
 
 // Who was told to leave the cluster has left it, and who serves does so by a view that has what was
 // ordered: `nlbctl status` after the command shows it.
-bool Administration::settled(const Orders &wanted) const {
+bool Execution::settled(const Orders &wanted) const {
     const heartbeat::Status status = parts_.node.status(parts_.now());
     if (is_out(wanted) && is_out(orders_))
         return status.state == NodeState::stopped || status.state == NodeState::suspended;
@@ -213,7 +213,7 @@ bool Administration::settled(const Orders &wanted) const {
 }
 
 // Not taken back when it cannot be written: after a restart the node drains again.
-void Administration::drained() {
+void Execution::drained() {
     const auto stop = [](Orders &orders) {
         if (orders.part == Part::drain) orders.part = Part::stop;
         orders.drain_until.reset();
@@ -231,7 +231,7 @@ void Administration::drained() {
     handle();
 }
 
-void Administration::handle() {
+void Execution::handle() {
     const auto is_over = [](const Commands::Later &change) {
         try {
             return change().has_value();
@@ -245,7 +245,7 @@ void Administration::handle() {
 }
 
 // [SECONDS]. A node that is out of the cluster has nothing to drain.
-Commands::Result Administration::drain(const Commands::Arguments &args) {
+Commands::Result Execution::drain(const Commands::Arguments &args) {
     std::optional<std::int64_t> until;
     if (!args.empty()) until = seconds_since_1970() + parse_seconds(args[0]);
     return order([until](Orders &orders) {
@@ -256,12 +256,12 @@ Commands::Result Administration::drain(const Commands::Arguments &args) {
 }
 
 // RULE, by name or as VIP:PORT.
-Commands::Result Administration::order_rule(const Commands::Arguments &args,
+Commands::Result Execution::order_rule(const Commands::Arguments &args,
                                             std::optional<RuleOrder> wanted) {
     std::vector<std::string> names;
     for (const std::size_t rule : find_rules(args, parts_.in_force.config)) {
         if (parts_.in_force.config.rules[rule].mode == RuleMode::disabled)
-            throw Refused("rule " + parts_.in_force.config.rules[rule].name +
+            throw Denied("rule " + parts_.in_force.config.rules[rule].name +
                           " is disabled by the configuration");
         names.push_back(parts_.in_force.config.rules[rule].name);
     }
@@ -275,12 +275,12 @@ Commands::Result Administration::order_rule(const Commands::Arguments &args,
 }
 
 // N or "default".
-Commands::Result Administration::weight(const Commands::Arguments &args) {
+Commands::Result Execution::weight(const Commands::Arguments &args) {
     const std::optional<std::uint8_t> weight = parse_weight(args);
     return order([weight](Orders &orders) { orders.weight = weight; });
 }
 
-Json Administration::state() const {
+Json Execution::state() const {
     const heartbeat::Status status = parts_.node.status(parts_.now());
     const auto &census = parts_.census.latest();
     return {{"state", to_string(status.state)},

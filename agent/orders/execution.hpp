@@ -20,8 +20,8 @@
 
 namespace agent {
 
-// What the orders work on; all of it outlives the Administration.
-struct Administered {
+// What the orders work on; all of it outlives the Execution.
+struct Executing {
     const InForce &in_force;
     Node &node;
     filter::Datapath &datapath;
@@ -30,14 +30,14 @@ struct Administered {
     std::function<heartbeat::Time()> now;
 };
 
-class Administration {
+class Execution {
   public:
     // orders: those that the node, its datapath and its census were made with.
-    Administration(Administered parts, OrdersFile &file, Orders orders);
+    Execution(Executing parts, OrdersFile &file, Orders orders);
 
     void add_to(Commands &commands);
     // Once, before the first turn: the node is what it was before the restart.
-    void take_up();
+    void restore();
     // On every turn: goes on with what has no client that would ask.
     void handle();
 
@@ -48,7 +48,7 @@ class Administration {
     void set_able(bool able);
     // Another configuration is in force: the orders hold over it as they held over the former one.
     void configure();
-    // Throws Refused when no order is obeyed at present.
+    // Throws Denied when no order is obeyed at present.
     void refuse_orders() const;
     // From now on every command is refused.
     void set_ending() { ending_ = true; }
@@ -72,13 +72,13 @@ class Administration {
     bool write(Change &change);
     void take_effect(const Orders &next);
     void set_rules(const Orders &before);
-    void set_part(const Orders &before);
-    void take_part();
+    void set_mode(const Orders &before);
+    void enter_mode();
     void set_weight();
     bool settled(const Orders &wanted) const;
     void refuse_when_ending() const;
 
-    Administered parts_;
+    Executing parts_;
     OrdersFile &file_;
     Orders orders_;
     bool able_ = true, ending_ = false;

@@ -113,33 +113,33 @@ void Reload::add_to(Commands &commands) {
 }
 
 Commands::Result Reload::reload() {
-    parts_.administration.refuse_orders();
-    const auto course = std::make_shared<Course>();
-    course->until = parts_.now() + kDiskPatience;
-    return [this, course] { return go_on(course); };
+    parts_.execution.refuse_orders();
+    const auto request = std::make_shared<Request>();
+    request->until = parts_.now() + kDiskPatience;
+    return [this, request] { return go_on(request); };
 }
 
-std::optional<Json> Reload::go_on(const std::shared_ptr<Course> &course) {
-    if (!course->staged) {
-        if (!read(course)) return std::nullopt;
-        parts_.administration.refuse_orders();
-        check(*course->read);
-        course->staged = stage(std::move(*course->read));
-        course->until = parts_.now() + kPatience;
+std::optional<Json> Reload::go_on(const std::shared_ptr<Request> &request) {
+    if (!request->staged) {
+        if (!read(request)) return std::nullopt;
+        parts_.execution.refuse_orders();
+        check(*request->read);
+        request->staged = stage(std::move(*request->read));
+        request->until = parts_.now() + kPatience;
     }
-    return wait_for_all(*course);
+    return wait_for_all(*request);
 }
 
 // True when the files have been read. One command at a time has them read; what was read for one
 // that has gone meanwhile, handle() takes.
-bool Reload::read(const std::shared_ptr<Course> &course) {
-    if (course->read) return true;
-    if (!course->reading && !reading_.busy()) {
+bool Reload::read(const std::shared_ptr<Request> &request) {
+    if (request->read) return true;
+    if (!request->reading && !reading_.busy()) {
         reading_.begin([file = parts_.in_force.config.file] { return read_files(file); });
-        reader_ = course;
-        course->reading = true;
+        reader_ = request;
+        request->reading = true;
     }
-    if (parts_.now() >= course->until)
+    if (parts_.now() >= request->until)
         throw Failed(parts_.in_force.config.file +
                      ": its disk, or the key's, or the user database, does not "
                      "answer; nothing was changed, see to it and try again");
@@ -181,29 +181,29 @@ void Reload::check(const Read &next) const {
                      "have taken them all, with a restart of nlbd here");
 }
 
-Reload::Wishes Reload::wishes(const Config &next) const {
-    return {parts_.administration.orders(), parts_.health.healthy_under(next),
-            parts_.administration.weight_of(node_of(next, parts_.in_force.self.id))};
+Reload::Asked Reload::asked(const Config &next) const {
+    return {parts_.execution.orders(), parts_.health.healthy_under(next),
+            parts_.execution.weight_of(node_of(next, parts_.in_force.self.id))};
 }
 
 StagedConfig Reload::prepared(const Config &next, const ClusterKeys &keys,
-                              const Wishes &wishes) const {
+                              const Asked &asked) const {
     const NodeConfig &self = node_of(next, parts_.in_force.self.id);
-    StagedConfig config{.settings = membership_settings(next, self, keys, wishes.orders),
+    StagedConfig config{.settings = membership_settings(next, self, keys, asked.orders),
                         .rules = ownership_rules(next),
-                        .filter = filter_settings(next, keys.in_use, wishes.orders),
+                        .filter = filter_settings(next, keys.in_use, asked.orders),
                         .envelope = beat_envelope(next, keys),
                         .former = former_tables(parts_.in_force.config, next)};
     if (keys.in_use != parts_.in_force.keys.in_use)
         config.former.assign(config.former.size(), std::nullopt); // other buckets
-    config.settings.healthy = wishes.healthy;
-    config.settings.weight = wishes.weight;
+    config.settings.healthy = asked.healthy;
+    config.settings.weight = asked.weight;
     return config;
 }
 
 // The configuration in force, once more, takes back what was staged.
 heartbeat::Digest Reload::stage(Read next) {
-    const Wishes wanted = wishes(next.config);
+    const Asked wanted = asked(next.config);
     StagedConfig config = prepared(next.config, next.keys, wanted);
     const heartbeat::Digest digest = config.settings.config;
     if (digest == parts_.node.config()) {
@@ -219,20 +219,20 @@ heartbeat::Digest Reload::stage(Read next) {
 
 // What is ordered meanwhile, or found out about a service, holds from the first moment.
 void Reload::follow() {
-    const Wishes wanted = wishes(staged_->config);
-    if (wanted == staged_->wishes) return;
-    staged_->wishes = wanted;
+    const Asked wanted = asked(staged_->config);
+    if (wanted == staged_->asked) return;
+    staged_->asked = wanted;
     parts_.node.restage(parts_.now(), prepared(staged_->config, staged_->keys, wanted));
 }
 
-std::optional<Json> Reload::wait_for_all(const Course &course) {
+std::optional<Json> Reload::wait_for_all(const Request &request) {
     handle();
-    if (parts_.node.config() == course.staged)
+    if (parts_.node.config() == request.staged)
         return Json{
             {"in_force", true}, {"waiting_for", Json::array()}, {"staged_another", Json::array()}};
-    if (!staged_ || staged_->digest != course.staged)
+    if (!staged_ || staged_->digest != request.staged)
         throw Failed(parts_.in_force.config.file + ": another reload has taken it back");
-    if (parts_.now() < course.until) return std::nullopt;
+    if (parts_.now() < request.until) return std::nullopt;
     Json told = reloading(parts_.in_force.config, parts_.node.status(parts_.now()));
     told["in_force"] = false;
     return told;
@@ -258,8 +258,8 @@ void Reload::configure(Staged next) {
         parts_.control_port.configure(in_force);
     }
     parts_.census.configure(filter_settings(in_force.config, in_force.keys.in_use,
-                                            parts_.administration.orders()));
-    parts_.administration.configure();
+                                            parts_.execution.orders()));
+    parts_.execution.configure();
     parts_.health.configure(in_force.config, std::move(next.checks), parts_.now());
     log::info("configuration: in force (file=" + in_force.config.file + ")");
 }

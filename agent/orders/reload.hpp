@@ -33,7 +33,7 @@ struct Reloaded { // all of it outlives the Reload
     InForce &in_force;
     Node &node;
     SocketCensus &census;
-    Administration &administration;
+    Execution &execution;
     Health &health;
     Relay &relay;
     ControlPort &control_port;
@@ -57,40 +57,40 @@ class Reload {
         HealthChecks checks;
         std::string failure; // why there is nothing
     };
-    struct Course {            // of one command
+    struct Request {            // of one command
         heartbeat::Time until; // its present step
         bool reading = false;
         std::optional<Read> read;
         std::optional<heartbeat::Digest> staged; // what it waits for
     };
-    struct Wishes { // of this node under it
+    struct Asked { // of this node under it
         Orders orders;
         heartbeat::RuleBits healthy;
         std::uint8_t weight;
-        bool operator==(const Wishes &) const = default;
+        bool operator==(const Asked &) const = default;
     };
     struct Staged {
         Config config;
         ClusterKeys keys;
         HealthChecks checks;
         heartbeat::Digest digest;
-        Wishes wishes;
+        Asked asked;
     };
     Commands::Result reload();
-    std::optional<Json> go_on(const std::shared_ptr<Course> &course);
-    bool read(const std::shared_ptr<Course> &course);
+    std::optional<Json> go_on(const std::shared_ptr<Request> &request);
+    bool read(const std::shared_ptr<Request> &request);
     static Read read_files(const std::string &file);
     void check(const Read &next) const;
     heartbeat::Digest stage(Read next);
-    std::optional<Json> wait_for_all(const Course &course);
-    Wishes wishes(const Config &next) const;
-    StagedConfig prepared(const Config &next, const ClusterKeys &keys, const Wishes &wishes) const;
+    std::optional<Json> wait_for_all(const Request &request);
+    Asked asked(const Config &next) const;
+    StagedConfig prepared(const Config &next, const ClusterKeys &keys, const Asked &asked) const;
     void follow();
     void configure(Staged next);
 
     Reloaded parts_;
     BackgroundTask<Read> reading_;
-    std::weak_ptr<Course> reader_; // who has it read; he may have gone
+    std::weak_ptr<Request> reader_; // who has it read; he may have gone
     std::optional<Staged> staged_;
 };
 

@@ -53,7 +53,7 @@ Json capture_source(const Config &config, const std::string &interface, Node &no
               {"members", view_of(node.status(now).view)}}}};
 }
 
-void Showing::ask(const Commands::Arguments &args, heartbeat::Time now) {
+void CaptureSession::ask(const Commands::Arguments &args, heartbeat::Time now) {
     static const std::map<std::string, filter::Shown> words = {
         {"nothing", filter::Shown::nothing},
         {"everything", filter::Shown::everything},
@@ -63,14 +63,14 @@ void Showing::ask(const Commands::Arguments &args, heartbeat::Time now) {
         throw Failed("capture: expected everything, accepted, foreign or nothing, and who asks");
     expire(now);
     if (!to_.empty() && to_ != args[1])
-        throw Refused("capture: another one is running; one at a time");
+        throw Denied("capture: another one is running; one at a time");
     const filter::Shown what = words.at(args[0]);
     to_ = what == filter::Shown::nothing ? "" : args[1];
     until_ = now + kHolds;
     datapath_.show(what);
 }
 
-void Showing::expire(heartbeat::Time now) {
+void CaptureSession::expire(heartbeat::Time now) {
     if (to_.empty() || now < until_) return;
     to_.clear();
     datapath_.show(filter::Shown::nothing);

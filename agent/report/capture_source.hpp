@@ -18,14 +18,14 @@ Json capture_source(const Config &config, const std::string &interface, Node &no
                     const filter::Datapath &datapath, heartbeat::Time now);
 
 // Packets are shown for as long as somebody asks for it: who was killed asks no more.
-class Showing {
+class CaptureSession {
   public:
-    explicit Showing(filter::Datapath &datapath) : datapath_(datapath) {
+    explicit CaptureSession(filter::Datapath &datapath) : datapath_(datapath) {
         datapath_.show(filter::Shown::nothing); // whatever was adopted
     }
 
     // args: everything, accepted, foreign or nothing any more; and who asks, by a name that nobody else has. Throws
-    // Failed, and Refused when another one is looking.
+    // Failed, and Denied when another one is looking.
     void ask(const Commands::Arguments &args, heartbeat::Time now);
     void expire(heartbeat::Time now);
 

@@ -51,7 +51,7 @@ bool is_of_this_host(const filter::IpAddress &ip) {
 }
 
 // Everything that the answer is made of.
-struct Case {
+struct Query {
     const Config &config;
     const Node &node;
     const heartbeat::Status status;
@@ -88,7 +88,7 @@ struct Case {
 };
 
 // How the owner was found.
-const char *choice(const Case &about) {
+const char *choice(const Query &about) {
     if (about.disabled()) return "rule_disabled";
     if (about.owner() == heartbeat::kNoNode) return "no_eligible_node";
     if (!about.covered()) return "default_host";
@@ -99,7 +99,7 @@ const char *choice(const Case &about) {
 }
 
 // And what stands in its way, or in this node's, at present.
-Json why(const Case &about) {
+Json why(const Query &about) {
     Json codes = Json::array({choice(about)});
     if (about.status.view.number.term != 0 && !about.status.installed)
         codes.push_back("view_not_installed");
@@ -113,7 +113,7 @@ Json why(const Case &about) {
 }
 
 // Why a node is no candidate; null when it is one.
-Json why_left_out(const Case &about, const heartbeat::PeerStatus &peer) {
+Json why_left_out(const Query &about, const heartbeat::PeerStatus &peer) {
     const heartbeat::Member *member = about.status.view.find(peer.id);
     if (about.disabled()) return "the rule is disabled";
     if (about.node.serving().weight(about.rule(), peer.id) > 0) return nullptr;
@@ -127,7 +127,7 @@ Json why_left_out(const Case &about, const heartbeat::PeerStatus &peer) {
     return about.unhealthy(peer.id) ? "unhealthy there" : "out of service there by command";
 }
 
-Json candidates(const Case &about) {
+Json candidates(const Query &about) {
     Json nodes = Json::array();
     for (const heartbeat::PeerStatus &peer : about.status.nodes) {
         const auto named =
@@ -147,7 +147,7 @@ Json explain(const std::vector<std::string> &args, const Config &config, Node &n
     const Flow flow = parse(args, config);
     const auto frame =
         probe_frame(flow.transport, flow.from, flow.to, cluster_mac(config), flow.flags);
-    const Case about{config,
+    const Query about{config,
                      node,
                      node.status(now),
                      datapath.judge(frame),

@@ -257,21 +257,21 @@ void add_beats(MetricsText &out, const Json &beats) {
 void add_receptions(MetricsText &out, const MetricsSources &sources) {
     const auto each = [&](auto &&sample) {
         for (const Json &member : sources.status["members"]) {
-            const Reception &peer = sources.receptions.of(member["id"].get<unsigned>());
+            const BeatQuality &peer = sources.beat_qualities.of(member["id"].get<unsigned>());
             if (peer.received > 0) sample(peer, MetricsText::Label{"peer", word(member["name"])});
         }
     };
     out.counter("nlbd_peer_beats_received_total", "Beats of a peer that were taken.");
-    each([&](const Reception &peer, auto name) { out.sample({name}, peer.received); });
+    each([&](const BeatQuality &peer, auto name) { out.sample({name}, peer.received); });
     out.counter("nlbd_peer_beats_lost_total",
                 "Beats of a peer that never came, or too late: gaps in their numbers.");
-    each([&](const Reception &peer, auto name) { out.sample({name}, peer.lost); });
+    each([&](const BeatQuality &peer, auto name) { out.sample({name}, peer.lost); });
     out.gauge("nlbd_peer_beat_gap_seconds", "Mean time between two beats of a peer.");
-    each([&](const Reception &peer, auto name) { out.sample({name}, peer.gap); });
+    each([&](const BeatQuality &peer, auto name) { out.sample({name}, peer.gap); });
     out.gauge("nlbd_peer_beat_jitter_seconds",
               "Mean deviation of that time; the sender's own, about a sixteenth of the interval, "
               "is in it.");
-    each([&](const Reception &peer, auto name) { out.sample({name}, peer.jitter); });
+    each([&](const BeatQuality &peer, auto name) { out.sample({name}, peer.jitter); });
 }
 
 void add_network(MetricsText &out, const Json &status) {

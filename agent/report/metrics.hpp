@@ -21,7 +21,7 @@ namespace agent {
 
 struct MetricsSources {
     const Json &status; // as status() makes it
-    const Receptions &receptions;
+    const BeatQualities &beat_qualities;
     const ViewChanges &view_changes;
     const EventLog &events;
     const LoopLag &lag;

@@ -18,7 +18,7 @@ void Queries::add_to(Commands &commands) {
         return explain(args, parts_.in_force.config, parts_.node, parts_.datapath, boot_now());
     });
     commands.add("capture", [this](const auto &args) {
-        showing_.ask(args, boot_now());
+        capture_session_.ask(args, boot_now());
         return capture_source(parts_.in_force.config, parts_.interface, parts_.node,
                               parts_.datapath, boot_now());
     });
@@ -32,7 +32,7 @@ Json Queries::status_now() {
     return status({parts_.in_force.config, parts_.in_force.self, parts_.interface, parts_.node,
                    parts_.datapath, parts_.health, parts_.neighbours.counters(), parts_.commands,
                    parts_.transport.send_errors(), parts_.census.latest(), parts_.witness,
-                   parts_.administration.orders(), parts_.control_port.counters(),
+                   parts_.execution.orders(), parts_.control_port.counters(),
                    parts_.problems},
                   boot_now());
 }
@@ -48,7 +48,7 @@ std::string Queries::document(Document which) {
     const Config &config = parts_.in_force.config;
     Node &node = parts_.node;
     if (which == Document::metrics)
-        return metrics({status_now(), node.receptions(), node.view_changes(), node.events(),
+        return metrics({status_now(), node.beat_qualities(), node.view_changes(), node.events(),
                         parts_.lag, node.lease_until() - now, config.interval, config.dead_after,
                         node.config()});
     const Json json = which == Document::status ? status_now() : events(node.events(), now);

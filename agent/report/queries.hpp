@@ -29,7 +29,7 @@
 
 namespace agent {
 
-struct Asked { // all of it outlives the Queries
+struct Reported { // all of it outlives the Queries
     const InForce &in_force;
     const std::string &interface; // where clients' frames arrive
     Node &node;
@@ -41,7 +41,7 @@ struct Asked { // all of it outlives the Queries
     const SocketCensus &census;
     const Commands &commands;
     const ControlPort &control_port;
-    const Administration &administration;
+    const Execution &execution;
     const Problems &problems;
     const LoopLag &lag;
     std::function<void()> look_after_filter;
@@ -49,7 +49,7 @@ struct Asked { // all of it outlives the Queries
 
 class Queries {
   public:
-    explicit Queries(Asked parts) : parts_(std::move(parts)), showing_(parts_.datapath) {}
+    explicit Queries(Reported parts) : parts_(std::move(parts)), capture_session_(parts_.datapath) {}
 
     void add_to(Commands &commands);
     // metrics, status or events, as they are now; it may throw.
@@ -57,15 +57,15 @@ class Queries {
     // For the service manager.
     heartbeat::Status summary(heartbeat::Time now);
     // On every turn: a capture that nobody asks for any more ends.
-    void handle(heartbeat::Time now) { showing_.expire(now); }
+    void handle(heartbeat::Time now) { capture_session_.expire(now); }
     // About once a second: what is only counted comes to the log.
     void tell_reasons(heartbeat::Time now);
 
   private:
     Json status_now();
 
-    Asked parts_;
-    Showing showing_;
+    Reported parts_;
+    CaptureSession capture_session_;
     ReasonsLog reasons_log_;
 };
 

@@ -36,11 +36,11 @@ class ReasonsLog {
     static constexpr heartbeat::Duration kPause = std::chrono::seconds(10);
 
   private:
-    struct Told {
+    struct Last {
         std::uint64_t count = 0;
         heartbeat::Time at = -kPause;
     };
-    std::map<std::string, Told> told_;
+    std::map<std::string, Last> told_;
 };
 
 } // namespace agent

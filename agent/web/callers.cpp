@@ -6,7 +6,7 @@
 
 namespace agent {
 
-WebCaller *WebCallers::came(std::string address, int socket) {
+WebCaller *WebCallers::opened(std::string address, int socket) {
     callers_.push_back({std::move(address), socket, ++now_, false, false});
     return &callers_.back();
 }
@@ -16,12 +16,12 @@ void WebCallers::answered(WebCaller &caller) {
     caller.touched = ++now_;
 }
 
-void WebCallers::gone(WebCaller *caller) {
+void WebCallers::closed(WebCaller *caller) {
     ++(caller->pushed_out ? ended_.pushed_out : caller->answered ? ended_.answered : ended_.silent);
     callers_.remove_if([caller](const WebCaller &each) { return &each == caller; });
 }
 
-WebCaller *WebCallers::one_too_many() {
+WebCaller *WebCallers::evict() {
     std::map<std::string, std::size_t> held;
     std::size_t staying = 0;
     for (const WebCaller &caller : callers_)

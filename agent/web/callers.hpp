@@ -23,11 +23,11 @@ class WebCallers {
   public:
     static constexpr std::size_t kMost = 32;
 
-    WebCaller *came(std::string address, int socket); // valid until gone()
+    WebCaller *opened(std::string address, int socket); // valid until gone()
     void answered(WebCaller &caller);
-    void gone(WebCaller *caller);
+    void closed(WebCaller *caller);
     // Who has to go, once for each; null: there is room.
-    WebCaller *one_too_many();
+    WebCaller *evict();
 
     // Connections that have ended, by what became of them.
     struct Ended {

@@ -15,7 +15,7 @@ namespace agent {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-Questions::Pipe::Pipe() {
+Mailbox::Pipe::Pipe() {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
         throw std::runtime_error("make a pipe for the status page: " +
@@ -24,21 +24,21 @@ Questions::Pipe::Pipe() {
     write = filter::Descriptor(ends[1]);
 }
 
-Questions::Questions() = default;
+Mailbox::Mailbox() = default;
 
-Questions::~Questions() {
+Mailbox::~Mailbox() {
     while (Answer *answer = next_answer())
         delete answer;
 }
 
 // A pipe takes and gives what is shorter than PIPE_BUF in one piece.
-Questions::Answer *Questions::next_answer() {
+Mailbox::Answer *Mailbox::next_answer() {
     Answer *answer = nullptr;
     const auto size = read(answers_.read.get(), &answer, sizeof answer);
     return size == sizeof answer ? answer : nullptr;
 }
 
-std::optional<std::string> Questions::ask(char what, milliseconds patience) {
+std::optional<std::string> Mailbox::ask(char what, milliseconds patience) {
     const Question question{++asked_, what};
     if (write(questions_.write.get(), &question, sizeof question) != sizeof question)
         return std::nullopt; // full of questions that nobody has answered
@@ -54,13 +54,13 @@ std::optional<std::string> Questions::ask(char what, milliseconds patience) {
     }
 }
 
-void Questions::stop() {
+void Mailbox::stop() {
     stopped_ = true;
     const Answer *none = nullptr; // wakes who waits
     if (write(answers_.write.get(), &none, sizeof none) < 0) return; // full: it is awake
 }
 
-void Questions::answer(const std::function<std::string(char)> &make) {
+void Mailbox::answer(const std::function<std::string(char)> &make) {
     std::optional<Question> last;
     Question question{};
     while (read(questions_.read.get(), &question, sizeof question) == sizeof question)

@@ -19,12 +19,12 @@
 
 namespace agent {
 
-class Questions {
+class Mailbox {
   public:
-    Questions(); // throws
-    ~Questions();
-    Questions(const Questions &) = delete;
-    Questions &operator=(const Questions &) = delete;
+    Mailbox(); // throws
+    ~Mailbox();
+    Mailbox(const Mailbox &) = delete;
+    Mailbox &operator=(const Mailbox &) = delete;
 
     // The asking thread. Nothing: no answer within that time.
     std::optional<std::string> ask(char what, std::chrono::milliseconds patience);

@@ -101,13 +101,13 @@ struct WebServer::Server {
     MHD_Response *document(Document which); // null: the agent does not answer
     MHD_Response *failure(unsigned code);
     std::string own_metrics() const;
-    void came(MHD_Connection *connection, void **caller);
+    void opened(MHD_Connection *connection, void **caller);
 
     struct Cached {
         Response response{nullptr, MHD_destroy_response}; // null: there was no answer
         Clock::time_point at{};                           // long ago
     };
-    Questions questions;
+    Mailbox questions;
     WebCallers callers;
     std::array<Cached, 4> documents;
     std::map<unsigned, Response> failures;
@@ -130,9 +130,9 @@ void WebServer::Server::on_connection(void *server, MHD_Connection *connection, 
                                       MHD_ConnectionNotificationCode what) {
     auto &self = *static_cast<Server *>(server);
     if (what == MHD_CONNECTION_NOTIFY_STARTED)
-        self.came(connection, caller);
+        self.opened(connection, caller);
     else if (*caller)
-        self.callers.gone(static_cast<WebCaller *>(*caller));
+        self.callers.closed(static_cast<WebCaller *>(*caller));
 }
 
 WebServer::Server::Server(const Endpoint &listen) {
@@ -154,13 +154,13 @@ WebServer::Server::~Server() {
     MHD_stop_daemon(daemon);
 }
 
-void WebServer::Server::came(MHD_Connection *connection, void **caller) {
+void WebServer::Server::opened(MHD_Connection *connection, void **caller) {
     const auto *address =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     const int socket =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    *caller = callers.came(network_of(address), socket);
-    if (const WebCaller *victim = callers.one_too_many())
+    *caller = callers.opened(network_of(address), socket);
+    if (const WebCaller *victim = callers.evict())
         shutdown(victim->socket, SHUT_RDWR); // libmicrohttpd finds it ended
 }
 

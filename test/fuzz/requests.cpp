@@ -76,7 +76,7 @@ Commands commands() {
         }};
     });
     all.set_elsewhere([](const std::string &node, const std::string &, const auto &) -> Json {
-        if (node.empty()) throw Refused("no such node");
+        if (node.empty()) throw Denied("no such node");
         return {{"node", node}};
     });
     return all;
@@ -159,11 +159,11 @@ void orders(fuzz::Input &input) {
 }
 
 void knocks(fuzz::Input &input) {
-    Knocks all;
+    Callers all;
     heartbeat::Time now{};
     std::uint64_t knocked = 0;
     while (!input.empty()) {
-        const auto knock = static_cast<Knock>(input.byte() % 6);
+        const auto knock = static_cast<CallerEvent>(input.byte() % 6);
         all.take(knock, input.byte(), now += std::chrono::milliseconds(input.byte()));
         ++knocked;
         fuzz::expect(all.lately(now) <= knocked && all.open() <= knocked, "no more than knocked");

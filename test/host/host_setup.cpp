@@ -26,7 +26,7 @@ int arp_ignore(const std::string &device) {
 }
 
 // Sets up in another process and kills that one.
-void set_up_and_die(const agent::HostWish &wish, const std::string &record_file) {
+void set_up_and_die(const agent::HostSettings &wish, const std::string &record_file) {
     int ready[2];
     BOOST_REQUIRE(pipe(ready) == 0);
     const pid_t child = fork();
@@ -46,7 +46,7 @@ void set_up_and_die(const agent::HostWish &wish, const std::string &record_file)
     waitpid(child, nullptr, 0);
 }
 
-void check_refused(const Node &node, const agent::HostWish &wish, const std::string &message) {
+void check_refused(const Node &node, const agent::HostSettings &wish, const std::string &message) {
     const auto before = node.state();
     BOOST_CHECK_EXCEPTION(HostSetup(wish, node.file("host")), std::runtime_error,
                           [&](const auto &error) {

@@ -106,12 +106,12 @@ std::string Node::on_client(const std::string &command) const {
     return output;
 }
 
-agent::HostWish Node::wish() const {
+agent::HostSettings Node::wish() const {
     return {
         "eth0", {}, {*filter::parse_ip("192.0.2.100"), *filter::parse_ip("fd00::64")}, kClusterMac};
 }
 
-std::vector<agent::HostWish> Node::wishes() const {
+std::vector<agent::HostSettings> Node::wishes() const {
     auto igmp = wish(), unicast = wish();
     igmp.cluster_mac = {0x01, 0, 0x5e, 0x7f, 2, 0x64};
     igmp.cluster_group = filter::parse_ip("239.255.2.100");

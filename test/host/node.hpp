@@ -38,9 +38,9 @@ class Node {
         const std::function<void()> &what) const; // in this process, in the client's namespace
 
     std::string file(const std::string &name) const { return directory_ / name; }
-    agent::HostWish wish() const; // 192.0.2.100 and fd00::64 on eth0, a multicast cluster MAC
+    agent::HostSettings wish() const; // 192.0.2.100 and fd00::64 on eth0, a multicast cluster MAC
     // One for each way to hear the cluster MAC: multicast, igmp, unicast.
-    std::vector<agent::HostWish> wishes() const;
+    std::vector<agent::HostSettings> wishes() const;
     // All that a setup could have changed: addresses, groups and MACs of all kinds, sysctls.
     std::string state() const;
 

@@ -17,7 +17,7 @@
 namespace {
 
 using agent::Json;
-using agent::Knock;
+using agent::CallerEvent;
 using namespace std::chrono_literals;
 
 const auto kPort = static_cast<std::uint16_t>(20000 + getpid() % 10000); // two runs at once are two
@@ -49,7 +49,7 @@ struct Pair {
         : in_force(first_of_three(callers)), relay(in_force, here, agent::boot_now) {
         for (agent::Commands *commands : {&here, &there}) {
             commands->add("echo", [](const auto &args) { return Json(args); });
-            commands->add("refuse", [](const auto &) -> Json { throw agent::Refused("not now"); });
+            commands->add("refuse", [](const auto &) -> Json { throw agent::Denied("not now"); });
         }
         try {
             port.emplace(std::vector<std::string>{"lo"}, kPort, listeners);
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_command_travels_and_its_answer_comes_back) {
     BOOST_TEST(pair.count("callers") == 2u);
     BOOST_TEST(pair.ask("", "echo", {"here"})[0]["name"] == "web1"); // goes nowhere
     BOOST_TEST(pair.there.counters()["answered"] == 1);
-    BOOST_CHECK_THROW(pair.relay.ask("web9", "echo", {}), agent::Refused);
+    BOOST_CHECK_THROW(pair.relay.ask("web9", "echo", {}), agent::Denied);
 }
 
 BOOST_AUTO_TEST_CASE(all_reaches_each_node_and_names_those_that_cannot_be_reached) {
@@ -214,26 +214,26 @@ BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_named_with_the_way_out) {
 }
 
 BOOST_AUTO_TEST_CASE(knocks_add_up) {
-    agent::Knocks knocks;
-    const auto take = [&](std::initializer_list<std::pair<Knock, std::uint32_t>> events,
+    agent::Callers knocks;
+    const auto take = [&](std::initializer_list<std::pair<CallerEvent, std::uint32_t>> events,
                           heartbeat::Time at = 10s) {
         for (const auto &[knock, value] : events)
             knocks.take(knock, value, at);
     };
-    take({{Knock::accepted, 5}, {Knock::proved, 0}, {Knock::accepted, 6}, {Knock::closed, 6}});
+    take({{CallerEvent::accepted, 5}, {CallerEvent::proved, 0}, {CallerEvent::accepted, 6}, {CallerEvent::closed, 6}});
     BOOST_TEST(knocks.open() == 1u);
     BOOST_TEST(knocks.garbage() == 0u); // it may have been the one that proved its key
-    take({{Knock::closed, 5}});
+    take({{CallerEvent::closed, 5}});
     BOOST_TEST(knocks.garbage() == 1u);
-    take({{Knock::accepted, 5}, {Knock::wrong_key, 0}, {Knock::closed, 5}});
-    take({{Knock::accepted, 5}, {Knock::cut_off, 0}, {Knock::closed, 5}});
-    take({{Knock::accepted, 5}, {Knock::not_expected, 0}, {Knock::closed, 5}});
+    take({{CallerEvent::accepted, 5}, {CallerEvent::wrong_key, 0}, {CallerEvent::closed, 5}});
+    take({{CallerEvent::accepted, 5}, {CallerEvent::cut_off, 0}, {CallerEvent::closed, 5}});
+    take({{CallerEvent::accepted, 5}, {CallerEvent::not_expected, 0}, {CallerEvent::closed, 5}});
     BOOST_TEST(knocks.garbage() == 1u);
     BOOST_TEST(knocks.wrong_key() + knocks.cut_off() + knocks.not_expected() == 3u);
     BOOST_TEST(knocks.open() == 0u);
     BOOST_TEST(knocks.lately(10500ms) == 5u);
     BOOST_TEST(knocks.lately(11s) == 0u);
-    take({{Knock::accepted, 5}}, 20s);
+    take({{CallerEvent::accepted, 5}}, 20s);
     BOOST_TEST(knocks.lately(20s) == 1u);
 }
 

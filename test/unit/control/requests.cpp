@@ -29,7 +29,7 @@ agent::Commands echo() {
         }};
     });
     commands.add("throw", [](const auto &) -> Json { throw std::runtime_error("a kernel's no"); });
-    commands.add("refuse", [](const auto &) -> Json { throw agent::Refused("not now"); });
+    commands.add("refuse", [](const auto &) -> Json { throw agent::Denied("not now"); });
     return commands;
 }
 
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(a_command_that_takes_its_time_is_asked_until_it_is_done_and
 BOOST_AUTO_TEST_CASE(a_request_that_names_a_node_goes_elsewhere_if_there_is_such_a_command) {
     agent::Commands commands = echo();
     commands.set_elsewhere([](const auto &node, const auto &command, const auto &args) {
-        if (node == "web9") throw agent::Refused("no such node");
+        if (node == "web9") throw agent::Denied("no such node");
         return Json{node, command, args};
     });
     BOOST_TEST(Json::parse(

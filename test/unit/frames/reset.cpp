@@ -10,7 +10,7 @@ namespace {
 
 constexpr filter::MacAddress kOwn{0x0a, 0, 0, 0, 0, 0x99};
 
-Bytes refusal(const Bytes &frame) { return agent::build_refusal(frame, kOwn).value_or(Bytes{}); }
+Bytes refusal(const Bytes &frame) { return agent::build_reject(frame, kOwn).value_or(Bytes{}); }
 
 Bytes part(const Bytes &bytes, std::size_t at, std::size_t size) {
     BOOST_REQUIRE(bytes.size() >= at + size);

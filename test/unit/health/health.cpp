@@ -12,13 +12,13 @@
 namespace {
 
 using namespace std::chrono_literals;
-using agent::Finding;
+using agent::CheckResult;
 using agent::HealthState;
 using heartbeat::Time;
 
-const Finding kWorks{true, ""}, kFails{false, "it does not"};
+const CheckResult kWorks{true, ""}, kFails{false, "it does not"};
 
-void take(HealthState &state, Time &now, const Finding &finding, int times = 1) {
+void take(HealthState &state, Time &now, const CheckResult &finding, int times = 1) {
     for (int i = 0; i < times; ++i)
         state.take(now += 1s, finding);
 }
@@ -141,7 +141,7 @@ namespace {
 
 struct FakeCheck : agent::HealthCheck {
     struct Script {
-        std::optional<Finding> next; // the result of what is under way
+        std::optional<CheckResult> next; // the result of what is under way
         int begun = 0, aborted = 0;
         bool ends = true;
         std::string lack; // of the agent
@@ -154,7 +154,7 @@ struct FakeCheck : agent::HealthCheck {
         if (script.ends) ++script.begun;
         return script.ends;
     }
-    std::optional<Finding> handle() override { return std::exchange(script.next, std::nullopt); }
+    std::optional<CheckResult> handle() override { return std::exchange(script.next, std::nullopt); }
     void abort() override { ++script.aborted; }
     void wait(agent::Poll &) const override {}
 };

@@ -123,8 +123,8 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(agent_repeats)
 
 BOOST_AUTO_TEST_CASE(the_same_event_is_printed_a_few_times_and_counted_from_then_on) {
-    agent::Repeats repeats;
-    for (unsigned i = 0; i < agent::Repeats::kAtMost; ++i)
+    agent::RateLimit repeats;
+    for (unsigned i = 0; i < agent::RateLimit::kAtMost; ++i)
         BOOST_TEST(*repeats.pass("peer: refused (n=" + std::to_string(i) + ")", 100s) ==
                    "peer: refused (n=" + std::to_string(i) + ")");
     BOOST_TEST(!repeats.pass("peer: refused (n=8)", 101s));

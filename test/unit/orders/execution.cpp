@@ -47,7 +47,7 @@ struct Fixture {
     agent::SocketCensus census{agent::filter_settings(config, {})};
     agent::Draining draining;
     agent::Commands commands;
-    std::optional<agent::Administration> administration;
+    std::optional<agent::Execution> execution;
 
     Fixture() {
         restart();
@@ -56,14 +56,14 @@ struct Fixture {
 
     // Another process: nothing of the former but what is on disk.
     void restart() {
-        administration.reset();
+        execution.reset();
         draining = {};
         commands = {};
-        administration.emplace(agent::Administered{in_force, node(), datapath(), census, draining,
+        execution.emplace(agent::Executing{in_force, node(), datapath(), census, draining,
                                                    [this] { return cluster.now(); }},
                                file, file.load());
-        administration->add_to(commands);
-        administration->take_up();
+        execution->add_to(commands);
+        execution->restore();
     }
 
     agent::Node &node() { return *cluster.machine(1).node; }
@@ -80,7 +80,7 @@ struct Fixture {
     std::string give(const std::string &command, const agent::Commands::Arguments &args = {}) {
         const Json request{{"command", command}, {"args", args}};
         for (auto reply = commands.begin(request.dump());; cluster.run(1ms), usleep(100)) {
-            if (administration) administration->handle();
+            if (execution) execution->handle();
             if (const auto text = reply()) return Json::parse(*text).value("code", "ok");
         }
     }
@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(stop_returns_when_the_node_is_out_and_start_brings_it_back)
     cluster.run(1s);
     BOOST_TEST((state() == NodeState::active));
     BOOST_TEST(give("start") == "ok");
-    BOOST_TEST((administration->orders() == Orders{}));
+    BOOST_TEST((execution->orders() == Orders{}));
 }
 
 BOOST_AUTO_TEST_CASE(a_suspended_node_obeys_nothing_but_resume) {
@@ -156,16 +156,16 @@ BOOST_AUTO_TEST_CASE(a_drain_ends_in_an_order_to_stop_and_start_cancels_it) {
     BOOST_TEST(give("start") == "ok");
     BOOST_TEST(!draining.under_way());
     BOOST_TEST(give("drain") == "ok");
-    administration->drained();
-    for (int i = 0; i < 1000 && administration->orders().part != agent::Part::stop; ++i) {
+    execution->drained();
+    for (int i = 0; i < 1000 && execution->orders().part != agent::Part::stop; ++i) {
         cluster.run(1ms);
-        administration->handle();
+        execution->handle();
         usleep(100);
     }
     cluster.run(200ms);
     BOOST_TEST((state() == NodeState::stopped));
     BOOST_TEST(give("drain") == "ok"); // has nothing to drain
-    BOOST_TEST((administration->orders().part == agent::Part::stop));
+    BOOST_TEST((execution->orders().part == agent::Part::stop));
     for (const char *wrong : {"", "-1", "x", "604801", "1 "})
         BOOST_TEST(give("drain", {wrong}) == "failed", wrong);
 }
@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(a_disabled_rule_drops_here_and_moves_away_a_drained_one_onl
     BOOST_TEST(give("enable", {"http"}) == "ok");
     cluster.run(200ms);
     BOOST_TEST((member().eligible & 3) == 3u);
-    BOOST_TEST((administration->orders() == Orders{}));
+    BOOST_TEST((execution->orders() == Orders{}));
     BOOST_TEST(give("disable", {"ftp"}) == "refused");
     BOOST_TEST(give("disable") == "failed");
     BOOST_TEST(give("disable", {"http", "shared"}) == "failed");
@@ -194,12 +194,12 @@ BOOST_AUTO_TEST_CASE(a_disabled_rule_drops_here_and_moves_away_a_drained_one_onl
 
 BOOST_AUTO_TEST_CASE(a_rule_can_be_told_by_virtual_ip_and_port_when_it_is_this_ones_alone) {
     BOOST_TEST(give("disable", {"192.0.2.100:80"}) == "ok");
-    BOOST_TEST((administration->orders().rule("http") == RuleOrder::disabled));
+    BOOST_TEST((execution->orders().rule("http") == RuleOrder::disabled));
     BOOST_TEST(give("enable", {"192.0.2.100:80"}) == "ok");
     BOOST_TEST(give("disable", {"192.0.2.101:80"}) == "refused");
     BOOST_TEST(give("disable", {"192.0.2.100:81"}) == "refused");
     BOOST_TEST(give("disable", {"192.0.2.100:53"}) == "refused"); // of both virtual IPs
-    BOOST_TEST((administration->orders() == Orders{}));
+    BOOST_TEST((execution->orders() == Orders{}));
 }
 
 BOOST_AUTO_TEST_CASE(orders_for_rules_are_there_from_the_first_packet_after_a_restart) {
@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(a_weight_holds_until_default) {
 
 // Whatever is ordered meanwhile holds when it is able again.
 BOOST_AUTO_TEST_CASE(a_node_that_is_not_able_to_serve_is_out_until_it_is) {
-    administration->set_able(false);
+    execution->set_able(false);
     cluster.run(200ms);
     BOOST_TEST((state() == NodeState::stopped));
     BOOST_TEST(cluster.unserved_and_doubled().first == 0u);
@@ -234,20 +234,20 @@ BOOST_AUTO_TEST_CASE(a_node_that_is_not_able_to_serve_is_out_until_it_is) {
     BOOST_TEST(give("weight", {"40"}) == "ok");
     cluster.run(200ms);
     BOOST_TEST((state() == NodeState::stopped));
-    administration->set_able(true);
+    execution->set_able(true);
     cluster.run(1s);
     BOOST_TEST((state() == NodeState::active));
     BOOST_TEST(weight() == 40u);
-    administration->set_able(false);
+    execution->set_able(false);
     BOOST_TEST(give("stop") == "ok");
-    administration->set_able(true);
+    execution->set_able(true);
     cluster.run(1s);
     BOOST_TEST((state() == NodeState::stopped));
 }
 
 BOOST_AUTO_TEST_CASE(a_node_that_was_never_able_does_not_join) {
     restart();
-    administration->set_able(false);
+    execution->set_able(false);
     cluster.run(3s);
     BOOST_TEST((state() == NodeState::stopped));
 }
@@ -267,7 +267,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_written_is_not_obeyed) {
 }
 
 BOOST_AUTO_TEST_CASE(an_agent_that_ends_obeys_nothing) {
-    administration->set_ending();
+    execution->set_ending();
     for (const char *command : {"start", "stop", "drain", "suspend", "resume"})
         BOOST_TEST(give(command) == "refused", command);
 }

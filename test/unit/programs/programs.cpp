@@ -100,7 +100,7 @@ agent::Commands::Result elsewhere(agent::Commands &here, const std::string &node
     };
     other(2, "refused", "suspended: obeys nothing but resume");
     other(3, "no_answer", "does not answer within 1 s");
-    if (nodes.empty()) throw agent::Refused(node + ": no such node in cluster web");
+    if (nodes.empty()) throw agent::Denied(node + ": no such node in cluster web");
     return Json{{"nodes", nodes}};
 }
 

@@ -11,25 +11,25 @@ using Lines = std::vector<std::string>;
 BOOST_AUTO_TEST_SUITE(logging)
 
 BOOST_AUTO_TEST_CASE(of_one_event_five_lines_are_printed_and_the_next_window_counts_the_rest) {
-    agent::Repeats repeats;
+    agent::RateLimit rate_limit;
     unsigned printed = 0;
     for (int i = 0; i < 8; ++i)
-        printed += repeats.pass("link: down (try=" + std::to_string(i) + ")", 1s).has_value();
-    BOOST_TEST(printed == agent::Repeats::kAtMost);
-    BOOST_TEST(repeats.pass("link: up", 1s).value() == "link: up");
-    BOOST_TEST(repeats.pass("link: down (try=9)", 11s).value() ==
+        printed += rate_limit.pass("link: down (try=" + std::to_string(i) + ")", 1s).has_value();
+    BOOST_TEST(printed == agent::RateLimit::kAtMost);
+    BOOST_TEST(rate_limit.pass("link: up", 1s).value() == "link: up");
+    BOOST_TEST(rate_limit.pass("link: down (try=9)", 11s).value() ==
                "link: down (try=9) (and 3 more like it)");
 }
 
 BOOST_AUTO_TEST_CASE(what_was_held_back_is_told_when_nothing_like_it_follows) {
-    agent::Repeats repeats;
+    agent::RateLimit rate_limit;
     for (int i = 0; i < 7; ++i)
-        repeats.pass("link: down (try=1)", 1s);
-    BOOST_TEST(repeats.over(10s) == Lines{}, boost::test_tools::per_element());
-    BOOST_TEST(repeats.over(11s) == Lines{"link: down (and 2 more like it)"},
+        rate_limit.pass("link: down (try=1)", 1s);
+    BOOST_TEST(rate_limit.over(10s) == Lines{}, boost::test_tools::per_element());
+    BOOST_TEST(rate_limit.over(11s) == Lines{"link: down (and 2 more like it)"},
                boost::test_tools::per_element());
-    BOOST_TEST(repeats.over(12s) == Lines{}, boost::test_tools::per_element());
-    BOOST_TEST(repeats.pass("link: down (try=2)", 13s).value() == "link: down (try=2)");
+    BOOST_TEST(rate_limit.over(12s) == Lines{}, boost::test_tools::per_element());
+    BOOST_TEST(rate_limit.pass("link: down (try=2)", 13s).value() == "link: down (try=2)");
 }
 
 BOOST_AUTO_TEST_CASE(a_reason_that_rises_is_told_at_once_and_then_every_ten_seconds) {
@@ -51,17 +51,17 @@ BOOST_AUTO_TEST_CASE(a_reason_that_rises_is_told_at_once_and_then_every_ten_seco
 
 BOOST_AUTO_TEST_CASE(of_many_reasons_that_rise_none_hides_another) {
     agent::ReasonsLog log;
-    agent::Repeats repeats;
+    agent::RateLimit rate_limit;
     for (unsigned second = 1; second <= 21; ++second) {
         std::vector<agent::Counted> counted;
         for (const char *reason : {"a", "b", "c", "d", "e", "f", "g", "h"})
             counted.push_back({"beats: refused", reason, second});
         unsigned printed = 0;
         for (const std::string &line : log.rose(std::chrono::seconds(second), counted))
-            printed += repeats.pass(line, std::chrono::seconds(second)).has_value();
+            printed += rate_limit.pass(line, std::chrono::seconds(second)).has_value();
         BOOST_TEST(printed == (second % 10 == 1 ? 8u : 0u));
     }
-    BOOST_TEST(repeats.over(60s) == Lines{}, boost::test_tools::per_element());
+    BOOST_TEST(rate_limit.over(60s) == Lines{}, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

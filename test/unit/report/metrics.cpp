@@ -21,19 +21,19 @@ using heartbeat::NodeId;
 const NodeId kPeer{2};
 
 struct Fixture {
-    agent::Receptions receptions{500ms};
+    agent::BeatQualities beat_qualities{500ms};
     agent::ViewChanges views;
     agent::EventLog events;
     agent::LoopLag lag;
 
     std::string text(const Json &status, heartbeat::Duration lease_left = 325ms) const {
         return agent::metrics(
-            {status, receptions, views, events, lag, lease_left, 50ms, 500ms, 0xabc});
+            {status, beat_qualities, views, events, lag, lease_left, 50ms, 500ms, 0xabc});
     }
     static Json status() {
         return Json::parse(read_whole(source_dir() / "test/golden/metrics/status.json"));
     }
-    const agent::Reception &peer() const { return receptions.of(2); }
+    const agent::BeatQuality &peer() const { return beat_qualities.of(2); }
 };
 
 heartbeat::View view(std::uint64_t number, const std::vector<heartbeat::Member> &members,
@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(a_whole_node_is_told_as_in_the_golden_file) {
     views.applied(view(1, {member(1), member(2)}));
     events.add(1s, {heartbeat::Note::Kind::fenced, "web1: fenced", {}});
     for (int i : {1, 2, 3, 6})
-        receptions.heard(1s + i * 50ms, kPeer, 9, static_cast<heartbeat::Sequence>(i));
+        beat_qualities.heard(1s + i * 50ms, kPeer, 9, static_cast<heartbeat::Sequence>(i));
     lag.add(300us);
     lag.add(2s);
     const auto file = source_dir() / "test/golden/metrics/metrics.txt";
@@ -86,33 +86,33 @@ BOOST_AUTO_TEST_CASE(a_family_without_samples_is_not_there) {
 }
 
 BOOST_AUTO_TEST_CASE(gaps_in_the_numbers_of_a_life_are_loss) {
-    receptions.heard(1s, kPeer, 9, 100); // the first one that is heard: nothing is known before
-    receptions.heard(2s, kPeer, 9, 101);
+    beat_qualities.heard(1s, kPeer, 9, 100); // the first one that is heard: nothing is known before
+    beat_qualities.heard(2s, kPeer, 9, 101);
     BOOST_TEST(peer().lost == 0u);
-    receptions.heard(3s, kPeer, 9, 104);
+    beat_qualities.heard(3s, kPeer, 9, 104);
     BOOST_TEST(peer().lost == 2u);
-    receptions.heard(4s, kPeer, 10, 1); // a new life counts from 1 again
-    receptions.heard(5s, kPeer, 10, 2);
+    beat_qualities.heard(4s, kPeer, 10, 1); // a new life counts from 1 again
+    beat_qualities.heard(5s, kPeer, 10, 2);
     BOOST_TEST(peer().lost == 2u);
     BOOST_TEST(peer().received == 5u);
-    BOOST_TEST(receptions.of(1).received == 0u);
+    BOOST_TEST(beat_qualities.of(1).received == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(even_beats_have_no_jitter_and_uneven_ones_have_their_deviation) {
     for (unsigned i = 1; i <= 200; ++i)
-        receptions.heard(i * 40ms, kPeer, 9, i);
+        beat_qualities.heard(i * 40ms, kPeer, 9, i);
     BOOST_TEST(peer().gap == 0.04, boost::test_tools::tolerance(1e-9));
     BOOST_TEST(peer().jitter < 1e-9);
     for (unsigned i = 1; i <= 400; ++i) // 30 ms and 50 ms in turn
-        receptions.heard(8s + i * 40ms + (i % 2) * 10ms, kPeer, 9, 200 + i);
+        beat_qualities.heard(8s + i * 40ms + (i % 2) * 10ms, kPeer, 9, 200 + i);
     BOOST_TEST(peer().gap == 0.04, boost::test_tools::tolerance(0.05));
     BOOST_TEST(peer().jitter == 0.01, boost::test_tools::tolerance(0.1));
 }
 
 BOOST_AUTO_TEST_CASE(an_absence_is_no_jitter) {
-    receptions.heard(1000ms, kPeer, 9, 1);
-    receptions.heard(1040ms, kPeer, 9, 2);
-    receptions.heard(9s, kPeer, 9, 3);
+    beat_qualities.heard(1000ms, kPeer, 9, 1);
+    beat_qualities.heard(1040ms, kPeer, 9, 2);
+    beat_qualities.heard(9s, kPeer, 9, 3);
     BOOST_TEST(peer().jitter == 0.0);
 }
 

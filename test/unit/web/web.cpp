@@ -74,20 +74,20 @@ BOOST_AUTO_TEST_CASE(four_documents_and_nothing_else) {
 
 BOOST_AUTO_TEST_CASE(who_holds_the_most_makes_room_and_of_those_who_was_silent_longest) {
     agent::WebCallers callers;
-    agent::WebCaller *only = callers.came("a", 1);
+    agent::WebCaller *only = callers.opened("a", 1);
     std::vector<agent::WebCaller *> many;
     for (int i = 0; i < 31; ++i)
-        many.push_back(callers.came("b", 100 + i));
-    BOOST_TEST(!callers.one_too_many());
+        many.push_back(callers.opened("b", 100 + i));
+    BOOST_TEST(!callers.evict());
     callers.answered(*many[0]);
-    callers.came("c", 2);
-    const agent::WebCaller *victim = callers.one_too_many();
+    callers.opened("c", 2);
+    const agent::WebCaller *victim = callers.evict();
     BOOST_TEST_REQUIRE(victim);
     BOOST_TEST(victim->socket == 101);
-    BOOST_TEST(!callers.one_too_many()); // once for each
-    callers.gone(many[1]);
-    callers.gone(many[0]);
-    callers.gone(only);
+    BOOST_TEST(!callers.evict()); // once for each
+    callers.closed(many[1]);
+    callers.closed(many[0]);
+    callers.closed(only);
     BOOST_TEST(callers.ended().pushed_out == 1u);
     BOOST_TEST(callers.ended().answered == 1u);
     BOOST_TEST(callers.ended().silent == 1u);
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(callers_are_counted_by_network) {
 }
 
 BOOST_AUTO_TEST_CASE(a_question_gets_its_own_answer_however_late_the_former_came) {
-    agent::Questions questions;
+    agent::Mailbox questions;
     BOOST_TEST(!questions.ask('a', 1ms)); // nobody there
     questions.answer([](char what) { return std::string(1, what); }); // too late
     std::atomic<bool> stop = false;
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(a_question_gets_its_own_answer_however_late_the_former_came
 }
 
 BOOST_AUTO_TEST_CASE(who_waits_is_told_that_nobody_will_answer) {
-    agent::Questions questions;
+    agent::Mailbox questions;
     const auto began = std::chrono::steady_clock::now();
     std::thread asking([&] {
         BOOST_TEST(!questions.ask('a', 1h));
