@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""An include against the arrows does not compile: one is tried in every room, beside one that is allowed.
+
+The build writes down what each room's files are compiled with (rooms.txt: room, compiler, include directories).
+"""
+import os
+import subprocess
+import sys
+
+SOURCE = os.environ.get("NLBD_SOURCE_DIR", ".")
+BUILD = os.environ.get("NLBD_BUILD_DIR", "build/release")
+
+# room: (a header that it may include, those that it must not find)
+ARROWS = {
+    "filter": ("filter/address.hpp", ["heartbeat/types.hpp", "agent/base/log.hpp"]),
+    "heartbeat": ("heartbeat/types.hpp", ["filter/address.hpp", "agent/base/log.hpp"]),
+    "agent/base": ("filter/address.hpp", ["agent/config/config.hpp", "agent/agent.hpp"]),
+    "agent/config": ("agent/base/log.hpp", ["agent/control/commands.hpp", "agent/host/record.hpp"]),
+    "agent/host": ("agent/base/log.hpp", ["agent/config/config.hpp", "agent/node/node.hpp"]),
+    "agent/web": ("agent/base/log.hpp", ["agent/report/status.hpp", "agent/config/config.hpp"]),
+    "agent/node": ("agent/host/sockets.hpp", ["agent/config/config.hpp", "agent/orders/orders.hpp"]),
+    "agent/frames": ("agent/host/interface.hpp", ["agent/node/node.hpp", "agent/config/config.hpp"]),
+    "agent/control": ("agent/config/config.hpp", ["agent/orders/orders.hpp", "agent/host/record.hpp"]),
+    "agent/health": ("agent/host/sockets.hpp", ["agent/node/node.hpp", "agent/control/commands.hpp"]),
+    "agent/orders": ("agent/node/node.hpp", ["agent/report/status.hpp", "agent/frames/witness.hpp"]),
+    "agent/report": ("agent/orders/orders.hpp", ["agent/nlbctl/render.hpp", "agent/agent.hpp"]),
+    "agent/nlbctl": ("agent/control/client.hpp", ["agent/report/status.hpp", "agent/node/node.hpp"]),
+    "agent": ("agent/report/status.hpp", ["agent/nlbctl/render.hpp"]),
+}
+
+
+def compiled(compiler, directories, header):
+    """Nothing, or what the compiler says."""
+    command = [compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", "-"]
+    command += [f"-I{directory}" for directory in directories]
+    done = subprocess.run(command, input=f'#include "{header}"\n', capture_output=True, text=True)
+    return "" if done.returncode == 0 else done.stderr
+
+
+def main():
+    with open(os.path.join(BUILD, "rooms.txt")) as file:
+        rooms = {line.split()[0]: line.split()[1:] for line in file if line.strip()}
+    wrong = [f"{room}: no arrow is tried" for room in rooms.keys() - ARROWS.keys()]
+    wrong += [f"{room}: is not built" for room in ARROWS.keys() - rooms.keys()]
+    for room in sorted(rooms.keys() & ARROWS.keys()):
+        compiler, *directories = (word for word in rooms[room] if word != "/usr/include")
+        allowed, forbidden = ARROWS[room]
+        if said := compiled(compiler, directories, allowed):
+            wrong.append(f"{room}: may include {allowed}, and cannot:\n{said}")
+        for header in forbidden:
+            if not os.path.exists(os.path.join(SOURCE, header)):
+                wrong.append(f"{room}: {header} is tried, and is not there at all")
+            said = compiled(compiler, directories, header)
+            if f"{header}: No such file" not in said and f"'{header}' file not found" not in said:
+                wrong.append(f"{room}: finds {header}, against the arrows\n{said}")
+    print("\n".join(wrong) or f"{len(rooms)} rooms: no way against the arrows")
+    return bool(wrong)
+
+
+sys.exit(main())
