@@ -4,6 +4,8 @@
 // stand in front of it.
 #include "agent/control/gate.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
@@ -20,10 +22,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kWaiting = 16; // connections that ZeroMQ has not accepted yet
-
-[[noreturn]] void fail(const std::string &what, const std::string &way_out = "") {
-    throw std::runtime_error(what + ": " + std::generic_category().message(errno) + way_out);
-}
 
 template <class Value>
 void set(int socket, int level, int option, const Value &value, const std::string &what) {
@@ -46,7 +44,7 @@ ControlGate::ControlGate(const std::string &interface, std::uint16_t port)
     address.sin_port = htons(port);
     if (bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
         listen(socket_.get(), kWaiting) != 0)
-        fail(here + ", port " + std::to_string(port), "; choose another: [control] port");
+        fail(here + ", port " + std::to_string(port), "choose another: [control] port");
 }
 
 int ControlGate::duplicate() const {

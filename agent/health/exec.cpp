@@ -4,6 +4,7 @@
 // several threads: system calls. All that needs memory or the user database is prepared before.
 #include "agent/health/exec.hpp"
 
+#include "agent/base/failure.hpp"
 #include "agent/host/privileges.hpp"
 
 #include <fcntl.h>
@@ -82,10 +83,6 @@ bool give_up_privileges(const User &account, bool change_user) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
     execve(command[0], command, environment);
     end(kCannotExec, strerrordesc_np(errno));
-}
-
-[[noreturn]] void fail(const std::string &what) {
-    throw std::runtime_error(what + ": " + std::generic_category().message(errno));
 }
 
 std::string printable(std::string_view text) {

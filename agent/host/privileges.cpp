@@ -3,6 +3,7 @@
 // there by the other user, and root must not give away what it points at.
 #include "agent/host/privileges.hpp"
 
+#include "agent/base/failure.hpp"
 #include "agent/host/user.hpp"
 #include "filter/descriptor.hpp"
 
@@ -29,10 +30,6 @@ using filter::Descriptor;
 constexpr auto kAlways = {CAP_NET_ADMIN, CAP_NET_RAW,  CAP_NET_BIND_SERVICE, CAP_BPF,
                           CAP_PERFMON,   CAP_SYS_NICE, CAP_IPC_LOCK,         CAP_DAC_READ_SEARCH};
 constexpr auto kForCommands = {CAP_SETUID, CAP_SETGID, CAP_KILL};
-
-[[noreturn]] void fail(const std::string &what, const std::string &way_out) {
-    throw std::runtime_error(what + ": " + std::generic_category().message(errno) + "; " + way_out);
-}
 
 Descriptor open_directory(int parent, const char *name) {
     return Descriptor(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

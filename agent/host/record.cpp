@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/host/record.hpp"
 
+#include "agent/base/failure.hpp"
 #include "filter/descriptor.hpp"
 
 #include <algorithm>
@@ -48,10 +49,6 @@ std::optional<std::string_view> take_line(std::string_view &text) {
     const auto line = text.substr(0, end);
     text.remove_prefix(end + 1);
     return line;
-}
-
-[[noreturn]] void fail(const std::string &what) {
-    throw std::runtime_error(what + ": " + std::strerror(errno));
 }
 
 } // namespace

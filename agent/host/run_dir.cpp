@@ -2,6 +2,8 @@
 // Everything is done on the one path that was given, and undone by what is found there.
 #include "agent/host/run_dir.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -20,10 +22,6 @@ namespace {
 
 constexpr const char *kMountSource =
     "nlbd"; // what /proc/self/mountinfo shows as the source of our mounts
-
-[[noreturn]] void fail(const std::string &what, const std::string &way_out) {
-    throw std::runtime_error(what + ": " + std::generic_category().message(errno) + "; " + way_out);
-}
 
 bool is_on(const std::string &path, long magic) {
     struct statfs about {};

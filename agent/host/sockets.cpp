@@ -2,6 +2,8 @@
 // Asking the kernel and reading what it says, a slice at a time: see the header.
 #include "agent/host/sockets.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -27,10 +29,6 @@ constexpr int kDatagramsASlice = 2;      // about three milliseconds
 constexpr std::uint32_t kConnections = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 |
                                        1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT |
                                        1 << TCP_LAST_ACK | 1 << TCP_CLOSING;
-
-[[noreturn]] void fail(const std::string &what) {
-    throw std::runtime_error(what + ": " + std::strerror(errno));
-}
 
 // The kernel's answer: netlink messages one behind the other, each a header and what it announces
 // (struct inet_diag_msg, then attributes, of which only one matters here), the last one NLMSG_DONE.
