@@ -5,6 +5,8 @@
 // context of its own.
 #include "agent/config/key.hpp"
 
+#include "agent/base/file.hpp"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -125,11 +127,9 @@ std::string generate_key() {
 
 namespace {
 
-// Writes it to a file that the caller has made, and closes it. 0, or the cause.
+// To a file that the caller has made, which it closes. 0, or the cause.
 int write_out(int descriptor, const std::string &text) {
-    const ssize_t written = write(descriptor, text.data(), text.size());
-    int cause = written < 0 ? errno : ENOSPC;
-    if (written == static_cast<ssize_t>(text.size())) cause = fsync(descriptor) == 0 ? 0 : errno;
+    const int cause = write_synced(descriptor, text);
     close(descriptor);
     return cause;
 }

@@ -2,6 +2,7 @@
 #include "agent/host/record.hpp"
 
 #include "agent/base/failure.hpp"
+#include "agent/base/file.hpp"
 #include "filter/descriptor.hpp"
 
 #include <algorithm>
@@ -136,15 +137,12 @@ void save_record(const HostRecord &record, const std::string &file) {
     const filter::Descriptor made(
         open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
     if (!made) fail("write " + draft);
-    errno = ENOSPC; // of a write that falls short, which sets none
-    const bool written =
-        write(made.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    if (!written || fsync(made.get()) != 0 || rename(draft.c_str(), file.c_str()) != 0) {
-        const int cause = errno;
-        unlink(draft.c_str());
-        errno = cause;
-        fail("write " + file);
-    }
+    int cause = write_synced(made.get(), text);
+    if (cause == 0 && rename(draft.c_str(), file.c_str()) != 0) cause = errno;
+    if (cause == 0) return;
+    unlink(draft.c_str());
+    errno = cause;
+    fail("write " + file);
 }
 
 } // namespace agent

@@ -4,6 +4,7 @@
 // comes before the rename.
 #include "agent/orders/file.hpp"
 
+#include "agent/base/file.hpp"
 #include "agent/base/log.hpp"
 
 #include <sys/stat.h>
@@ -34,9 +35,8 @@ void write_whole(const std::string &path, const std::string &text) {
     const Descriptor file(
         open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) fail();
-    const ssize_t written = write(file.get(), text.data(), text.size());
-    if (written >= 0 && written != static_cast<ssize_t>(text.size())) errno = ENOSPC;
-    if (written != static_cast<ssize_t>(text.size()) || fsync(file.get()) != 0) fail();
+    errno = write_synced(file.get(), text);
+    if (errno != 0) fail();
 }
 
 // These two leave everything as it was when they throw. Once the name leads to the new content, the
