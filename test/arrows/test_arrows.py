@@ -7,6 +7,7 @@ The build writes down what each room's files are compiled with (rooms.txt: room,
 import os
 import subprocess
 import sys
+import tempfile
 
 SOURCE = os.environ.get("NLBD_SOURCE_DIR", ".")
 BUILD = os.environ.get("NLBD_BUILD_DIR", "build/release")
@@ -34,7 +35,8 @@ def compiled(compiler, directories, header):
     """Nothing, or what the compiler says."""
     command = [compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", "-"]
     command += [f"-I{directory}" for directory in directories]
-    done = subprocess.run(command, input=f'#include "{header}"\n', capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as empty:  # what is read from a pipe is looked for here, too
+        done = subprocess.run(command, input=f'#include "{header}"\n', capture_output=True, text=True, cwd=empty)
     return "" if done.returncode == 0 else done.stderr
 
 
