@@ -5,7 +5,7 @@ upgraded under traffic, removed and purged; the service is restarted, killed, an
     client --- bridge --- web1 (a container: debootstrap, systemd, the package), web2, web3 (agents of the build)
 
 Not one request fails, and no connection breaks, but through the stall: that is longer than the lease.
-NLBD_PACKAGE names a package that is built already.
+The first argument is the release of Debian, bookworm or trixie; NLBD_PACKAGE names a package that is built already.
 """
 
 import json
@@ -16,14 +16,13 @@ import subprocess
 import sys
 import time
 
-SOURCE = os.environ["NLBD_SOURCE_DIR"]
-sys.path.insert(0, f"{SOURCE}/test/net")
+sys.path.insert(0, f"{os.environ['NLBD_SOURCE_DIR']}/test/net")
 
 import connections  # noqa: E402
 import flows  # noqa: E402
 import netns  # noqa: E402
 from harness import VIP4, VIP6, Cluster, Failed, check, main, skip  # noqa: E402
-from machine import Machine  # noqa: E402
+from machine import RELEASES, SOURCE, Machine  # noqa: E402
 
 NEXT = "0.1.0+next"
 KEPT = {"cap_net_admin", "cap_net_raw", "cap_net_bind_service", "cap_bpf", "cap_perfmon", "cap_sys_nice",
@@ -51,14 +50,17 @@ class Packaged(Cluster):
             return super().diagnosis()
 
 
-def build(directory):
+def build(directory, release):
     """The package, and the same with a higher version."""
     package = os.environ.get("NLBD_PACKAGE")
     if not package:
-        subprocess.run([f"{SOURCE}/packaging/build-deb", directory], check=True, stdout=subprocess.DEVNULL, timeout=3000)
+        subprocess.run([f"{SOURCE}/packaging/build-deb", "--release", release, directory], check=True,
+                       stdout=subprocess.DEVNULL, timeout=3000)
         [package] = [f"{directory}/{name}" for name in os.listdir(directory) if re.match(r"nlbd_.*\.deb$", name)]
     tree, higher = f"{directory}/tree", f"{directory}/next.deb"
     subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    subprocess.run([sys.executable, f"{SOURCE}/test/build/test_programs_are_hardened.py", f"{tree}/usr/sbin/nlbd",
+                    f"{tree}/usr/sbin/nlbctl"], check=True)
     with open(f"{tree}/DEBIAN/control") as file:
         control = re.sub(r"^Version: .*$", f"Version: {NEXT}", file.read(), flags=re.MULTILINE)
     with open(f"{tree}/DEBIAN/control", "w") as file:
@@ -71,8 +73,8 @@ def look_at_the_contents(machine):
     """What a user looks for is there, and no file of his will ever be asked about."""
     listed = machine.run("dpkg", "-L", "nlbd").stdout.split()
     share = "/usr/share"
-    for path in ("/usr/sbin/nlbd", "/usr/sbin/nlbctl", "/lib/systemd/system/nlbd.service",
-                 "/lib/systemd/system/run-nlb-bpf.mount", f"{share}/bash-completion/completions/nlbd",
+    units = "/usr/lib/systemd/system" if "/usr/lib/systemd/system/nlbd.service" in listed else "/lib/systemd/system"
+    for path in ("/usr/sbin/nlbd", "/usr/sbin/nlbctl", f"{units}/nlbd.service", f"{units}/run-nlb-bpf.mount", f"{share}/bash-completion/completions/nlbd",
                  f"{share}/bash-completion/completions/nlbctl", f"{share}/doc/nlbd/examples/cluster.toml",
                  f"{share}/nlbd/prometheus-alerts.yml", f"{share}/nlbd/grafana-dashboard.json",
                  f"{share}/man/man8/nlbd.8.gz", f"{share}/man/man8/nlbctl.8.gz", f"{share}/man/man5/cluster.toml.5.gz"):
@@ -227,13 +229,14 @@ def configure(cluster, machine):
 
 
 def test():
+    release = sys.argv[1] if len(sys.argv) > 1 else RELEASES[0]
     for program in ("debootstrap", "systemd-nspawn", "dpkg-buildpackage", "capsh", "bpftool"):
         if shutil.which(program) is None:
             skip(f"no {program}: packaging/install-dependencies package")
     with Packaged(nodes=3) as cluster:
-        package, higher = build(cluster.directory)
+        package, higher = build(cluster.directory, release)
         print(f"{os.path.basename(package)}: {os.path.getsize(package) / 1000:.0f} kB")
-        cluster.machine = machine = Machine(cluster.directory, "bookworm")
+        cluster.machine = machine = Machine(cluster.directory, release)
         machine.install(package)
         machine.boot("web1", cluster.namespace(1))
         look_at_the_contents(machine)
