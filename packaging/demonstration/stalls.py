@@ -29,7 +29,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 class StallMeter:
-    def __init__(self):
+    """ordinary: at the priority of every other program."""
+
+    def __init__(self, ordinary=False):
+        self._ordinary = ordinary
         self._shared, self._children = [], []
 
     def __enter__(self):
@@ -38,7 +41,7 @@ class StallMeter:
             _HEAD.pack_into(shared, 0, 0, time.monotonic() + _PERIOD)
             child = os.fork()
             if child == 0:
-                _measure(processor, shared)
+                _measure(processor, shared, self._ordinary)
             self._shared.append(shared)
             self._children.append(child)
         return self
@@ -71,7 +74,7 @@ def clock(moment):
     return time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at * 1000) % 1000:03}"
 
 
-def _measure(processor, shared):
+def _measure(processor, shared, ordinary):
     """The child's part; ends when its parent does."""
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -80,7 +83,8 @@ def _measure(processor, shared):
         gc.disable()
         os.sched_setaffinity(0, {processor})
         with contextlib.suppress(PermissionError):  # the agents are then refused it, too
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
+            if not ordinary:
+                os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
         count = 0
         while True:
             due = time.monotonic() + _PERIOD
