@@ -3,6 +3,7 @@
 
 #include "filter/tables.hpp"
 
+#include <random>
 #include <string>
 
 namespace judges {
@@ -71,10 +72,18 @@ std::vector<const char *> many_addresses() {
     return addresses;
 }
 
+// All bits or none, or else half of them by chance: no word like another, so that a wrong one shows.
+template <class Words>
+void spread(std::uint64_t bits, Words &words) {
+    std::mt19937_64 random(bits);
+    for (std::uint64_t &word : words)
+        word = bits == 0 || bits == ~std::uint64_t{0} ? bits : random();
+}
+
 Tables fill(const Settings &settings, std::uint64_t bits, bool has_owner = true) {
     Tables tables(settings.rules.size() + 1);
     for (filter::Table &table : tables) {
-        table.mine.fill(bits);
+        spread(bits, table.mine);
         table.has_owner = has_owner;
     }
     return tables;
@@ -82,7 +91,7 @@ Tables fill(const Settings &settings, std::uint64_t bits, bool has_owner = true)
 
 GroupSet groups(std::uint64_t bits) {
     GroupSet set;
-    set.fill(bits);
+    spread(bits, set);
     return set;
 }
 

@@ -44,6 +44,7 @@ RULES = {
     "the owners in force": (
         VERDICT, "*(const volatile __u32 *)&state->active_owners & (NLB_OWNER_BUFFERS - 1)", "0"),
     "each rule has its own owners": (VERDICT, "owners->mine[table][bucket / 64]", "owners->mine[0][bucket / 64]"),
+    "a bucket has a bit of its own": (VERDICT, "owners->mine[table][bucket / 64]", "owners->mine[table][(bucket ^ 64) / 64]"),
     "another's packet is dropped": (VERDICT, "if (!mine) {", "if (!mine && bucket == 0) {"),
     "what nobody serves is nobody's": (
         VERDICT, "if (served != NLB_BY_SOMEBODY)", "if (0 && served != NLB_BY_SOMEBODY)"),
