@@ -54,6 +54,7 @@ class VrrpCluster(Cluster):
 
     def __init__(self, advert_int, **options):
         super().__init__(**options)
+        self.split_serves = True  # what keepalived does is measured, and not judged
         self._advert_int = advert_int
 
     def start(self, node):
