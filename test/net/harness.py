@@ -391,7 +391,12 @@ class Cluster:
 
     def wait_active(self, nodes, seconds=30):
         """Until the agents of all these nodes serve one and the same view that holds exactly them."""
-        self.wait_until(lambda: self.agree(nodes), f"web{nodes} form one cluster", seconds)
+        def agreed():
+            ended = [node for node in nodes if node in self.agents and self.agents[node].poll() is not None]
+            check(not ended, f"the agents of web{ended} have ended by themselves")
+            return self.agree(nodes)
+
+        self.wait_until(agreed, f"web{nodes} form one cluster", seconds)
 
     def agree(self, nodes):
         views = set()
