@@ -23,7 +23,8 @@
 namespace filter {
 namespace {
 
-constexpr std::size_t kPages = 256; // of each processor's ring: a megabyte
+constexpr long kRing = 1 << 20; // bytes, for each processor
+
 struct BufferDeleter {
     void operator()(perf_buffer *buffer) const { perf_buffer__free(buffer); }
 };
@@ -50,7 +51,8 @@ class XdpCapture final : public Capture {
         if (!shown || !counts_)
             throw std::runtime_error("capture at the XDP program: it is another version's; restart the agent");
         before_ = counted();
-        buffer_.reset(perf_buffer__new(shown.get(), kPages, take, lose, this, nullptr));
+        const auto pages = static_cast<std::size_t>(kRing / sysconf(_SC_PAGESIZE));
+        buffer_.reset(perf_buffer__new(shown.get(), pages, take, lose, this, nullptr));
         if (!buffer_) fail("make room for captured packets", errno);
         shown_ = Descriptor(dup(shown.get()));
     }
