@@ -156,7 +156,9 @@ void HostState::make(const HostChange &change) {
         check(addresses_.add_group(address_of(change)), "add", change, "to");
         break;
     case Kind::mac:
-        check(macs_.add(change.index, mac_of(change)), "add", change, "to");
+        if (const auto cause = macs_.add(change.index, mac_of(change)); !cause.empty())
+            check(cause + "; where it takes no second address, choose mac_mode = \"multicast\"", "add",
+                  change, "to");
         break;
     }
 }

@@ -27,7 +27,7 @@ from owners import check_shares, check_udp, expected  # noqa: E402
 INTERFACES = {"vlan": "eth0.10", "bond": "bond0", "lacp": "bond0", "bond_vlan": "bond0.10", "bridge": "br0",
               "macvlan": "mv0"}
 MAC_MODES = ("multicast", "unicast")
-REFUSED = {("macvlan", "unicast"): "to mv0: Operation not supported"}  # what the refusal says, among other things
+REFUSED = {("macvlan", "unicast"): 'choose mac_mode = "multicast"'}  # what the refusal says, among other things
 
 
 class Shaped(Cluster):
