@@ -8,6 +8,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <iterator>
+
 using namespace packets;
 
 namespace {
@@ -120,6 +123,19 @@ BOOST_AUTO_TEST_CASE(many_datagrams_at_once_are_told_apart) {
     }
     BOOST_TEST(marked > 800u);
     BOOST_TEST(mistaken == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(first_fragment_that_is_taken_leaves_the_marks_of_others) {
+    auto dropping = state_of(nothing_mine()), taking = state_of(all_mine());
+    for (unsigned id = 0; id < 1000; id++)
+        reference(*dropping, first({kSix.source, kSix.destination, 17, id}));
+    std::copy(std::begin(dropping->marks), std::end(dropping->marks), std::begin(taking->marks));
+    for (unsigned id = 1000; id < 3000; id++)
+        reference(*taking, first({kSix.source, kSix.destination, 17, id}));
+    unsigned marked = 0;
+    for (unsigned id = 0; id < 1000; id++)
+        marked += reference(*taking, later({kSix.source, kSix.destination, 17, id})).drop;
+    BOOST_TEST(marked > 800u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
