@@ -125,6 +125,16 @@ BOOST_AUTO_TEST_CASE(many_datagrams_at_once_are_told_apart) {
     BOOST_TEST(mistaken == 0u);
 }
 
+// Nobody can aim a mark at another's datagrams without it.
+BOOST_AUTO_TEST_CASE(marks_lie_elsewhere_under_another_key) {
+    auto one = state_of(nothing_mine()), other = state_of(nothing_mine());
+    for (nlb_config &config : other->config)
+        config.key[0] ^= 1;
+    for (nlb_state *state : {one.get(), other.get()})
+        BOOST_TEST(reference(*state, first(kSix)).reason == "foreign");
+    BOOST_TEST(!std::equal(std::begin(one->marks), std::end(one->marks), std::begin(other->marks)));
+}
+
 BOOST_AUTO_TEST_CASE(first_fragment_that_is_taken_leaves_the_marks_of_others) {
     auto dropping = state_of(nothing_mine()), taking = state_of(all_mine());
     for (unsigned id = 0; id < 1000; id++)
