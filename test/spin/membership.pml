@@ -680,6 +680,7 @@ init {
     :: else -> break
     od;
     ticks = 0;
+    calm = 0; /* faults may begin */
     assert(serves(0) == 3 && serves(1) == 12 && serves(2) == 48);
 #endif
     do
