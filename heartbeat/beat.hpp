@@ -13,7 +13,7 @@
 namespace heartbeat {
 
 // Raised also when the meaning of a bucket changes: two that hash differently must not share a view.
-inline constexpr std::uint8_t kProtocolVersion = 4;
+inline constexpr std::uint8_t kProtocolVersion = 5;
 
 enum class Role : std::uint8_t { joining, following, supporting, standing, leading };
 
@@ -48,6 +48,7 @@ struct Beat {
     Life life = 0;
     Life previous = 0; // of this process, ended before this one began; 0: none
     Sequence sequence = 0;
+    Time clock{}; // the sender's, as it was sent
     NodeState state = NodeState::joining;
     std::uint8_t weight = 0; // wished for; the view says what counts
     RuleBits eligible = 0;   // likewise: rules that it is willing to serve
@@ -58,11 +59,12 @@ struct Beat {
     bool may_lead = false;
     Vote vote;          // the highest given
     Leadership highest; // the highest leader that the sender hears itself, or is
-    std::uint16_t other_leader_ago_ms =
-        kLongAgo; // since it heard another leader or candidate that it had chosen
+    Leadership led; // the last leader or candidate of its choice that it heard, or itself,
+    std::uint16_t led_ago_ms = kLongAgo;          // and how long ago;
+    std::uint16_t formerly_led_ago_ms = kLongAgo; // likewise one before that one
     ViewNumber
         applied; // the newest view that the sender has applied and that holds its life; {0,0}: none
-    ViewNumber done;                 // leader: every member has reported this view
+    bool done = false;                // leader: every member has reported the view that it sends
     std::uint32_t lease_left_ms = 0; // leader: its own right to serve, rounded down
     std::optional<View> view; // leader: its own; a member without a leader: the one it has applied
     Digest config = 0;

@@ -101,11 +101,30 @@ void flag(Io &io, T &value) {
     if constexpr (!std::is_const_v<T>) value = byte;
 }
 
+template <class Io, class TimeLike>
+void time(Io &io, TimeLike &value) {
+    auto count = static_cast<std::uint64_t>(value.count());
+    integer(io, count);
+    if constexpr (!std::is_const_v<TimeLike>) value = Time(static_cast<std::int64_t>(count));
+}
+// A beat's is that of a machine's uptime: what a clock can show, so that no sum with it overflows.
+template <class Io, class TimeLike>
+void clock(Io &io, TimeLike &value) {
+    auto count = static_cast<std::uint64_t>(value.count());
+    io.field(count, std::uint64_t{1} << 61);
+    if constexpr (!std::is_const_v<TimeLike>) value = Time(static_cast<std::int64_t>(count));
+}
+
+template <class Io, class NumberLike>
+void view_number(Io &io, NumberLike &number) {
+    integer(io, number.term);
+    io.field(number.leader, kLastNode);
+    integer(io, number.number);
+}
+
 template <class Io, class ViewLike>
 void view_fields(Io &io, ViewLike &view) {
-    integer(io, view.number.term);
-    integer(io, view.number.number);
-    io.field(view.leader, kLastNode);
+    view_number(io, view.number);
     integer(io, view.config);
     io.list(view.members, kMaxNodes);
     for (auto &member : view.members) {
@@ -122,6 +141,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     integer(io, beat.life);
     integer(io, beat.previous);
     io.sequence(beat.sequence);
+    clock(io, beat.clock);
     io.field(beat.state, NodeState::dead);
     io.field(beat.weight, std::uint8_t{100});
     integer(io, beat.eligible);
@@ -134,11 +154,12 @@ void beat_fields(Io &io, BeatLike &beat) {
     io.field(beat.vote.candidate, kLastNode);
     integer(io, beat.highest.term);
     io.field(beat.highest.leader, kLastNode);
-    integer(io, beat.other_leader_ago_ms);
-    integer(io, beat.applied.term);
-    integer(io, beat.applied.number);
-    integer(io, beat.done.term);
-    integer(io, beat.done.number);
+    integer(io, beat.led.term);
+    io.field(beat.led.leader, kLastNode);
+    integer(io, beat.led_ago_ms);
+    integer(io, beat.formerly_led_ago_ms);
+    view_number(io, beat.applied);
+    flag(io, beat.done);
     integer(io, beat.lease_left_ms);
     integer(io, beat.config);
     integer(io, beat.staged);
@@ -162,11 +183,14 @@ void beat_fields(Io &io, BeatLike &beat) {
     if (beat.view) view_fields(io, *beat.view);
 }
 
-template <class Io, class TimeLike>
-void time(Io &io, TimeLike &value) {
-    auto count = static_cast<std::uint64_t>(value.count());
-    integer(io, count);
-    if constexpr (!std::is_const_v<TimeLike>) value = Time(static_cast<std::int64_t>(count));
+template <class Io, class OptionalTime>
+void optional_time(Io &io, OptionalTime &value) {
+    bool there = value.has_value();
+    flag(io, there);
+    Time then = value.value_or(Time{});
+    time(io, then);
+    if constexpr (!std::is_const_v<OptionalTime>)
+        if (there) value = then;
 }
 
 template <class Io, class SavedLike>
@@ -178,15 +202,13 @@ void saved_fields(Io &io, SavedLike &saved) {
     integer(io, saved.highest_term);
     integer(io, saved.vote.term);
     io.field(saved.vote.candidate, kLastNode);
-    bool heard = saved.other_leader.has_value();
-    flag(io, heard);
-    Time then = saved.other_leader.value_or(Time{});
-    time(io, then);
-    if constexpr (!std::is_const_v<SavedLike>)
-        if (heard) saved.other_leader = then;
+    io.field(saved.led.leader, kLastNode);
+    integer(io, saved.led.term);
+    time(io, saved.led.when);
+    optional_time(io, saved.formerly_led);
     flag(io, saved.installed);
     flag(io, saved.serving);
-    time(io, saved.lease_until);
+    optional_time(io, saved.lease_until);
     view_fields(io, saved.view);
 }
 
@@ -206,7 +228,7 @@ bool consistent(const Beat &beat) {
     if (beat.sender == kNoNode || beat.life == 0 || !ascending(beat.quotes, &Quote::peer))
         return false;
     if (!beat.view) return beat.role != Role::leading;
-    return beat.view->leader != kNoNode && ascending(beat.view->members, &Member::id);
+    return beat.view->number.leader != kNoNode && ascending(beat.view->members, &Member::id);
 }
 
 std::array<std::uint8_t, kTagSize> tag(std::span<const std::uint8_t> bytes, const BeatKey &key) {
@@ -256,6 +278,10 @@ std::vector<std::uint8_t> seal(const Beat &beat, const Envelope &envelope) {
     return std::move(writer.bytes);
 }
 
+NodeId claimed_sender(std::span<const std::uint8_t> datagram) {
+    return datagram.size() > kHeaderSize ? NodeId{datagram[kHeaderSize]} : kNoNode;
+}
+
 std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const Envelope &envelope) {
     if (datagram.size() < kHeaderSize + kTagSize) return Refusal::too_short;
     if (datagram.size() > kMaxDatagram) return Refusal::too_long;
@@ -275,26 +301,25 @@ std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const E
 
 namespace {
 
-constexpr std::uint8_t kSavedVersion = 1;
+constexpr std::uint8_t kSavedVersion = 2;
 
-void put_header(Writer &writer, Digest config, NodeId self) {
+void put_header(Writer &writer, NodeId self) {
     writer.number(kSavedVersion, 1);
-    writer.number(config, 8);
     writer.number(index(self), 1);
 }
 
 } // namespace
 
-std::vector<std::uint8_t> pack(const Saved &saved, Digest config, NodeId self) {
+std::vector<std::uint8_t> pack(const Saved &saved, NodeId self) {
     Writer writer;
-    put_header(writer, config, self);
+    put_header(writer, self);
     saved_fields(writer, saved);
     return std::move(writer.bytes);
 }
 
-std::optional<Saved> unpack(std::span<const std::uint8_t> bytes, Digest config, NodeId self) {
+std::optional<Saved> unpack(std::span<const std::uint8_t> bytes, NodeId self) {
     Writer header;
-    put_header(header, config, self);
+    put_header(header, self);
     if (bytes.size() < header.bytes.size() ||
         !std::equal(header.bytes.begin(), header.bytes.end(), bytes.begin()))
         return std::nullopt;
@@ -302,7 +327,7 @@ std::optional<Saved> unpack(std::span<const std::uint8_t> bytes, Digest config, 
     Saved saved;
     saved_fields(reader, saved);
     if (!reader.finished() || !ascending(saved.view.members, &Member::id)) return std::nullopt;
-    if (!std::ranges::equal(pack(saved, config, self), bytes)) return std::nullopt; // pack wrote no such thing
+    if (!std::ranges::equal(pack(saved, self), bytes)) return std::nullopt; // pack wrote no such thing
     return saved;
 }
 

@@ -36,7 +36,7 @@ enum class Refusal : std::uint8_t {
     too_short,
     too_long,
     foreign_protocol,
-    foreign_cluster, // so far the layout is the same in all versions
+    foreign_cluster, // so far, and with the sender, the layout is the same in all versions
     other_version,
     bad_tag,
     malformed, // by open()
@@ -53,10 +53,12 @@ std::string_view to_string(Refusal refusal);
 std::vector<std::uint8_t> seal(const Beat &beat, const Envelope &envelope);
 std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const Envelope &envelope);
 
-// A life as bytes for its successor on the same machine, bound to the configuration and the node.
-// Not for the wire.
-std::vector<std::uint8_t> pack(const Saved &saved, Digest config, NodeId self);
+// Whose beat it says it is, of one that cannot be read: a word that anybody may say.
+NodeId claimed_sender(std::span<const std::uint8_t> datagram);
+
+// A life as bytes for its successor on the same machine, bound to the node. Not for the wire.
+std::vector<std::uint8_t> pack(const Saved &saved, NodeId self);
 // Nothing when it is another's, of another version, or damaged.
-std::optional<Saved> unpack(std::span<const std::uint8_t> bytes, Digest config, NodeId self);
+std::optional<Saved> unpack(std::span<const std::uint8_t> bytes, NodeId self);
 
 } // namespace heartbeat

@@ -101,7 +101,7 @@ void follow(State &state, NodeId leader) {
                                            " (term=" + std::to_string(term) + ")");
     become(state, Role::following, leader);
     state.term = term;
-    peer.led = peer.heard;
+    note_led(state, leader, term, peer.heard);
 }
 
 void vote(State &state) {
@@ -125,6 +125,7 @@ void stand(State &state, Time now) {
         state.term = ++state.highest_term;
         state.vote = {state.term, state.settings.self};
         state.stood_at = now;
+        if (!state.member()) state.held_since = now;
         become(state, Role::standing, state.settings.self);
     }
     if (!electorate_agrees(state, now,
@@ -191,15 +192,6 @@ bool give_way(State &state, Time now) {
     return true;
 }
 
-// Who cannot be elected must not be in the way of who can.
-bool electable(const State &state, Time now) {
-    std::size_t reached = 1;
-    state.each_peer(
-        [&](NodeId, const Peer &peer) { reached += present(peer) && state.in_touch(peer, now); });
-    return state.settings.partition == Partition::serve ||
-           2 * reached > state.settings.nodes.size();
-}
-
 // A new process does not know whom its predecessor has voted for; in `quorum` a vote ends the lease
 // of all leaders before.
 bool may_follow(const State &state, Time now) {
@@ -208,6 +200,15 @@ bool may_follow(const State &state, Time now) {
 }
 
 } // namespace
+
+// Who cannot be elected must not be in the way of who can.
+bool electable(const State &state, Time now) {
+    std::size_t reached = 1;
+    state.each_peer(
+        [&](NodeId, const Peer &peer) { reached += present(peer) && state.in_touch(peer, now); });
+    return state.settings.partition == Partition::serve ||
+           2 * reached > state.settings.nodes.size();
+}
 
 bool Leadership::above(const Leadership &other) const {
     return term != other.term
@@ -231,13 +232,22 @@ Leadership highest_leader(const State &state, Time now) {
     return highest;
 }
 
-std::optional<Time> other_leader_heard(const State &state) {
-    std::optional<Time> latest = state.led_before;
-    for (NodeId id : state.settings.nodes) {
-        const auto &led = state.peers[index(id)].led;
-        if (id != state.choice && led && (!latest || *led > *latest)) latest = led;
+void note_led(State &state, NodeId leader, Term term, Time when) {
+    if (state.led.leader != leader || state.led.term != term) {
+        state.formerly_led = last_led(state);
+        state.led = {leader, term, when};
     }
-    return latest;
+    state.led.when = std::max(state.led.when, when);
+}
+
+std::optional<Time> last_led(const State &state) {
+    if (state.led.leader == kNoNode) return state.formerly_led;
+    return std::max(state.formerly_led.value_or(state.led.when), state.led.when);
+}
+
+std::optional<Time> last_of_others(const State &state) {
+    const bool mine = state.led.leader == state.settings.self && state.led.term == state.term;
+    return std::max(mine ? state.formerly_led : last_led(state), state.told_of_led);
 }
 
 void choose(State &state, Time now) {

@@ -20,8 +20,9 @@ bool wants_in(const State &state) { return state.wish == Wish::serve || state.wi
 void end_life(State &state, Time now, const std::string &why) {
     state.note(Note::Kind::life,
                name(state, state.settings.self) + ": starts a new life (" + why + ")");
-    if (state.role == Role::leading) state.peers[index(state.settings.self)].led = now;
+    if (state.role == Role::leading) note_led(state, state.settings.self, state.term, now);
     state.ended.push_back(state.life);
+    if (state.ended.size() > kRememberedLives) state.ended.pop_front();
     state.previous = state.life;
     state.life = state.random ^ (state.previous << 1); // random even when two lives end in one step
     if (state.life == 0 || state.life == state.previous) state.life = state.previous + 1;
@@ -36,9 +37,9 @@ void end_life(State &state, Time now, const std::string &why) {
     state.choice = kNoNode;
     state.term = 0;
     state.view = {};
-    state.done = {};
+    state.done.reset();
     state.installed = state.serving = false;
-    state.lease_until = {};
+    state.lease_until.reset();
     state.out.actions.push_back(action::Silence{});
     state.out.send = true;
 }
@@ -68,12 +69,16 @@ void apply(State &state, const View &view) {
     configure(state, view.config);
     state.out.notes.push_back({Note::Kind::view,
                                "view " + name(view.number) + ": " + change(state, view) +
-                                   " (leader=" + name(state, view.leader) + ")",
+                                   " (leader=" + name(state, view.number.leader) + ")",
                                view.number});
+    const bool same = view.members == state.view.members && view.config == state.view.config;
+    const bool served = state.installed && same;
     state.view = view;
+    state.done.reset();
     state.installed = false;
     state.out.send = true;
     if (state.member()) state.out.actions.push_back(action::Release{view});
+    if (state.member() && served) serve(state); // by another leader: nothing is gained
 }
 
 void serve(State &state) {
@@ -94,8 +99,9 @@ void follow_view(State &state, Time now) {
         return;
     }
     if (!knows(state, view.config)) return end_life(state, now, "the configuration was changed");
+    if (!state.member()) state.held_since = state.peers[index(state.choice)].quoted.value_or(now);
     if (view.number > state.view.number || !state.member()) apply(state, view);
-    if (beat.done != state.view.number || state.installed) return;
+    if (!beat.done || view.number != state.view.number || state.installed) return;
     serve(state);
     state.out.send = true;
 }
@@ -117,45 +123,50 @@ bool in_company(const State &state, Time now) {
     return heard;
 }
 
-bool follows_me(const State &state, const Peer &peer, Time now) {
-    return state.counts(peer, now, state.leader_timeout) && peer.quoted &&
-           peer.beat.role == Role::following && peer.beat.choice == state.settings.self &&
-           peer.beat.term == state.term;
-}
-
 // Who was cut off hears the witness again before it hears those who took over: it listens first.
-Time granted_by_witness(const State &state, Time now) {
-    const bool silent = now - state.witness_at >= state.lease;
-    return silent || state.listening(now) ? Time{} : state.witness_at + state.lease;
+std::optional<Time> granted_by_witness(const State &state, Time now) {
+    if (now - state.witness_at >= state.lease || state.listening(now)) return std::nullopt;
+    return state.witness_at + state.lease;
 }
 
-Time granted_by_followers(const State &state, Time now) {
+std::optional<Time> granted_by_followers(const State &state, Time now) {
     std::vector<Time> quotes;
     state.each_peer([&](NodeId, const Peer &peer) {
-        if (follows_me(state, peer, now)) quotes.push_back(*peer.quoted);
+        if (state.counts(peer, now, state.leader_timeout) && peer.quoted && follows_me(state, peer))
+            quotes.push_back(*peer.quoted);
     });
     std::sort(quotes.begin(), quotes.end(), std::greater<>());
     if (state.settings.partition == Partition::quorum) {
         const std::size_t others = state.settings.nodes.size() / 2; // with itself a majority
-        if (quotes.size() < others) return {};
+        if (quotes.size() < others) return std::nullopt;
         return others == 0 ? now + state.lease : quotes[others - 1] + state.lease;
     }
     if (!quotes.empty()) return quotes.front() + state.lease;
-    if (!quiet(state, now) || state.late(now)) return {};
+    if (!quiet(state, now) || state.late(now)) return std::nullopt;
     return state.settings.witness ? granted_by_witness(state, now) : now + state.lease;
 }
 
-Time granted_by_leader(const State &state) {
+std::optional<Time> granted_by_leader(const State &state) {
     const Peer &leader = state.peers[index(state.choice)];
-    if (!state.member() || !leader.quoted || leader.beat.lease_left_ms == 0) return {};
+    if (!state.member() || !leader.quoted || leader.beat.lease_left_ms == 0) return std::nullopt;
     const Duration left = std::chrono::milliseconds(leader.beat.lease_left_ms);
     return *leader.quoted + std::min(state.lease, left);
+}
+
+// That they may serve what this leader leaves.
+bool all_know(const State &state) {
+    return state.role != Role::leading || !state.member() ||
+           std::ranges::all_of(state.view.members, [&](const Member &member) {
+               const Peer &peer = state.peers[index(member.id)];
+               return member.id == state.settings.self ||
+                      (peer.life == member.life && peer.quoted && state.done && *peer.quoted >= *state.done);
+           });
 }
 
 } // namespace
 
 bool cut_off(const State &state, Time now) {
-    return state.settings.witness && state.lease_until <= now && !in_company(state, now) &&
+    return state.settings.witness && state.lease_until.value_or(now) <= now && !in_company(state, now) &&
            quiet(state, now) && now - state.witness_at >= state.lease;
 }
 
@@ -166,17 +177,17 @@ bool mute(const State &state, Time now) {
 }
 
 void extend_lease(State &state, Time now) {
-    Time granted{};
+    std::optional<Time> granted;
     if (state.role == Role::leading) granted = granted_by_followers(state, now);
     if (state.role == Role::following) granted = granted_by_leader(state);
-    state.lease_until = std::max(state.lease_until, granted);
+    if (granted > state.lease_until) state.lease_until = granted; // nothing is less than any
 }
 
 void leave_when_released(State &state, Time now) {
     if (wants_in(state)) return;
     const Member *self = state.view.find(state.settings.self);
     const bool held = state.member() && !(self->weight == 0 && state.installed);
-    if (held) return;
+    if (held || !all_know(state)) return;
     if (state.member() || state.role == Role::leading) end_life(state, now, "left the cluster");
     if (state.wish == Wish::leave && !state.gone) {
         state.gone = true;

@@ -11,9 +11,16 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
+// An office and a place end with the lease; without one, as soon as one would.
+std::optional<Time> place_until(const State &state) {
+    if (!state.member() && state.role != Role::leading) return std::nullopt;
+    return state.lease_until.value_or(state.held_since + state.lease);
+}
+
 void expire(State &state, Time now) {
-    const bool granted = state.member() || state.role == Role::leading;
-    if (!granted || state.lease_until == Time{} || now < state.lease_until) return;
+    const auto until = place_until(state);
+    if (!until || now < *until) return;
+    if (!state.lease_until) return end_life(state, now, "no lease was granted");
     state.fenced = true;
     state.note(Note::Kind::fenced,
                name(state, state.settings.self) + ": fenced, its right to serve ran out");
@@ -33,7 +40,7 @@ Time next_deadline(const State &state, Time now) {
         if (deadline > now) next = std::min(next, deadline);
     };
     const Duration dead_after = state.settings.dead_after;
-    consider(state.lease_until);
+    if (const auto until = place_until(state)) consider(*until);
     consider(state.late_until);
     consider(state.started + dead_after);
     if (state.staged) consider(state.born + dead_after);
@@ -43,7 +50,7 @@ Time next_deadline(const State &state, Time now) {
         if (state.role == Role::leading && peer.life) consider(peer.heard + dead_after);
     });
     if (state.role == Role::leading)
-        if (auto led = other_leader_heard(state)) consider(*led + dead_after);
+        if (auto led = last_of_others(state)) consider(*led + dead_after);
     return next;
 }
 
@@ -62,8 +69,8 @@ void decide(State &state, Time now) {
     choose(state, now);
     follow_view(state, now);
     configure_alone(state, now);
-    lead(state, now);
     extend_lease(state, now);
+    lead(state, now);
     leave_when_released(state, now);
     if (now >= state.next_beat) state.out.send = true;
     state.next_tick = next_deadline(state, now);
@@ -117,12 +124,19 @@ struct Handler {
         state.out.send = true;
     }
     // Whoever sends it may be serving, and can be neither followed nor outvoted. Who has a place in a
-    // view goes on: it was there first.
-    void operator()(const event::Unreadable &) {
-        if (state.member()) return;
+    // view goes on: it was there first. Nor does it concern this node when its sender is heard, and so
+    // another one has taken its name, or when a majority is together without it.
+    void operator()(const event::Unreadable &beat) {
+        if (state.member() || !may_be_of_mine(beat.claimed)) return;
+        if (state.settings.partition == Partition::quorum && electable(state, now)) return;
         if (!state.hears_unreadable(now))
             state.note(Note::Kind::refused, "cluster: stays outside (" + std::string(kUnreadable) + ")");
         state.unreadable_at = now;
+    }
+    bool may_be_of_mine(NodeId claimed) const {
+        const auto &nodes = state.settings.nodes;
+        return claimed != state.settings.self && std::ranges::count(nodes, claimed) > 0 &&
+               !state.counts(state.peers[index(claimed)], now, state.settings.dead_after);
     }
     void operator()(const event::WitnessAnswered &answer) {
         state.witness_at = std::max(state.witness_at, answer.asked);
@@ -155,7 +169,8 @@ std::vector<Quote> quotes(const State &state, Time now) {
 
 } // namespace
 
-Membership::Membership(Settings settings, Time now, Life life) : state_(std::make_unique<State>()) {
+Membership::Membership(Settings settings, Time now, Life life, const std::optional<Saved> &saved)
+    : state_(std::make_unique<State>()) {
     State &state = *state_;
     state.settings = std::move(settings);
     state.leader_timeout = 3 * state.settings.interval;
@@ -164,22 +179,26 @@ Membership::Membership(Settings settings, Time now, Life life) : state_(std::mak
     state.started = state.up_since = state.born = now;
     state.last_step = state.next_beat = state.next_tick = now;
     state.shown_since = now;
-}
-
-// The roles of the past are not resumed: who led is elected again, and nothing moves by that.
-Membership::Membership(Settings settings, Time now, const Saved &saved)
-    : Membership(std::move(settings), now, saved.life) {
-    State &state = *state_;
-    state.started = saved.started;
-    state.previous = saved.previous;
-    state.sequence = saved.sequence;
-    state.highest_term = saved.highest_term;
-    state.vote = saved.vote;
-    state.led_before = saved.other_leader;
-    state.view = saved.view;
-    state.installed = saved.installed;
-    state.serving = saved.serving;
-    state.lease_until = saved.lease_until;
+    if (!saved) return;
+    state.highest_term = saved->highest_term;
+    state.vote = saved->vote;
+    state.led = saved->led;
+    state.formerly_led = saved->formerly_led;
+    if (!resumable(*saved, state.settings, now)) {
+        state.previous = saved->life;
+        state.ended.push_back(saved->life);
+        if (state.life == state.previous) ++state.life;
+        return;
+    }
+    // The roles of the past are not resumed: who led is elected again, and nothing moves by that.
+    state.started = saved->started;
+    state.life = saved->life;
+    state.previous = saved->previous;
+    state.sequence = saved->sequence;
+    state.view = saved->view;
+    state.installed = saved->installed;
+    state.serving = saved->serving;
+    state.lease_until = saved->lease_until;
     for (const Member &member :
          state.view.members) // not heard yet, but not to be passed over either
         state.peers[index(member.id)].vouched = now;
@@ -187,26 +206,24 @@ Membership::Membership(Settings settings, Time now, const Saved &saved)
 
 Saved Membership::save() const {
     const State &state = *state_;
-    Saved saved{state.started,
-                state.life,
-                state.previous,
-                state.sequence,
-                state.highest_term,
-                state.vote,
-                other_leader_heard(state),
-                state.view,
-                state.installed,
-                state.serving,
-                Membership::lease_until()};
-    const auto &chosen = state.peers[index(state.choice)].led;
-    if (chosen && (!saved.other_leader || *chosen > *saved.other_leader))
-        saved.other_leader = chosen;
-    return saved;
+    return {.started = state.started,
+            .life = state.life,
+            .previous = state.previous,
+            .sequence = state.sequence,
+            .highest_term = state.highest_term,
+            .vote = state.vote,
+            .led = state.led,
+            .formerly_led = state.formerly_led,
+            .view = state.view,
+            .installed = state.installed,
+            .serving = state.serving,
+            .lease_until = state.member() ? state.lease_until : std::nullopt};
 }
 
-bool Membership::resumable(const Saved &saved, NodeId self, Time now) {
-    return saved.life != 0 && saved.installed && saved.view.holds(self, saved.life) &&
-           now >= saved.started && now < saved.lease_until;
+bool Membership::resumable(const Saved &saved, const Settings &settings, Time now) {
+    return saved.life != 0 && saved.installed && saved.view.holds(settings.self, saved.life) &&
+           saved.view.config == settings.config && saved.lease_until &&
+           now >= saved.started && now < *saved.lease_until;
 }
 
 bool Membership::asks_witness(Time now) const {
@@ -243,6 +260,7 @@ Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
     beat.life = state.life;
     beat.previous = state.previous;
     beat.sequence = ++state.sequence;
+    beat.clock = now;
     beat.state = state_of(state);
     beat.weight = wished_weight(state);
     beat.eligible = settings.eligible;
@@ -253,16 +271,20 @@ Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
     beat.may_lead = may_lead(state, now);
     beat.vote = state.vote;
     beat.highest = highest_leader(state, now);
-    if (auto heard = other_leader_heard(state)) beat.other_leader_ago_ms = ago_ms(now, *heard);
     if (state.member()) beat.applied = state.view.number;
     if (state.role == Role::leading) {
-        beat.done = state.done;
-        const auto left = duration_cast<milliseconds>(state.lease_until - now).count();
+        beat.done = state.done.has_value();
+        const auto left = duration_cast<milliseconds>(state.lease_until.value_or(now) - now).count();
         beat.lease_left_ms = static_cast<std::uint32_t>(std::max<decltype(left)>(0, left));
-        state.peers[index(settings.self)].led = now;
+        note_led(state, settings.self, state.term, now);
     }
     if (state.role == Role::leading || (state.member() && state.role != Role::following))
         beat.view = state.view;
+    if (state.led.leader != kNoNode) {
+        beat.led = {state.led.term, state.led.leader};
+        beat.led_ago_ms = ago_ms(now, state.led.when);
+    }
+    if (state.formerly_led) beat.formerly_led_ago_ms = ago_ms(now, *state.formerly_led);
     beat.config = settings.config;
     if (state.staged) {
         beat.staged = state.staged->config;
@@ -283,7 +305,9 @@ Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
 
 Time Membership::wake_at() const { return state_->gone ? kNever : state_->next_tick; }
 
-Time Membership::lease_until() const { return state_->member() ? state_->lease_until : Time{}; }
+Time Membership::lease_until() const {
+    return state_->member() ? state_->lease_until.value_or(Time{}) : Time{};
+}
 
 GroupSet Membership::guarded() const {
     const State &state = *state_;

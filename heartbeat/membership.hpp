@@ -47,7 +47,9 @@ struct Received {
     Beat beat;
 }; // an authentic beat of this cluster
 // A beat of this cluster came that cannot be read: sealed with another key, or of another version.
-struct Unreadable {};
+struct Unreadable {
+    NodeId claimed = kNoNode; // its sender, by its own word
+};
 struct SetWeight {
     std::uint8_t weight = 0;
 };
@@ -137,28 +139,36 @@ struct Status {
     std::vector<PeerStatus> nodes; // every configured one, this one included
 };
 
-// What a life must not forget: saved before each beat, so that a successor of a process that was
-// killed goes on with the same life while its lease holds.
+// A leader that was heard leading or standing while it was a node's choice, or the node itself.
+struct Led {
+    NodeId leader = kNoNode; // none
+    Term term = 0;
+    Time when{}; // last
+    bool operator==(const Led &) const = default;
+};
+
+// What a process must not forget: saved before each beat. A successor of one that was killed goes on
+// with the same life while its lease holds; another one of the same boot keeps what was promised.
 struct Saved {
     Time started{}; // of the first process of this chain
     Life life = 0, previous = 0;
     Sequence sequence = 0; // of the last beat
     Term highest_term = 0;
     Vote vote;
-    std::optional<Time>
-        other_leader; // when another leader of this node's choice, or itself, last led
-    View view;        // applied
+    Led led; // the last one
+    std::optional<Time> formerly_led; // when one before that last was
+    View view; // applied
     bool installed = false, serving = false;
-    Time lease_until{};
+    std::optional<Time> lease_until; // of a member
     bool operator==(const Saved &) const = default;
 };
 
 class Membership {
   public:
-    Membership(Settings settings, Time now, Life life);
-    // Goes on with a saved life. Precondition: same boot, configuration and node, and
-    // resumable(saved, now).
-    Membership(Settings settings, Time now, const Saved &saved);
+    // saved: of the process before this one, of the same node and boot. Goes on with its life if that is
+    // resumable; else begins another one, which says that the former is over, and keeps its promises.
+    // Precondition: the filter accepts nothing any more by then.
+    Membership(Settings settings, Time now, Life life, const std::optional<Saved> &saved = {});
     ~Membership();
     Membership(Membership &&) noexcept;
     Membership &operator=(Membership &&) noexcept;
@@ -172,7 +182,7 @@ class Membership {
     Saved save() const;
     // Its lease holds, and it was not in the middle of a hand-over: it serves exactly what its view
     // gives.
-    static bool resumable(const Saved &saved, NodeId self, Time now);
+    static bool resumable(const Saved &saved, const Settings &settings, Time now);
 
     // This node hears nobody who could be serving, and serves only while its witness answers: ask
     // it now.

@@ -12,9 +12,6 @@
 namespace heartbeat {
 namespace {
 
-constexpr std::size_t kRememberedLives =
-    64; // a replay of an older life than these could only delay
-
 bool contains(const std::deque<Life> &lives, Life life) {
     return std::find(lives.begin(), lives.end(), life) != lives.end();
 }
@@ -50,6 +47,10 @@ bool alive(const State &state, const std::optional<Twin> &twin, Time now) {
 // A beat under this node's own id: its own, come back, or of another process that was given the
 // same id; or a replay of a process before this one.
 Refusal record_twin(State &state, Time now, const Beat &beat) {
+    if (beat.life == state.life && beat.sequence > state.sequence) {
+        end_life(state, now, "another process has gone on with this one");
+        return Refusal::id_taken;
+    }
     if (beat.life == state.life || contains(state.ended, beat.life)) return Refusal::own_echo;
     if (state.twin && state.twin->life == beat.life && beat.sequence <= state.twin->sequence)
         return Refusal::replayed;
@@ -100,9 +101,36 @@ void adopt_life(Peer &peer, const Beat &beat, Time now) {
                .quoted = {},
                .active = {},
                .vouched = peer.vouched,
-               .led = peer.led,
+               .ahead = {},
+               .ahead_at = {},
                .mismatch = std::move(peer.mismatch)};
     peer = std::move(fresh);
+}
+
+// My clock is ahead of a peer's by at least the sending of a beat that it has quoted, and at most the coming of
+// its own. When these contradict each other by more than two clocks can drift apart, mine stood still in between.
+std::optional<Duration> least_ahead(const Peer &peer, Time now) {
+    if (!peer.ahead) return std::nullopt;
+    return *peer.ahead - (now - peer.ahead_at) / 500;
+}
+
+bool stood_still(const State &state, Time now, const Peer &peer, const Beat &beat) {
+    const bool granted = state.member() || state.role == Role::leading;
+    return granted && now - beat.clock + state.settings.interval / 50 < least_ahead(peer, now);
+}
+
+// By who supports, elects or follows this node, of others than it in its present office: each lease of another was
+// granted for what one of them once followed.
+void hear_of_leaders(State &state, Time now, const Beat &beat) {
+    if (beat.choice != state.settings.self) return;
+    auto told = [&](std::uint16_t ago_ms) {
+        if (ago_ms == kLongAgo) return;
+        state.told_of_led = std::max(state.told_of_led, std::optional(now - std::chrono::milliseconds(ago_ms)));
+    };
+    const bool mine = beat.led == Leadership{state.term, state.settings.self} &&
+                      (state.role == Role::standing || state.role == Role::leading);
+    if (!mine) told(beat.led_ago_ms);
+    told(beat.formerly_led_ago_ms);
 }
 
 void hear_quotes(State &state, Time now, const Beat &beat) {
@@ -139,9 +167,17 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
         state.out.send = true;
     peer.beat = beat;
     peer.heard = now;
+    if (stood_still(state, now, peer, beat)) {
+        state.each_peer([](NodeId, Peer &other) { other.ahead.reset(); });
+        end_life(state, now, "this machine's clock stood still while others' went on");
+    }
     if (auto sent = quoted_time(state, beat, now)) {
         peer.counted = peer.touched = now;
         peer.quoted = std::max(peer.quoted.value_or(*sent), *sent);
+        if (const Duration ahead = *sent - beat.clock; ahead >= least_ahead(peer, now)) {
+            peer.ahead = ahead;
+            peer.ahead_at = now;
+        }
     }
     if (beat.applied.term > 0)
         peer.active = now;
@@ -149,7 +185,8 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
         peer.active.reset();
     hear_quotes(state, now, beat);
     if (beat.sender == state.choice && (beat.role == Role::leading || beat.role == Role::standing))
-        peer.led = now;
+        note_led(state, beat.sender, beat.term, now);
+    hear_of_leaders(state, now, beat);
     state.highest_term = std::max(
         {state.highest_term, beat.term, beat.vote.term, beat.highest.term, beat.applied.term});
     return std::nullopt;

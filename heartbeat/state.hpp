@@ -5,7 +5,7 @@
 // Received beats are only recorded (peers.cpp). All decisions are taken on a Tick, which the driver
 // delivers when every waiting datagram has been recorded, in the order of `decide`
 // (membership.cpp): whom to follow or support (election.cpp), what the followed leader's view means
-// for this node (serving.cpp), and for a leader which view to issue (views.cpp). So nothing is ever
+// for this node (following.cpp), and for a leader which view to issue (views.cpp). So nothing is ever
 // judged late because its proof of life waits in a queue.
 #pragma once
 
@@ -39,8 +39,9 @@ struct Peer {
     std::optional<Time> quoted;  // when my newest beat that it has quoted was sent
     std::optional<Time> active;  // when it was last known to hold a place in a view, at first hand
     std::optional<Time> vouched; // the same by another peer's word
-    std::optional<Time> led; // when it was last heard leading or standing while it was my choice
-    std::string mismatch;    // why its configuration keeps it out, as last noted
+    std::optional<Duration> ahead; // by at least this my clock was ahead of its, as of `ahead_at`
+    Time ahead_at{};
+    std::string mismatch; // why its configuration keeps it out, as last noted
 };
 
 // Another process that uses this node's id, seen by its beats. One that counts is alive: both quote
@@ -90,8 +91,9 @@ struct Membership::State {
     Term highest_term = 0; // seen anywhere
 
     // Leadership.
-    std::optional<Time>
-        led_before; // when this process's predecessor last heard a leader of its choice
+    Led led;
+    std::optional<Time> formerly_led; // when one before that last was, in another office or process
+    std::optional<Time> told_of_led;  // the latest such moment that another node has told of
     Role role = Role::joining;
     NodeId choice = kNoNode; // followed or supported; myself when standing or leading
     Term term = 0;           // of the leader followed, or my own
@@ -100,9 +102,10 @@ struct Membership::State {
 
     // The view and what it lets me do.
     View view;              // the newest applied; its members may exclude me
-    ViewNumber done;        // leader: reported by all
+    std::optional<Time> done; // leader: since when it is reported by all
     bool installed = false; // its buckets are served
-    Time lease_until{};
+    std::optional<Time> lease_until; // none was granted yet
+    Time held_since{}; // the office, from before the first vote, or the place: so long without a lease
     Time office_since{}; // leader: when this term began
 
     std::uint64_t random = 0; // of this step
@@ -145,6 +148,9 @@ struct Membership::State {
 
 using State = Membership::State;
 
+inline constexpr std::size_t kRememberedLives =
+    64; // a replay of an older life than these could only delay
+
 // Nobody quotes a beat for longer after it was sent, not even one that travelled slowly.
 inline Duration oldest_quote(const State &state) { return 3 * state.settings.dead_after; }
 
@@ -154,6 +160,11 @@ inline bool has_staged(const Beat &beat, Digest config) {
 // The same configuration, or one of the two is about to change to the other's.
 bool compatible(const State &state, const Beat &beat);
 inline bool leads(const Beat &beat) { return beat.role == Role::leading && beat.view; }
+// By its last beat, in this term.
+inline bool follows_me(const State &state, const Peer &peer) {
+    return peer.beat.role == Role::following && peer.beat.choice == state.settings.self &&
+           peer.beat.term == state.term;
+}
 
 // peers.cpp: records a beat, in the order of the reject ladder; no decision is taken.
 std::optional<Refusal> record(State &state, Time now, const Beat &beat);
@@ -168,14 +179,18 @@ void judge_configurations(State &state, Time now); // who has to stay out, and w
 void choose(State &state, Time now); // follow, support, stand, vote, win
 bool may_lead(const State &state, Time now);
 Leadership highest_leader(const State &state, Time now);
-std::optional<Time> other_leader_heard(const State &state);
+bool electable(const State &state, Time now);
+std::optional<Time> last_led(const State &state); // when a leader of its choice was last heard, or led itself
+// A leader's: when another one, or itself in another office, last led, as far as it and those that it heard know.
+std::optional<Time> last_of_others(const State &state);
+void note_led(State &state, NodeId leader, Term term, Time when);
 
 // views.cpp, for a leader
 bool take_office(State &state,
                  Time now);        // inherits the newest view of the electorate; false: out of it
 void lead(State &state, Time now); // issues the view that is due, marks it done
 
-// serving.cpp
+// following.cpp
 void end_life(State &state, Time now, const std::string &why);
 bool knows(const State &state, Digest config); // has it, or has it staged
 void configure(State &state, Digest config);   // brings it into force. Precondition: knows it

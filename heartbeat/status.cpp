@@ -123,7 +123,7 @@ NodeState state_of(const State &state) {
     case Wish::serve:
         break;
     }
-    if (member && state.serving && state.lease_until != Time{}) return NodeState::active;
+    if (member && state.serving && state.lease_until) return NodeState::active;
     return state.fenced ? NodeState::fenced : NodeState::joining;
 }
 
@@ -159,7 +159,7 @@ std::string why_not_serving(const State &state, Time now) {
     if (cut_off(state, now)) return "alone, and " + state.settings.witness_silent;
     if (state.member() && !state.serving)
         return before + "waiting until every member has let go of its buckets";
-    if (state.member() && state.lease_until != Time{}) return "";
+    if (state.member() && state.lease_until) return "";
     if (state.role == Role::following)
         return before + "waiting to be added by " + name(state, state.choice);
     if (state.hears_unreadable(now)) return before + std::string(kUnreadable);

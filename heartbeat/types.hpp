@@ -28,11 +28,19 @@ using Sequence = std::uint64_t;
 using Term = std::uint64_t;
 using Digest = std::uint64_t;
 
-// Views are numbered by their leader's term first. {0, 0}: no view.
+// Of a view: two leaders of one term (both halves of a partition, or before and after all but one have
+// forgotten their terms) number alike, so the author is a part of it. Term 0: no view.
 struct ViewNumber {
     Term term = 0;
+    NodeId leader = kNoNode; // its author
     std::uint64_t number = 0;
-    auto operator<=>(const ViewNumber &) const = default;
+    bool operator==(const ViewNumber &) const = default;
+    // As leaders outrank each other: the higher term, then the lower id.
+    std::strong_ordering operator<=>(const ViewNumber &other) const {
+        if (const auto by_term = term <=> other.term; by_term != 0) return by_term;
+        if (const auto by_leader = other.leader <=> leader; by_leader != 0) return by_leader;
+        return number <=> other.number;
+    }
 };
 
 using RuleBits = std::uint32_t; // bit r: rule r of the configuration
@@ -51,7 +59,6 @@ struct Member {
 // Who is in the cluster. Only a leader makes one; everything about ownership follows from it.
 struct View {
     ViewNumber number;
-    NodeId leader = kNoNode;
     Digest config = 0;           // the configuration that it was made for
     std::vector<Member> members; // by ascending id
     bool operator==(const View &) const = default;

@@ -11,16 +11,20 @@
 namespace heartbeat {
 namespace {
 
-// dead_after after the latest moment at which this node or a follower heard another leader whom it
-// had chosen: until then leases that this leader knows nothing of may be running.
+// Until then nobody but this leader can have let a lease grow. `quorum`: as of the beat that a majority has
+// quoted, for after it they may have elected another; what has run out by then stays run out. 2 i are what a
+// lease is shorter than dead_after, less what two clocks can differ by.
+Time undisputed(const State &state, Time now) {
+    if (state.settings.partition == Partition::serve) return now;
+    const Duration dead_after = state.settings.dead_after, drift = dead_after / 256;
+    return std::min(now, state.lease_until.value_or(state.held_since) + dead_after - 2 * state.lease - drift);
+}
+
+// dead_after after the latest moment at which this node or one that it heard had another leader of its
+// choice: until then leases that this leader knows nothing of may be running, and it changes nothing.
 bool grace_over(const State &state, Time now) {
-    std::optional<Time> latest = other_leader_heard(state);
-    state.each_peer([&](NodeId, const Peer &peer) {
-        if (peer.life == 0 || peer.beat.other_leader_ago_ms == kLongAgo) return;
-        const Time then = peer.heard - std::chrono::milliseconds(peer.beat.other_leader_ago_ms);
-        if (!latest || then > *latest) latest = then;
-    });
-    return !latest || now - *latest >= state.settings.dead_after;
+    const std::optional<Time> latest = last_of_others(state);
+    return !latest || undisputed(state, now) - *latest >= state.settings.dead_after;
 }
 
 bool may_remove(const State &state, const Member &member, Time now) {
@@ -28,20 +32,20 @@ bool may_remove(const State &state, const Member &member, Time now) {
     const Peer &peer = state.peers[index(member.id)];
     if (peer.life != member.life && peer.beat.previous == member.life)
         return true; // by its own word
-    if (state.late(now) || !grace_over(state, now)) return false;
+    if (state.late(now)) return false;
     const auto &lives = peer.superseded;
     if (std::find(lives.begin(), lives.end(), member.life) != lives.end()) return true;
     const Time last = peer.life == member.life ? peer.heard : state.office_since;
-    return now - last >= state.settings.dead_after ||
-           (peer.life == member.life && deaf(state, peer, now));
+    const Time then = undisputed(state, now);
+    return then - last >= state.settings.dead_after ||
+           (peer.life == member.life && deaf(state, peer, then));
 }
 
 bool may_add(const State &state, NodeId id, const Peer &peer, Time now) {
     const Beat &beat = peer.beat;
     const bool wants = beat.state == NodeState::joining || beat.state == NodeState::fenced ||
                        beat.state == NodeState::active || beat.state == NodeState::draining;
-    return wants && state.counts(peer, now, state.leader_timeout) && beat.role == Role::following &&
-           beat.choice == state.settings.self && beat.term == state.term &&
+    return wants && state.counts(peer, now, state.leader_timeout) && follows_me(state, peer) &&
            beat.config == state.settings.config && !state.view.find(id);
 }
 
@@ -91,28 +95,24 @@ std::vector<Member> members_due(const State &state, Time now) {
     std::vector<Member> members;
     for (const Member &member : state.view.members)
         if (!may_remove(state, member, now)) members.push_back(member);
-    const bool first = state.view.members.empty();
-    if (!first || grace_over(state, now)) {
-        auto absent = [&](NodeId id) { return !state.view.find(id); };
-        if (wants_in(state) && state.refused_why.empty() && !state.late(now) &&
-            absent(state.settings.self))
-            members.push_back({state.settings.self, state.life, 0, 0});
-        state.each_peer([&](NodeId id, const Peer &peer) {
-            if (may_add(state, id, peer, now)) members.push_back({id, peer.life, 0, 0});
-        });
-    }
+    const bool absent = !state.view.find(state.settings.self);
+    if (absent && wants_in(state) && state.refused_why.empty() && !state.late(now))
+        members.push_back({state.settings.self, state.life, 0, 0});
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        if (may_add(state, id, peer, now)) members.push_back({id, peer.life, 0, 0});
+    });
     std::sort(members.begin(), members.end());
     ask_wishes(state, members, state.settings.serve_all_down, word_of);
     return members;
 }
 
 bool reported_by_all(const State &state) {
-    return std::all_of(
-        state.view.members.begin(), state.view.members.end(), [&](const Member &member) {
-            const Peer &peer = state.peers[index(member.id)];
-            return member.id == state.settings.self ||
-                   (peer.life == member.life && peer.beat.applied == state.view.number);
-        });
+    return std::ranges::all_of(state.view.members, [&](const Member &member) {
+        const Peer &peer = state.peers[index(member.id)];
+        return member.id == state.settings.self ||
+               (peer.life == member.life && follows_me(state, peer) &&
+                peer.beat.applied == state.view.number);
+    });
 }
 
 } // namespace
@@ -149,16 +149,15 @@ bool take_office(State &state, Time now) {
     }
     if (newest.members.empty()) newest.config = state.settings.config;
     if (!knows(state, newest.config)) return false;
-    newest.number = {state.term, 1};
-    newest.leader = state.settings.self;
+    newest.number = {state.term, state.settings.self, 1};
     state.office_since = now;
-    state.done = {};
+    note_led(state, state.settings.self, state.term, now);
     apply(state, newest);
     return true;
 }
 
 void lead(State &state, Time now) {
-    if (state.role != Role::leading) return;
+    if (state.role != Role::leading || !grace_over(state, now)) return;
     View next = state.view;
     next.members = members_due(state, now);
     if (state.staged && without_staged(state, next.members, now).empty()) {
@@ -169,10 +168,10 @@ void lead(State &state, Time now) {
         ++next.number.number;
         apply(state, next);
     }
-    if (state.done == state.view.number || !reported_by_all(state)) return;
-    state.done = state.view.number;
+    if (state.done || !state.lease_until || !reported_by_all(state)) return;
+    state.done = now;
     state.out.send = true;
-    if (state.member()) serve(state);
+    if (state.member() && !state.installed) serve(state);
 }
 
 } // namespace heartbeat

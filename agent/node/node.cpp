@@ -10,18 +10,8 @@ namespace agent {
 namespace {
 
 std::optional<heartbeat::Saved> predecessor(const filter::Datapath &datapath,
-                                            const heartbeat::Settings &settings,
-                                            heartbeat::Time now) {
-    if (!datapath.adopted()) return std::nullopt;
-    auto saved = heartbeat::unpack(datapath.note(), settings.config, settings.self);
-    const bool usable = saved && heartbeat::Membership::resumable(*saved, settings.self, now);
-    return usable ? saved : std::nullopt;
-}
-
-heartbeat::Membership make_membership(const heartbeat::Settings &settings, heartbeat::Time now,
-                                      const std::optional<heartbeat::Saved> &saved) {
-    return saved ? heartbeat::Membership(settings, now, *saved)
-                 : heartbeat::Membership(settings, now, random_bits());
+                                            const heartbeat::Settings &settings) {
+    return datapath.adopted() ? heartbeat::unpack(datapath.note(), settings.self) : std::nullopt;
 }
 
 } // namespace
@@ -29,8 +19,8 @@ heartbeat::Membership make_membership(const heartbeat::Settings &settings, heart
 Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
            heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener)
     : config_(settings.config), self_(settings.self), healthy_(settings.healthy),
-      resumed_(predecessor(datapath, settings, now)),
-      membership_(make_membership(settings, now, resumed_)), serving_(std::move(serving)),
+      resumed_(predecessor(datapath, settings)),
+      membership_(settings, now, random_bits(), resumed_), serving_(std::move(serving)),
       envelope_(envelope), datapath_(datapath), send_(std::move(send)),
       listener_(std::move(listener)), beat_qualities_(settings.dead_after) {
     if (datapath_.adopted()) { // in which groups the predecessor had connections, nobody knows
@@ -39,9 +29,10 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
         lingering_.add(all, now);
         datapath_.set_lingering(all);
     }
+    if (resumed_ && !heartbeat::Membership::resumable(*resumed_, settings, now)) resumed_.reset();
     if (resumed_) { // the filter has been doing all this while nobody was there
         serving_.apply(heartbeat::action::Serve{resumed_->view});
-        lease_ = resumed_->lease_until;
+        lease_ = *resumed_->lease_until;
         renew_guard();
         return;
     }
@@ -57,7 +48,7 @@ std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
     if (const auto *refusal = std::get_if<heartbeat::Refusal>(&opened)) {
         ++beats_.refused[static_cast<std::size_t>(*refusal)];
         if (*refusal == heartbeat::Refusal::bad_tag || *refusal == heartbeat::Refusal::other_version)
-            step(now, heartbeat::event::Unreadable{});
+            step(now, heartbeat::event::Unreadable{heartbeat::claimed_sender(datagram)});
         return std::nullopt;
     }
     auto &beat = std::get<heartbeat::Beat>(opened);
@@ -174,7 +165,7 @@ void Node::send_beat(heartbeat::Time now) {
     heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
     beat.connections = connections_;
     // Before anybody can rely on it: a successor must not say less than this beat says.
-    datapath_.set_note(heartbeat::pack(membership_.save(), config_, self_));
+    datapath_.set_note(heartbeat::pack(membership_.save(), self_));
     send_(heartbeat::seal(beat, envelope_));
     ++beats_.sent;
 }

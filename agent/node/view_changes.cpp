@@ -39,7 +39,7 @@ void ViewChanges::applied(const heartbeat::View &view) {
     bool changed = compare_members(view);
     if (!last_.members.empty() && last_.config != view.config)
         changed = add(ViewCause::configuration);
-    if (!changed && last_.leader != view.leader) add(ViewCause::leader);
+    if (!changed && last_.number.leader != view.number.leader) add(ViewCause::leader);
     last_ = view;
 }
 

@@ -19,7 +19,7 @@ constexpr Size kSizes[] = {{.rules = 1, .nodes = 32}, {.rules = 32, .nodes = 32}
 
 heartbeat::View view_of(std::uint64_t number, unsigned nodes) {
     heartbeat::View view;
-    view.number = {1, number};
+    view.number = {1, heartbeat::kNoNode, number};
     for (unsigned id = 1; id <= nodes; id++)
         view.members.push_back({heartbeat::NodeId(id), 1, 100, ~heartbeat::RuleBits{0}});
     return view;

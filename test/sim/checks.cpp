@@ -15,7 +15,7 @@ std::string name(const Node &node) { return "node " + std::to_string(index(node.
 } // namespace
 
 Buckets World::accepting(const Node &node) const {
-    return node.host_up && node.local(now_) < node.filter.lease ? node.filter.mine : Buckets{};
+    return node.host_up && now_ >= node.paused_until && node.local(now_) < node.filter.lease ? node.filter.mine : Buckets{};
 }
 
 Buckets World::served() const {
@@ -25,21 +25,70 @@ Buckets World::served() const {
     return taken;
 }
 
+bool World::whole(unsigned from, unsigned to) const {
+    const Link &link = links_[from][to];
+    return link.up && link.loss <= 0.1 && link.delay_max <= options_.interval && nodes_[from].speaks &&
+           nodes_[to].hears;
+}
+
+void World::survey_links() {
+    if (now_ - surveyed_ < options_.interval / 10) return;
+    surveyed_ = now_;
+    each_link([this](unsigned from, unsigned to, Link &) {
+        const bool now_whole = whole(from, to);
+        if (now_whole != whole_[from][to]) changed_[from][to] = now_;
+        whole_[from][to] = now_whole;
+    });
+}
+
+bool World::hear_each_other(unsigned one, unsigned other) const {
+    const Duration merge = options_.dead_after;
+    return one == other || (whole_[one][other] && whole_[other][one] && now_ - changed_[one][other] >= merge &&
+                            now_ - changed_[other][one] >= merge);
+}
+
+// Not: one of those who hear each other and the same others, with nothing in between.
+bool World::both_may_serve(unsigned one, unsigned other) const {
+    if (nodes_[one].just_woken || nodes_[other].just_woken) return true;
+    if (!excused()) return false;
+    if (!hear_each_other(one, other)) return true;
+    for (unsigned id = 1; id <= options_.nodes; ++id) {
+        if (!hear_each_other(one, id)) continue;
+        for (unsigned third = 1; third <= options_.nodes; ++third) {
+            const bool heard = hear_each_other(id, third);
+            const bool apart = id != third && !whole_[id][third] && !whole_[third][id];
+            if ((!heard && !apart) || heard != hear_each_other(one, third)) return true;
+        }
+    }
+    return false;
+}
+
 void World::check_one_owner() {
-    if (excused()) return;
     Buckets taken;
+    bool twice = false;
     for (unsigned id = 1; id <= options_.nodes; ++id) {
         const Buckets accepted = accepting(nodes_[id]);
-        if ((taken & accepted).any()) {
-            std::string who;
-            for (unsigned other = 1; other <= options_.nodes; ++other)
-                if (auto n = accepting(nodes_[other]).count())
-                    who += " node " + std::to_string(other) + ":" + std::to_string(n);
-            throw Violation("P1: two owners of " + std::to_string((taken & accepted).count()) +
-                            " buckets," + who);
-        }
+        twice |= (taken & accepted).any();
         taken |= accepted;
     }
+    if (!twice) return;
+    for (unsigned one = 1; one <= options_.nodes; ++one)
+        for (unsigned other = one + 1; other <= options_.nodes; ++other) {
+            const auto both = (accepting(nodes_[one]) & accepting(nodes_[other])).count();
+            if (both && !both_may_serve(one, other))
+                throw Violation("P1: two owners of " + std::to_string(both) + " buckets, node " +
+                                std::to_string(one) + " and node " + std::to_string(other));
+        }
+}
+
+// Of the proof: an office and a place end with the lease, or as soon as one would.
+void World::check_office(Node &node, const heartbeat::Beat &beat) {
+    const Time local = node.local(now_);
+    const bool holds = beat.role == heartbeat::Role::leading || beat.applied.term > 0;
+    if (!holds || beat.lease_left_ms > 0 || node.saved->lease_until) return node.unleased_since.reset();
+    if (!node.unleased_since) node.unleased_since = local;
+    if (local - *node.unleased_since > options_.lease())
+        throw Violation(name(node) + " holds an office or a place without a lease");
 }
 
 // A view never goes back within a life, names the node's own configuration, and is the same for
@@ -49,9 +98,8 @@ void World::check_view(const Node &node, const heartbeat::View &view) {
     if (view.config != node.config)
         throw Violation(name(node) + " is in a view of another configuration");
     check_movement(node.applied, view);
-    if (now_ < excused_until_) return;
     for (const Node &other : nodes_) // a life without a lease is over, and may not know it yet
-        if (other.local(now_) < other.filter.lease && other.applied.number == view.number &&
+        if (accepting(other).any() && !other.just_woken && other.applied.number == view.number &&
             other.applied != view)
             throw Violation("two different views of one number");
 }
@@ -107,6 +155,18 @@ void World::check_gaps() {
                             std::to_string(gap_allowed_[bucket] / 1us));
     }
     unserved_ = unserved;
+}
+
+Buckets World::guarded_for_nothing() const {
+    Buckets found;
+    for (const Node &node : nodes_) {
+        if (!node.agent_up) continue;
+        Buckets held;
+        for (const Node &other : nodes_)
+            if (other.id != node.id) held |= other.filter.lingering;
+        found |= node.filter.guarded & ~held;
+    }
+    return found;
 }
 
 bool World::settled() const {

@@ -23,7 +23,7 @@ void Clients::act(Client &client) {
 // Every frame reaches every host that is connected.
 bool Clients::reached(unsigned id) const {
     const Node &node = world_.node(id);
-    return node.host_up && node.hears;
+    return node.host_up && node.hears && world_.now() >= node.paused_until;
 }
 
 void Clients::connect(Client &client) {
@@ -32,7 +32,7 @@ void Clients::connect(Client &client) {
     for (unsigned id = 1; id <= world_.options().nodes; ++id) {
         const Node &node = world_.node(id);
         if (!reached(id) || !node.filter.accepts_syn(bucket, node.local(world_.now()))) continue;
-        if (taken_by && !world_.excused()) throw Violation("P1: a SYN was accepted twice");
+        if (taken_by && !world_.both_may_serve(taken_by, id)) throw Violation("P1: a SYN was accepted by node " + std::to_string(taken_by) + " and node " + std::to_string(id));
         taken_by = id;
     }
     if (!taken_by) return;
@@ -48,7 +48,7 @@ void Clients::talk(Client &client) {
         const Fate fate =
             node.filter.data(client.connection, client.bucket, node.local(world_.now()));
         answered |= fate == Fate::taken;
-        reset |= fate == Fate::reset;
+        reset |= fate == Fate::reset && !node.just_woken; // it may serve still, and does not know the connection
     }
     const Node &owner = world_.node(client.owner);
     const bool alive = owner.filter.sockets[client.bucket].contains(client.connection);

@@ -9,30 +9,9 @@ namespace {
 
 constexpr auto kQuorum = heartbeat::Partition::quorum;
 
-void set_links(World &world, unsigned one, unsigned other, bool up) {
-    world.link(one, other).up = world.link(other, one).up = up;
-}
-
 void wake(World &world, unsigned id) {
     world.node(id).stalled_until = world.now();
     world.order(id, heartbeat::event::Start{});
-}
-
-void stop(World &world, unsigned id) {
-    world.node(id).wants_to_serve = false;
-    world.order(id, heartbeat::event::Stop{});
-}
-
-heartbeat::Role role_of(World &world, unsigned id) {
-    const Node &node = world.node(id);
-    return node.membership->status(node.local(world.now())).role;
-}
-
-// Until it is so, or a third of a second has gone.
-template <class Condition>
-void run_until_so(World &world, Condition is_so) {
-    for (int i = 0; i < 6000 && !is_so(); ++i)
-        world.run_until(world.now() + 50us);
 }
 
 // 2 leads and 3 follows, and 1 is heard by 3 alone. 2 stalls for so long that 3 votes for 1. From

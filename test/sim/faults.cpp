@@ -2,12 +2,15 @@
 #include "faults.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace sim {
 namespace {
 
-// Until both halves of a partition have become one again.
-Duration merge_time(const World &world) { return 6 * world.options().dead_after; }
+// Until both halves of a partition have become one again: who has to give way hears so at once, and what it
+// granted is over with a lease. Of connections, until they have joined.
+Duration merge_time(const World &world) { return world.options().dead_after; }
+Duration join_time(const World &world) { return 6 * world.options().dead_after; }
 
 void start_later(World &world, unsigned id, Duration shortest, Duration longest) {
     world.later(world.scaled_between(shortest, longest), [&world, id] { world.start(id); });
@@ -154,7 +157,80 @@ void ambush(World &world) {
                 heartbeat::event::SetWeight{static_cast<std::uint8_t>(weight)});
 }
 
-void fault(World &world) {
+void reboot(World &world, unsigned id) {
+    world.crash(id);
+    world.chance(0.7) ? start_later(world, id, 0ms, 5ms) : start_later(world, id, 1ms, 3s);
+}
+
+// Everything works again, for now.
+void all_links_heal(World &world) {
+    world.trace("all links heal");
+    world.each_link([&](unsigned, unsigned, Link &link) { link = world.good_link(); });
+}
+
+// From some others, or from all, in both directions or in one.
+void cut_off(World &world, unsigned id) {
+    std::vector<bool> side(world.options().nodes + 1);
+    const double share = world.chance(0.5) ? 1 : 0.5;
+    for (unsigned other = 1; other <= world.options().nodes; ++other)
+        side[other] = other != id && world.chance(share);
+    partition(world, side, world.chance(0.3), world.scaled_between(50ms, 5s));
+}
+
+void pause(World &world, unsigned id) { world.pause(id, world.scaled_between(1ms, 2s)); }
+
+void reboot_many(World &world, unsigned but) {
+    for (unsigned id = 1; id <= world.options().nodes; ++id)
+        if (id != but && world.chance(0.7)) reboot(world, id);
+}
+
+// Just as something has changed at a node: it or another one, now or in a moment.
+void strike(World &world, unsigned changed) {
+    const unsigned id = world.chance(0.6) ? changed : world.any_node();
+    const Duration dead_after = world.options().dead_after;
+    const std::function<void()> kinds[] = {
+        [&world, id] { reboot(world, id); },
+        [&world, id] { reboot(world, id); },
+        [&world, id] {
+            world.kill(id);
+            start_later(world, id, 0ms, 300ms);
+        },
+        [&world, id, dead_after] { world.stall(id, world.between(1us, dead_after * 5 / 4)); },
+        [&world, id] { cut_off(world, id); },
+        [&world, id] { cut_off(world, id); },
+        [&world, id] { pause(world, id); },
+        [&world, id] { reboot_many(world, id); },
+        [&world] { all_links_heal(world); },
+    };
+    const auto last = std::size(kinds) - 1;
+    const auto kind = kinds[std::uniform_int_distribution<std::size_t>(0, last)(world.random())];
+    if (world.chance(0.4)) return kind();
+    world.later(world.chance(0.6) ? world.scaled_between(0ms, 3ms) : world.scaled_between(0ms, 300ms), kind);
+}
+
+// One node remembers, frozen, cut off or deaf, while the others are rebooted, perhaps twice.
+void long_memory(World &world) {
+    const unsigned id = world.any_node();
+    const Duration length = world.scaled_between(500ms, 4s);
+    const auto how = world.random()() % 4;
+    if (how == 0) world.stall(id, length);
+    if (how == 1) world.pause(id, length);
+    if (how == 2) damage_cable(world, id, Cable::deaf, length);
+    if (how == 3) {
+        std::vector<bool> side(world.options().nodes + 1);
+        side[id] = true;
+        partition(world, side, false, length);
+    }
+    for (int times = world.chance(0.5) ? 1 : 2; times > 0; --times)
+        for (unsigned other = 1; other <= world.options().nodes; ++other)
+            if (other != id)
+                world.later(world.between(0ms, length * times / 2), [&world, other] {
+                    world.crash(other);
+                    start_later(world, other, 0ms, 300ms);
+                });
+}
+
+void fault(World &world, bool hard) {
     const Duration dead_after = world.options().dead_after;
     auto any_cable = [&](Cable damage) {
         damage_cable(world, world.any_node(), damage, world.scaled_between(50ms, 5s));
@@ -185,8 +261,12 @@ void fault(World &world) {
         [&] { ambush(world); },
         [&] { misconfigure(world); },
         [&] { change_configuration(world); },
+        [&] { long_memory(world); },
+        [&] { pause(world, world.any_node()); },
+        [&] { reboot_many(world, 0); },
     };
-    const auto last = std::size(kinds) - 1;
+    constexpr std::size_t kHard = 3; // the last ones
+    const auto last = std::size(kinds) - 1 - (hard ? 0 : kHard);
     kinds[std::uniform_int_distribution<std::size_t>(0, last)(world.random())]();
 }
 
@@ -232,7 +312,7 @@ void damage_cable(World &world, unsigned id, Cable damage, Duration length) {
         if (damage != Cable::deaf) node.speaks = works;
     };
     set(false);
-    world.trouble(id, length + merge_time(world));
+    world.trouble(id, length + join_time(world));
     if (damage != Cable::pulled && !world.options().witness)
         world.excuse(length + merge_time(world));
     world.later(length, [&world, name, set] {
@@ -254,16 +334,20 @@ Options draw_options(std::uint64_t seed, Duration interval, Duration dead_after)
     return options;
 }
 
-void draw_faults(World &world, Duration length) {
+void draw_faults(World &world, Duration length, bool hard) {
     const bool together = world.chance(0.5);
     for (unsigned id = 1; id <= world.options().nodes; ++id)
         world.after(world.scaled_between(0ms, together ? 20ms : 3s),
                     [&world, id] { world.start(id); });
     const double pace =
         std::uniform_real_distribution<double>(0.2, 3)(world.random()); // seconds between
+    if (hard && world.chance(0.6)) { // at each of some thousand changes in a minute
+        const double often = std::uniform_real_distribution<double>(-3, -1.2)(world.random());
+        world.at_transitions(std::pow(10, often), [&world](unsigned id) { strike(world, id); });
+    }
     Time when = world.scaled_between(0s, 4s);
     while (when < length) {
-        world.at(when, [&world] { fault(world); });
+        world.at(when, [&world, hard] { fault(world, hard); });
         when += world.scaled_between(0s, Duration(static_cast<std::int64_t>(pace * 2e9)));
     }
 }
@@ -276,6 +360,7 @@ void end_faults(World &world) {
     for (unsigned id = 1; id <= world.options().nodes; ++id) {
         Node &node = world.node(id);
         if (!node.wants_to_serve) world.kill(id);
+        world.wake(id);
         node.stalled_until = world.now();
         node.carrier = node.hears = node.speaks = node.wants_to_serve = true;
         node.file = 1;

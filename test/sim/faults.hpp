@@ -7,8 +7,9 @@
 namespace sim {
 
 Options draw_options(std::uint64_t seed, Duration interval, Duration dead_after);
-// Schedules starts and faults over [0, length).
-void draw_faults(World &world, Duration length);
+// Schedules starts and faults over [0, length). hard: also at the moments at which something has changed, clocks
+// that stand still, reboots of many at once, and one that remembers while the others are rebooted.
+void draw_faults(World &world, Duration length, bool hard);
 // Ends every fault: links whole, every node started, with the one configuration, and to serve.
 void end_faults(World &world);
 

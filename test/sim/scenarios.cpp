@@ -271,7 +271,7 @@ std::vector<Scenario> scenarios(const std::string &name) {
         {"witness_is_gone", {.nodes = 3, .witness = true}, witness_is_gone},
     };
     std::vector<Scenario> chosen;
-    for (const auto &list : {all, election_scenarios()})
+    for (const auto &list : {all, election_scenarios(), office_scenarios()})
         for (const Scenario &scenario : list)
             if (name.empty() || name == scenario.name) chosen.push_back(scenario);
     return chosen;

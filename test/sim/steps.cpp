@@ -31,12 +31,27 @@ void cut_both(World &world, unsigned one, unsigned other) {
 unsigned leader_of(const World &world) {
     for (unsigned id = 1; id <= world.options().nodes; ++id)
         if (const auto &view = world.node(id).applied; !view.members.empty())
-            return heartbeat::index(view.leader);
+            return heartbeat::index(view.number.leader);
     return 1;
 }
 
 void reweight(World &world, unsigned id, unsigned weight) {
     world.order(id, heartbeat::event::SetWeight{static_cast<std::uint8_t>(weight)});
+}
+
+void set_links(World &world, unsigned one, unsigned other, bool up) {
+    world.link(one, other).up = world.link(other, one).up = up;
+}
+
+void stop(World &world, unsigned id) {
+    world.node(id).wants_to_serve = false;
+    world.order(id, heartbeat::event::Stop{});
+}
+
+heartbeat::Role role_of(const World &world, unsigned id) {
+    const Node &node = world.node(id);
+    if (!node.membership) return heartbeat::Role::joining;
+    return node.membership->status(node.local(world.now())).role;
 }
 
 Lives::Lives(const World &world) : world_(world) {

@@ -12,6 +12,16 @@ void heal(World &world); // everything works again, and in the end all serve
 void cut_both(World &world, unsigned one, unsigned other);
 unsigned leader_of(const World &world); // anybody, when there is none
 void reweight(World &world, unsigned id, unsigned weight);
+void set_links(World &world, unsigned one, unsigned other, bool up); // without an excuse
+void stop(World &world, unsigned id);
+heartbeat::Role role_of(const World &world, unsigned id); // joining, when nobody runs there
+
+// Until it is so, or a third of a second has gone.
+template <class Condition>
+void run_until_so(World &world, Condition is_so) {
+    for (int i = 0; i < 6000 && !is_so(); ++i)
+        world.run_until(world.now() + 50us);
+}
 
 // Of the nodes that run now: which goes on is told by its number.
 class Lives {

@@ -37,6 +37,8 @@ World::World(std::uint64_t seed, const Options &options)
         nodes_[id].offset = between(0s, 100s);
     }
     each_link([this](unsigned, unsigned, Link &link) { link = good_link(); });
+    whole_.assign(options.nodes + 1, std::vector<bool>(options.nodes + 1, true));
+    changed_.assign(options.nodes + 1, std::vector<Time>(options.nodes + 1, -1h));
     if (options.replays) replay();
 }
 
@@ -75,6 +77,7 @@ void World::run_until(Time end) {
         now_ = queue_.top().when;
         queue_.pop();
         action();
+        survey_links();
     }
     now_ = end;
 }
@@ -134,23 +137,22 @@ void World::start(unsigned id) {
     node.host_up = true;
     if (node.agent_up) return;
     node.agent_up = true;
-    node.stalled_until = {};
+    node.stalled_until = node.paused_until;
     node.inbox.clear();
     node.witness_said.reset();
     node.config = node.file;
     const Time local = node.local(now_);
-    const bool resumes = node.saved && node.saved_config == node.config &&
-                         heartbeat::Membership::resumable(*node.saved, node.id, local);
-    trace(name(id) + (resumes ? " resumed" : " started"));
     using heartbeat::Membership;
+    const heartbeat::Settings own = settings(node, node.config);
+    const bool resumes = node.saved && Membership::resumable(*node.saved, own, local);
+    trace(name(id) + (resumes ? " resumed" : " started"));
+    node.membership = std::make_unique<Membership>(own, local, random_(), node.saved);
     if (resumes) {
-        node.membership = std::make_unique<Membership>(settings(node, node.config), local, *node.saved);
         node.applied = node.saved->view; // as agent::Node does
         node.filter.mine = owners(node.saved->view).of[id];
-        node.filter.lease = node.saved->lease_until;
+        node.filter.lease = *node.saved->lease_until;
         check_one_owner();
     } else {
-        node.membership = std::make_unique<Membership>(settings(node, node.config), local, random_());
         node.filter.rebuild(local);
         node.applied = {};
         node.written_off = false;
@@ -168,6 +170,7 @@ void World::kill(unsigned id) {
 
 void World::crash(unsigned id) {
     kill(id);
+    wake(id);
     nodes_[id].host_up = false;
     nodes_[id].saved.reset();
     nodes_[id].filter = {};
@@ -180,6 +183,37 @@ void World::stall(unsigned id, Duration length) {
     Node &node = nodes_[id];
     node.stalled_until = std::max(node.stalled_until, now_ + length);
     at(node.stalled_until, [this, &node] { turn(node); });
+}
+
+void World::pause(unsigned id, Duration length) {
+    Node &node = nodes_[id];
+    if (!node.host_up || node.paused_at != kAwake) return;
+    trace(name(id) + " pauses with its clock for" + text_of(length));
+    node.paused_at = now_;
+    node.paused_until = now_ + length;
+    node.stalled_until = std::max(node.stalled_until, node.paused_until);
+    trouble(id, length + 2 * options_.dead_after);
+    at(node.paused_until, [this, id, until = node.paused_until] {
+        if (nodes_[id].paused_until == until) wake(id);
+    });
+}
+
+void World::wake(unsigned id) {
+    Node &node = nodes_[id];
+    if (now_ < node.stalled_until && now_ < node.paused_until) node.stalled_until = now_;
+    if (node.paused_at == kAwake) return;
+    node.offset -= Time(static_cast<std::int64_t>(
+        static_cast<double>((now_ - node.paused_at).count()) * node.rate));
+    node.slept_at = node.paused_at;
+    node.paused_at = kAwake;
+    node.paused_until = {};
+    node.woke_at = now_;
+    node.just_woken = node.host_up;
+    node.woken = node.membership.get();
+    after(options_.lease() + options_.interval, [this, &node, woke_at = now_] {
+        if (node.woke_at == woke_at) node.just_woken = false;
+    });
+    turn(node);
 }
 
 void World::order(unsigned id, heartbeat::Event event) {
@@ -203,10 +237,16 @@ void World::turn(Node &node) {
     while (node.agent_up && !node.inbox.empty()) {
         auto beat = std::move(node.inbox.front());
         node.inbox.pop_front();
+        const bool tells = node.just_woken && can_tell(node, *beat);
+        if (!node.just_woken) get_to_know(node, *beat);
         if (nodes_[index(beat->sender)].key == node.key)
             step(node, heartbeat::event::Received{*beat});
         else
-            step(node, heartbeat::event::Unreadable{});
+            step(node, heartbeat::event::Unreadable{beat->sender});
+        if (tells) {
+            node.just_woken = false;
+            check_one_owner();
+        }
     }
     if (node.agent_up) consult_witness(node);
     for (int i = 0; i < 8 && node.agent_up && node.local(now_) >= node.membership->wake_at(); ++i)
@@ -214,10 +254,29 @@ void World::turn(Node &node) {
     schedule_tick(node);
 }
 
+// That this machine has stood still: it was sent since, in a life that the process had exchanged beats with before.
+bool World::can_tell(const Node &node, const heartbeat::Beat &beat) const {
+    const Node::Known &known = node.known[index(beat.sender)];
+    return node.woken == node.membership.get() && beat.life == known.life &&
+           known.since + 4 * options_.interval < node.slept_at && known.until + options_.dead_after > node.slept_at &&
+           beat.clock > nodes_[index(beat.sender)].local(node.woke_at);
+}
+
+void World::get_to_know(Node &node, const heartbeat::Beat &beat) const {
+    const heartbeat::Quote own{node.id, node.saved ? node.saved->life : 0};
+    const bool quotes_it = std::ranges::any_of(beat.quotes, [&](const heartbeat::Quote &quote) {
+        return quote.peer == own.peer && quote.life == own.life;
+    });
+    Node::Known &known = node.known[index(beat.sender)];
+    if (known.life != beat.life || now_ - known.until > options_.dead_after) known = {beat.life, now_, {}};
+    if (quotes_it) known.until = now_;
+}
+
 // As Agent::consult_witness does.
 void World::consult_witness(Node &node) {
     if (auto asked = std::exchange(node.witness_said, std::nullopt))
         step(node, heartbeat::event::WitnessAnswered{*asked});
+    if (!node.agent_up) return;
     const Time local = node.local(now_);
     if (!node.membership->asks_witness(local)) return;
     if (!options_.witness) {
@@ -305,7 +364,7 @@ bool World::perform(Node &node, const heartbeat::Action &action) {
         check_view(node, release->view);
         node.applied = release->view;
         filter.release(owners(release->view).of[index(node.id)], local);
-        if (ambush_ && release->view.leader == node.id)
+        if (ambush_ && release->view.number.leader == node.id)
             after(scaled_between(0ms, 3ms),
                   [leader = index(node.id), attack = std::exchange(ambush_, nullptr)] {
                       attack(leader);
@@ -328,7 +387,9 @@ void World::send(Node &node) {
     auto beat = std::make_shared<const heartbeat::Beat>(
         node.membership->beat(node.local(now_), groups_of(node.filter.lingering), 0));
     node.saved = node.membership->save();
-    node.saved_config = node.config;
+    check_office(node, *beat);
+    consider_transition(node, *beat);
+    if (!node.agent_up) return; // killed between the note and the beat
     const unsigned from = index(node.id);
     if (now_ - node.last_beat > options_.lease()) trouble(from, 2 * options_.dead_after);
     node.last_beat = now_;
@@ -351,6 +412,18 @@ void World::send(Node &node) {
     }
 }
 
+void World::consider_transition(Node &node, const heartbeat::Beat &beat) {
+    if (!at_transition_ || !faulty_) return;
+    std::uint64_t digest = 0;
+    for (const std::uint64_t part :
+         {static_cast<std::uint64_t>(beat.role), std::uint64_t{index(beat.choice)}, beat.term, beat.vote.term,
+          beat.applied.term, beat.applied.number, std::uint64_t{beat.done}, std::uint64_t{node.saved->installed},
+          std::uint64_t{node.saved->lease_until.has_value()}, node.saved->life})
+        digest = (digest ^ part) * 0x100000001b3;
+    if (std::exchange(node.seen, digest) != digest && chance(transition_probability_))
+        at_transition_(index(node.id));
+}
+
 // One of the beats of any time and node, to any node, its sender too; some 25 a second and node.
 void World::replay() {
     auto among = [this](std::uint64_t count) { return attacker_() % count; };
@@ -365,7 +438,7 @@ void World::replay() {
 
 void World::deliver(unsigned to, const std::shared_ptr<const heartbeat::Beat> &beat) {
     Node &node = nodes_[to];
-    if (!node.agent_up || node.inbox.size() > 4000) return;
+    if (!node.agent_up || now_ < node.paused_until || node.inbox.size() > 4000) return;
     node.inbox.push_back(beat);
     turn(node);
 }

@@ -59,6 +59,8 @@ struct Link {
     Duration delay_min{}, delay_max{};
 };
 
+inline constexpr Time kAwake{-1};
+
 struct Node {
     heartbeat::NodeId id{};
     bool host_up = true; // a host that is down neither runs nor filters
@@ -69,6 +71,15 @@ struct Node {
     Time stalled_until{};             // by the world's clock
     double rate = 1;                  // of its clock
     Time offset{};
+    Time paused_at = kAwake, paused_until{}; // the machine with its clock; world's clock
+    Time slept_at{}, woke_at{};
+    const heartbeat::Membership *woken = nullptr; // the process that then ran
+    bool just_woken = false; // and it has not heard a beat that can tell it, of one that it knew before
+    struct Known {
+        heartbeat::Life life = 0;
+        Time since{}, until{}; // world's clock: beats of this life came that quoted this node's own
+    };
+    std::array<Known, heartbeat::kMaxNodes + 1> known{};
     unsigned key = 1;                 // the cluster's
     heartbeat::Digest file = 1, staged = 0, config = 1; // configuration: on disk, staged, in force
     std::unique_ptr<heartbeat::Membership> membership;
@@ -79,13 +90,15 @@ struct Node {
     Filter filter;
     heartbeat::GroupSet guarded{};
     std::optional<heartbeat::Saved> saved; // in the pinned map
-    heartbeat::Digest saved_config = 0;
     Time last_beat{};        // world's clock, when it was sent
     Time troubled_until{};   // world's clock: P3 promises nothing for its connections
     bool written_off = false; // it has died for its peers, and does not serve again yet
     heartbeat::View applied; // of its present life
+    std::optional<Time> unleased_since; // its clock: leads or has a place, and no lease
+    std::uint64_t seen = 0;             // digest of what its last beat said of its part
 
     Time local(Time world) const {
+        if (world < paused_until) world = paused_at;
         return offset + Time(static_cast<std::int64_t>(static_cast<double>(world.count()) * rate));
     }
     Time world_time(Time local_time) const {
@@ -114,12 +127,20 @@ class World {
     void kill(unsigned id);  // the process only: the filter stays, until its lease is over
     void crash(unsigned id); // the host
     void stall(unsigned id, Duration length);
+    void pause(unsigned id, Duration length); // the virtual machine, and its clock stands still
+    void wake(unsigned id);
     void order(unsigned id, heartbeat::Event event);
     void reload(unsigned id, heartbeat::Digest file); // the new file, and the command
     void lose_witness() { witness_answers_ = false; }
     Link &link(unsigned from, unsigned to) { return links_[from][to]; }
     Link good_link() const;
     void each_link(const std::function<void(unsigned from, unsigned to, Link &)> &change);
+    // Called with this probability whenever a node's role, vote, term, view, lease or note has changed,
+    // after that is noted and before anybody can have heard of it.
+    void at_transitions(double probability, std::function<void(unsigned id)> action) {
+        transition_probability_ = probability;
+        at_transition_ = std::move(action);
+    }
     // Called once, when the next leader issues a view, before anybody can have heard of it.
     void ambush(std::function<void(unsigned leader)> action) { ambush_ = std::move(action); }
 
@@ -130,6 +151,9 @@ class World {
     bool excused() const {
         return options_.partition == heartbeat::Partition::serve && now_ < excused_until_;
     }
+    // No promise that these two do not both serve: `serve`, and for no longer than a lease the two
+    // have heard each other and everybody whom either hears; or one of them has slept with its clock.
+    bool both_may_serve(unsigned one, unsigned other) const;
     bool troubled(unsigned id) const;
 
     Time now() const { return now_; }
@@ -146,6 +170,7 @@ class World {
     Buckets served() const;
     bool settled() const; // every bucket served, every eligible node in one installed view
     void check_one_owner();
+    Buckets guarded_for_nothing() const; // by somebody, and nobody else holds connections there
     // P2: from now on a bucket may be without an owner for this long; nothing: not watched.
     void allow_gaps(const Buckets &buckets, Duration length);
     void stop_watching_gaps() { watching_ = false; }
@@ -169,6 +194,8 @@ class World {
 
     heartbeat::Settings settings(const Node &node, heartbeat::Digest config) const;
     const heartbeat::Ownership &ownership(heartbeat::Digest config) const;
+    bool can_tell(const Node &node, const heartbeat::Beat &beat) const;
+    void get_to_know(Node &node, const heartbeat::Beat &beat) const;
     void turn(Node &node); // of the agent's loop: drain, then tick
     void consult_witness(Node &node);
     void step(Node &node, const heartbeat::Event &event);
@@ -180,6 +207,11 @@ class World {
     void schedule_tick(Node &node);
     void replay();
     const Owners &owners(const heartbeat::View &view);
+    void check_office(Node &node, const heartbeat::Beat &beat);
+    void consider_transition(Node &node, const heartbeat::Beat &beat);
+    void survey_links();
+    bool hear_each_other(unsigned one, unsigned other) const; // and have, for long enough
+    bool whole(unsigned from, unsigned to) const;
     void check_view(const Node &node, const heartbeat::View &view);
     static void check_life(const Node &node, const heartbeat::Note &note);
     void check_movement(const heartbeat::View &before, const heartbeat::View &after);
@@ -195,7 +227,11 @@ class World {
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue_;
     heartbeat::Ownership plain_, weighted_; // of configurations 1 and 2, and of the others
     std::map<std::pair<bool, std::vector<heartbeat::Member>>, Owners> owners_;
-    std::function<void(unsigned)> ambush_;
+    std::function<void(unsigned)> ambush_, at_transition_;
+    double transition_probability_ = 0;
+    std::vector<std::vector<bool>> whole_; // links, as of the last survey
+    std::vector<std::vector<Time>> changed_; // and when that was another
+    Time surveyed_{};
     bool faulty_ = true, witness_answers_ = true;
     bool watching_ = false;
     std::array<Duration, kSimBuckets> gap_allowed_{};

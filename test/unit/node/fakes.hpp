@@ -92,10 +92,10 @@ inline heartbeat::RuleOwnership single_rule() {
 // A view of members with weight 100 and life 7.
 inline heartbeat::View view_of(std::uint64_t number, const std::vector<int> &ids) {
     heartbeat::View view;
-    view.number = {1, number};
+    view.number = {1, heartbeat::kNoNode, number};
     for (int id : ids)
         view.members.push_back({heartbeat::NodeId(id), 7, 100, ~heartbeat::RuleBits{0}});
-    view.leader = view.members.empty() ? heartbeat::kNoNode : view.members.front().id;
+    view.number.leader = view.members.empty() ? heartbeat::kNoNode : view.members.front().id;
     return view;
 }
 

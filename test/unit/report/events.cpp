@@ -18,7 +18,7 @@ using agent::Json;
 using Kind = heartbeat::Note::Kind;
 
 heartbeat::Note view_note(std::uint64_t number) {
-    return {Kind::view, "view 1." + std::to_string(number) + ": web2 added", {1, number}};
+    return {Kind::view, "view 1." + std::to_string(number) + ": web2 added", {1, heartbeat::NodeId{1}, number}};
 }
 
 } // namespace
@@ -29,8 +29,8 @@ BOOST_AUTO_TEST_CASE(a_view_is_timed_from_applied_to_served) {
     agent::EventLog log;
     log.add(10s, {Kind::leader, "leader: this node leads (term=1)"});
     log.add(10s, view_note(1));
-    log.served(10s + 12'345us, {1, 1});
-    log.served(20s, {1, 1}); // the tables again, not the view
+    log.served(10s + 12'345us, {1, heartbeat::NodeId{1}, 1});
+    log.served(20s, {1, heartbeat::NodeId{1}, 1}); // the tables again, not the view
     const Json events = agent::events(log, 13s);
     BOOST_REQUIRE(events.size() == 2u);
     BOOST_TEST(events[0]["kind"] == "view"); // the newest first
@@ -47,9 +47,9 @@ BOOST_AUTO_TEST_CASE(a_view_that_another_one_or_the_end_of_a_life_overtakes_is_n
     agent::EventLog log;
     log.add(10s, view_note(1));
     log.add(11s, view_note(2));
-    log.served(12s, {1, 1});
+    log.served(12s, {1, heartbeat::NodeId{1}, 1});
     log.add(13s, {Kind::life, "web1: starts a new life (lease expired)"});
-    log.served(14s, {1, 2});
+    log.served(14s, {1, heartbeat::NodeId{1}, 2});
     const Json events = agent::events(log, 20s);
     for (int i : {1, 2}) {
         BOOST_TEST(events[i]["took_ms"].is_null());
@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(people_see_when_how_long_and_what) {
     log.add(10s, {Kind::leader, "leader: this node leads (term=1)"});
     log.add(10s, view_note(1));
     log.add(11s, view_note(2));
-    log.served(11s + 8'200us, {1, 2});
+    log.served(11s + 8'200us, {1, heartbeat::NodeId{1}, 2});
     log.add(12s, view_note(3));
     const std::string text = agent::render_events(agent::events(log, 12s), false);
     BOOST_TEST(text.find("  when") == 0u);

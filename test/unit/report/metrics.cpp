@@ -38,7 +38,7 @@ struct Fixture {
 
 heartbeat::View view(std::uint64_t number, const std::vector<heartbeat::Member> &members,
                      int leader = 1, heartbeat::Digest config = 5) {
-    return {{1, number}, NodeId(leader), config, members};
+    return {{1, NodeId(leader), number}, config, members};
 }
 
 heartbeat::Member member(int id, int weight = 100, heartbeat::Life life = 7,

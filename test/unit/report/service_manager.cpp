@@ -59,7 +59,7 @@ heartbeat::Status status(NodeState state, bool installed) {
     heartbeat::Status status;
     status.state = state;
     status.installed = installed;
-    status.view.number = {3, 7};
+    status.view.number = {3, heartbeat::NodeId{1}, 7};
     status.nodes.resize(2);
     status.nodes[0].state = state;
     return status;
