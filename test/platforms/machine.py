@@ -85,7 +85,7 @@ class Platform:
         os.makedirs(self.build_directory, exist_ok=True)
         self._lock = open(f"{self.directory}/lock", "w")  # held until this process ends
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        for left in glob.glob(f"{self.directory}/machine.*"):  # by a run that was killed
+        for left in glob.glob(f"{self.directory}/share.*"):  # by a run that was killed
             shutil.rmtree(left)
         self._make_root([*PACKAGES, *(["ccache"] if CCACHE else []), *packages])
 
@@ -147,7 +147,7 @@ class Machine:
     def __init__(self, platform, kernel=None, memory=2048, network=None, cards=(), processors=2):
         self.platform = platform
         self.kernel = kernel or platform.kernels()[0]  # the release's own
-        self.share = tempfile.mkdtemp(prefix="machine.", dir=platform.directory)
+        self.share = tempfile.mkdtemp(prefix="share.", dir=platform.directory)
         self._count = 0
         prefix = ["nsenter", f"--net=/run/netns/{network}"] if network else []
         boot = f"{platform.root}/boot"
