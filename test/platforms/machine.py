@@ -62,7 +62,7 @@ class Failed(Exception):
 
 def _quietly(what, words, **options):
     done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          **options)
+                          preexec_fn=die_with_parent, **options)
     if done.returncode != 0:
         raise Failed(f"{what}: exit {done.returncode}:\n{done.stdout[-6000:]}")
     return done.stdout
