@@ -155,7 +155,7 @@ class Cluster:
 
     def __exit__(self, kind, error, _):
         trouble = None
-        if kind is None or (issubclass(kind, Failed) and not issubclass(kind, TwoOwners)):
+        if kind is None or (issubclass(kind, Exception) and not issubclass(kind, TwoOwners)):
             trouble = self._two_owners() or (self._trouble() if kind is None else None)
             error = trouble or error
         if error is not None:
