@@ -89,14 +89,18 @@ class Platform:
             shutil.rmtree(left)
         self._make_root([*PACKAGES, *(["ccache"] if CCACHE else []), *packages])
 
+    def _install(self, *packages):
+        if subprocess.run([f"{HERE}/root", self.release, self.root, *packages], timeout=1800).returncode != 0:
+            raise Failed(f"{self.release}: its root cannot be made; why is said above")
+
     def _make_root(self, packages):
-        subprocess.run([f"{HERE}/root", self.release, self.root], check=True, timeout=1800)
+        self._install()
         for name, text in INITRAMFS.items():
             _write(f"{self.root}/etc/initramfs-tools/{name}", text, 0o755)
         _write(f"{self.root}/sbin/machine", FIRST_PROCESS, 0o755)
         for directory in ("nlbd", "share"):
             os.makedirs(f"{self.root}/{directory}", exist_ok=True)
-        subprocess.run([f"{HERE}/root", self.release, self.root, *packages], check=True, timeout=1800)
+        self._install(*packages)
         self.inside("packaging/install-dependencies build demo")
 
     def inside(self, script):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads the programs, no more: what each clang that Debian 12 and 13 offer makes of them, on each kernel of theirs.
 
-The kernels: each release's own, and the newest of its backports. The objects are made as CMake makes them.
+The kernels: each release's own, and the newest of its backports. The objects are compiled with those of CMake's options
+that decide about the code.
 """
 
 import os
