@@ -89,7 +89,7 @@ std::string become_user(const std::string &name, bool runs_commands,
     if (!account) throw std::runtime_error("become user " + name + ": there is none of that name");
     if (geteuid() != 0) return geteuid() == account->user ? "" : "it was not started as root";
     if (prctl(PR_CAPBSET_READ, CAP_BPF) < 0) return "this kernel has no CAP_BPF";
-    capng_get_caps_process();
+    if (capng_get_caps_process() != 0) return "its capabilities cannot be read";
     if (!has(CAP_SETUID) || !has(CAP_SETGID)) return "CAP_SETUID and CAP_SETGID are missing";
     for (const std::string &directory : directories)
         mkdir(directory.c_str(), 0755);
@@ -111,8 +111,7 @@ std::string become_user(const std::string &name, bool runs_commands,
 }
 
 bool can_change_user() {
-    capng_get_caps_process();
-    return has(CAP_SETUID) && has(CAP_SETGID);
+    return capng_get_caps_process() == 0 && has(CAP_SETUID) && has(CAP_SETGID);
 }
 
 } // namespace agent
