@@ -115,7 +115,9 @@ void examine(World &world) {
     using Change = void (*)(World &, unsigned);
     std::vector<Change> changes{stop_and_start, change_weight, service_dies,
                                 restart_agent, change_configuration};
-    const bool majority_left = 2 * (world.options().nodes - 1) > world.options().nodes;
+    unsigned up = 0; // the faults may have left a node dead
+    for (unsigned id = 1; id <= world.options().nodes; ++id) up += world.node(id).agent_up;
+    const bool majority_left = 2 * (up - 1) > world.options().nodes;
     if (world.options().partition == heartbeat::Partition::serve || majority_left)
         changes.insert(changes.end(), {crash_and_return, leave_and_return});
     for (int i = 0; i < 3; ++i)
