@@ -15,15 +15,16 @@
 #include <linux/bpf.h>
 #include <ostream>
 #include <sstream>
+#include <unistd.h>
 
 namespace differential {
 namespace {
 
 using filter::Verdict;
 
-// BPF_PROG_TEST_RUN gives a program a page, less headroom and the kernel's own part, and puts the
-// rest of a frame where XDP cannot read.
-constexpr std::size_t kReadable = 3520;
+// BPF_PROG_TEST_RUN gives a program a page, which may have 4, 16 or 64 KiB, less headroom and the
+// kernel's own part, and puts the rest of a frame where XDP cannot read.
+const auto kReadable = static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) - 256 - 320;
 constexpr std::uint64_t kMarksHold = 3'000'000'000;
 
 std::uint64_t now_ns() {
