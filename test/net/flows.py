@@ -7,6 +7,7 @@ node, it would be a second owner; for TCP that is the witness's business (witnes
 """
 
 import collections
+import errno
 import ipaddress
 import random
 import select
@@ -135,7 +136,8 @@ def ask_tcp(client, flows, timeout=5.0, window=256):
                 poll.register(made.fileno(), select.EPOLLIN)
             for descriptor, _ in poll.poll(0.1):
                 flow, made, _ = waiting.pop(descriptor)
-                answers[flow] = _first_word(made, REFUSED)
+                answer, error = _first_word(made)
+                answers[flow] = REFUSED if error == "ECONNREFUSED" else answer
                 _close(poll, made)
             now = time.monotonic()
             for descriptor in [key for key, (_, _, end) in waiting.items() if end < now]:
@@ -149,23 +151,23 @@ def _close(poll, connection):
     connection.close()
 
 
-def _first_word(connection, refused=None):
+def _first_word(connection):
+    """(what the server said, None), or (None, the name of the error, "end" for one without a word)."""
     try:
-        return connection.recv(256).decode().strip() or None
-    except ConnectionRefusedError:
-        return refused
-    except OSError:
-        return None
+        word = connection.recv(256).decode().strip()
+    except OSError as error:
+        return None, errno.errorcode[error.errno]
+    return (word, None) if word else (None, "end")
 
 
-Attempt = collections.namedtuple("Attempt", "started flow answer took")
+Attempt = collections.namedtuple("Attempt", "started flow answer took error")
 
 
 class Load(threading.Thread):
     """Requests at a steady rate until stop(), and at least ENOUGH: one new TCP connection each, from many addresses.
 
-    A request that is refused or has no answer within `patience` seconds has failed: its answer is None. attempts holds
-    them in order of start.
+    A request that is refused or has no answer within `patience` seconds has failed: its answer is None, and error says how.
+    attempts holds them in order of start.
     """
 
     ENOUGH = 300
@@ -203,12 +205,12 @@ class Load(threading.Thread):
                 poll.register(made.fileno(), select.EPOLLIN)
             for descriptor, _ in poll.poll(max(0.0, min(0.05, next_start - time.monotonic()))):
                 flow, made, started = waiting.pop(descriptor)
-                answer = _first_word(made)
-                self.attempts.append(Attempt(started, flow, answer, time.monotonic() - started))
+                answer, error = _first_word(made)
+                self.attempts.append(Attempt(started, flow, answer, time.monotonic() - started, error))
                 _close(poll, made)
             for descriptor in [key for key, entry in waiting.items() if now - entry[2] > self._patience]:
                 flow, made, started = waiting.pop(descriptor)
-                self.attempts.append(Attempt(started, flow, None, now - started))
+                self.attempts.append(Attempt(started, flow, None, now - started, "silence"))
                 _close(poll, made)
 
     def stop(self):

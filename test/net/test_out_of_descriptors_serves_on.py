@@ -11,7 +11,7 @@ import resource
 import netns
 import services
 from configuration import RULES
-from harness import VIP4, VIP6, Cluster, check, main
+from harness import VIP4, Cluster, check, main
 from watched import Watched
 
 CHECKED = {"tcp": 'type = "tcp"', "exec": 'type = "exec", command = ["/bin/true"]'}
@@ -31,13 +31,19 @@ def leave(agent, spare):
     limit(agent, free[spare])
 
 
+def ask_for_the_mac(cluster):
+    """The client asks by ARP who the virtual IP is. The kernel calls it unreachable to connections that wait while their
+    entry is deleted, so the entry stays: it is in doubt."""
+    netns.ip(cluster.client, f"neighbour change {VIP4} dev eth0 nud probe")
+
+
 def starve(cluster, node):
     """With ever fewer descriptors, everything is tried that needs some, and none of it ends the agent."""
     agent = cluster.agents[node]
     enough = resource.prlimit(agent.pid, resource.RLIMIT_NOFILE)[0]
     for spare in (0, 1, 2, 3, 5, 8):
         leave(agent, spare)
-        netns.run(cluster.client, "ip", "neighbour", "flush", "dev", "eth0")
+        ask_for_the_mac(cluster)
         if spare == 0:
             cluster.wait_until(lambda: all(f"rule {name}: not checked (" in cluster.log(node) for name in CHECKED),
                                "health checks that cannot be made say so")
