@@ -80,7 +80,6 @@ InForce load(const AgentOptions &options) {
 HostSettings host_settings(const Config &config, const NodeConfig &self,
                            const filter::Datapath &datapath) {
     return {.interface = clients_interface(config, self),
-            .silent_interfaces = heartbeat_interfaces(config, self),
             .virtual_ips = config.virtual_ips,
             .cluster_mac = cluster_mac(config),
             .cluster_group = cluster_group(config),

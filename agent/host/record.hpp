@@ -5,7 +5,7 @@
 //
 //     nlbd 1
 //     place 5f1c0c1e-...-a1 4097
-//     sysctl 2 eth0 arp_ignore 0 1
+//     sysctl 0 all arp_ignore 0 1
 //     group 2 eth0 03:bf:c0:00:02:64
 //     address 1 lo 192.0.2.100
 //
@@ -23,6 +23,8 @@
 #include <vector>
 
 namespace agent {
+
+inline constexpr int kWholeHost = 0; // the index of a change that belongs to no device
 
 struct HostChange {
     enum class Kind {

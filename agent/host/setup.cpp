@@ -29,29 +29,33 @@ bool has_ipv6(const HostSettings &wish) {
     return !std::ranges::all_of(wish.virtual_ips, &filter::IpAddress::is_v4);
 }
 
-void block_duplicates(const HostSettings &wish, int index, std::vector<HostChange> &changes) {
-    const std::string name = "drop_unicast_in_l2_multicast";
-    changes.push_back({Kind::sysctl, index, wish.interface, name, 0, 1});
-    if (has_ipv6(wish))
-        changes.push_back({Kind::sysctl, index, wish.interface, "ipv6/" + name, 0, 1});
+// Of the whole host: an interface that has nothing to do with the cluster may be in the clients'
+// segment, too, or become so. The kernel takes the larger of an interface's own value and this one.
+void silence(std::vector<HostChange> &changes) {
+    for (const auto &[name, value] : {std::pair("arp_ignore", 1), std::pair("arp_announce", 2),
+                                      std::pair("drop_unicast_in_l2_multicast", 1)})
+        changes.push_back({Kind::sysctl, kWholeHost, "all", name, 0, value});
+}
+
+// IPv6 has no value for the whole host, only one that later interfaces start with. It never answers for an
+// address of lo by another interface.
+void silence_ipv6(const std::vector<std::string> &devices, std::vector<HostChange> &changes) {
+    const std::string name = "ipv6/drop_unicast_in_l2_multicast";
+    changes.push_back({Kind::sysctl, kWholeHost, "default", name, 0, 1});
+    for (const auto &device : devices)
+        if (const auto found = find_interface(device); found && HostState::has_ipv6(device))
+            changes.push_back({Kind::sysctl, found->index, device, name, 0, 1});
 }
 
 // In the order in which they are made: silent first, then able to hear, then able to accept.
-std::vector<HostChange> wished_changes(const HostSettings &wish) {
+// devices: those that drop duplicates over IPv6.
+std::vector<HostChange> wished_changes(const HostSettings &wish,
+                                       const std::vector<std::string> &devices) {
     std::vector<HostChange> changes;
-    const auto silence = [&](const std::string &device) {
-        if (const auto found = find_interface(device)) {
-            changes.push_back({Kind::sysctl, found->index, device, "arp_ignore", 0, 1});
-            changes.push_back({Kind::sysctl, found->index, device, "arp_announce", 0, 2});
-        }
-    };
-    silence(wish.interface);
-    for (const auto &other : wish.silent_interfaces)
-        if (other != wish.interface) silence(other);
-    if (const auto found = find_interface(wish.interface)) {
-        if (!wish.entrance.empty()) block_duplicates(wish, found->index, changes);
+    silence(changes);
+    if (has_ipv6(wish)) silence_ipv6(devices, changes);
+    if (const auto found = find_interface(wish.interface))
         changes.push_back(mac_change(wish, found->index));
-    }
     for (const auto &device : {std::string("lo"), wish.entrance})
         if (const auto found = find_interface(device))
             for (const auto &address : wish.virtual_ips)
@@ -79,16 +83,15 @@ class FirstFailure {
     std::exception_ptr first_;
 };
 
-std::vector<HostChange>::iterator find_thing(std::vector<HostChange> &changes,
-                                             const HostChange &change) {
-    return std::find_if(changes.begin(), changes.end(),
-                        [&](const HostChange &other) { return other.same_thing(change); });
+bool contains(const std::vector<HostChange> &changes, const HostChange &change) {
+    return std::ranges::any_of(changes, [&](const auto &other) { return other.same_thing(change); });
 }
 
 // With its device, which may have had many: each TAP device has an index of its own.
 bool is_gone(const HostChange &change) {
     char name[IF_NAMESIZE];
-    return if_indextoname(static_cast<unsigned>(change.index), name) == nullptr && errno == ENXIO;
+    return change.index != kWholeHost &&
+           if_indextoname(static_cast<unsigned>(change.index), name) == nullptr && errno == ENXIO;
 }
 
 void require_ipv6(const std::string &device, const filter::IpAddress &address) {
@@ -130,8 +133,9 @@ HostSetup::HostSetup(const HostSettings &wish, const std::string &record_file)
     try {
         state_.refresh();
         refuse_impossible(wish_, state_);
-        undo_unwanted();
-        settle();
+        const auto wished = wished_changes(wish_, interface_names());
+        settle(wished); // first, so that nothing is open in between
+        undo_unwanted(wished);
     } catch (const std::exception &cause) {
         try {
             restore();
@@ -153,7 +157,7 @@ HostSetup::~HostSetup() {
 
 std::vector<std::string> HostSetup::heal() {
     state_.refresh();
-    return settle();
+    return settle(wished_changes(wish_, {wish_.interface}));
 }
 
 void HostSetup::restore() {
@@ -167,11 +171,10 @@ void HostSetup::restore() {
 }
 
 // What an earlier agent changed for another configuration.
-void HostSetup::undo_unwanted() {
-    auto wished = wished_changes(wish_);
+void HostSetup::undo_unwanted(const std::vector<HostChange> &wished) {
     for (std::size_t i = record_.changes.size(); i-- > 0;) {
         const auto change = record_.changes[i];
-        if (find_thing(wished, change) != wished.end()) continue;
+        if (contains(wished, change)) continue;
         state_.undo(change);
         record_.changes.erase(record_.changes.begin() + static_cast<std::ptrdiff_t>(i));
         save_record(record_, record_file_);
@@ -187,11 +190,11 @@ void HostSetup::write_down(const std::vector<HostChange> &changes) {
     record_ = std::move(next);
 }
 
-std::vector<std::string> HostSetup::settle() {
+std::vector<std::string> HostSetup::settle(const std::vector<HostChange> &wished) {
     std::vector<HostChange> missing, unrecorded;
-    for (auto change : wished_changes(wish_)) {
-        if (state_.in_place(change)) continue;
-        if (find_thing(record_.changes, change) == record_.changes.end()) {
+    for (auto change : wished) {
+        if (is_gone(change) || state_.in_place(change)) continue;
+        if (!contains(record_.changes, change)) {
             if (change.kind == Kind::sysctl)
                 change.before = HostState::read_sysctl(change.device, change.what);
             unrecorded.push_back(change);

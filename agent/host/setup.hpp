@@ -6,10 +6,12 @@
 //     is silent by itself. They have host scope (IPv6: are deprecated), so that the kernel never
 //     picks one as the source of a connection or of an ARP request of its own, which would spread
 //     this node's MAC for a virtual IP.
-//   - arp_ignore >= 1 and arp_announce >= 2 on every interface that should be silent
-//   - where accepted frames have another entrance (pcap), the virtual IPs there as well, and
-//     drop_unicast_in_l2_multicast on the interface: their originals came to the cluster's MAC. That
-//     is a second lock behind the filter's own
+//   - arp_ignore >= 1 and arp_announce >= 2 for the whole host: another interface in the clients'
+//     segment would answer for the virtual IPs with its own MAC
+//   - drop_unicast_in_l2_multicast for the whole host: by whatever interface a frame to the cluster's MAC
+//     arrives, and whoever has removed the filter, the stack discards it. The filter hands accepted
+//     frames on as this host's own
+//   - where accepted frames have another entrance (pcap), the virtual IPs there as well
 //   - what makes the interface accept the cluster MAC: a static link-layer group (multicast), a
 //     second unicast MAC (unicast), or an address with the autojoin flag, for which the kernel is a
 //     member of the group and reports that to switches (igmp). Unlike a socket's membership each of
@@ -36,8 +38,6 @@ namespace agent {
 
 struct HostSettings {
     std::string interface; // where clients' frames arrive
-    std::vector<std::string>
-        silent_interfaces; // others that must not answer ARP: those of the heartbeats
     std::vector<filter::IpAddress> virtual_ips;
     filter::MacAddress cluster_mac{};
     std::optional<filter::IpAddress>
@@ -68,9 +68,9 @@ class HostSetup {
     void keep() { active_ = false; } // leave all in place for a successor
 
   private:
-    void undo_unwanted();
+    void undo_unwanted(const std::vector<HostChange> &wished);
     void write_down(const std::vector<HostChange> &changes);
-    std::vector<std::string> settle();
+    std::vector<std::string> settle(const std::vector<HostChange> &wished);
 
     HostSettings wish_;
     std::string record_file_;

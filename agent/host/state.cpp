@@ -93,6 +93,10 @@ std::string cause_of(int error) { return error == 0 ? "" : std::strerror(error);
 
 } // namespace
 
+bool HostState::has_ipv6(const std::string &device) {
+    return access(sysctl_path(device, "ipv6/disable_ipv6").c_str(), F_OK) == 0;
+}
+
 int HostState::read_sysctl(const std::string &device, const std::string &name) {
     const auto path = sysctl_path(device, name);
     int value = 0;
@@ -164,8 +168,10 @@ void HostState::make(const HostChange &change) {
 }
 
 void HostState::undo(const HostChange &change) {
-    const auto device = find_interface(change.device);
-    if (!device || device->index != change.index) return; // gone, and the change with it
+    if (change.index != kWholeHost) {
+        const auto device = find_interface(change.device);
+        if (!device || device->index != change.index) return; // gone, and the change with it
+    }
     switch (change.kind) {
     case Kind::sysctl:
         if (read_sysctl(change.device, change.what) == change.value)

@@ -27,6 +27,7 @@ class HostState {
     void make(const HostChange &change);
     void undo(const HostChange &change);
 
+    static bool has_ipv6(const std::string &device); // also when it is disabled there
     static int read_sysctl(const std::string &device, const std::string &name); // throws
 
   private:

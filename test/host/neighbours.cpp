@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(node_that_should_not_answer_is_silent_and_so_is_its_kernel)
 
 BOOST_AUTO_TEST_CASE(without_the_setup_the_kernel_would_answer_with_its_own_mac) {
     neighbours.set_answering(false);
-    run("echo 0 > /proc/sys/net/ipv4/conf/eth0/arp_ignore");
+    run("echo 0 > /proc/sys/net/ipv4/conf/all/arp_ignore");
     BOOST_TEST(has(resolve("192.0.2.100"), "lladdr 0a:00:00:00:00:99"));
 }
 

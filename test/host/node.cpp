@@ -108,7 +108,7 @@ std::string Node::on_client(const std::string &command) const {
 
 agent::HostSettings Node::wish() const {
     return {
-        "eth0", {}, {*filter::parse_ip("192.0.2.100"), *filter::parse_ip("fd00::64")}, kClusterMac};
+        "eth0", {*filter::parse_ip("192.0.2.100"), *filter::parse_ip("fd00::64")}, kClusterMac};
 }
 
 std::vector<agent::HostSettings> Node::wishes() const {
@@ -122,6 +122,6 @@ std::vector<agent::HostSettings> Node::wishes() const {
 std::string Node::state() const {
     return run("{ ip -o address; cat /proc/net/dev_mcast /proc/net/igmp | tr -d '*';"
                "bridge fdb show; cd /proc/sys/net;"
-               "grep -r . ipv4/conf/*/arp_* ipv6/conf/*/accept_dad; ls " +
+               "grep -r . ipv4/conf/*/arp_* ipv6/conf/*/accept_dad ipv*/conf/*/drop_unicast*; ls " +
                directory_.string() + "; } | sort");
 }

@@ -87,10 +87,10 @@ def obey(cluster):
     cluster.nlbctl("reload", node=1)  # the key is root's
     cluster.nlbctl("explain", "tcp", "198.18.0.1:4000", f"{VIP4}:7001", node=1)
     netns.ip(cluster.namespace(1), f"address delete {VIP4}/32 dev lo")
-    netns.sysctl(cluster.namespace(1), "net.ipv4.conf.eth0.arp_ignore", 0)
+    netns.sysctl(cluster.namespace(1), "net.ipv4.conf.all.arp_ignore", 0)
     cluster.wait_until(lambda: VIP4 in netns.run(cluster.namespace(1), "ip", "address", "show", "lo").stdout,
                        "the address is put back")
-    cluster.wait_until(lambda: netns.run(cluster.namespace(1), "sysctl", "-n", "net.ipv4.conf.eth0.arp_ignore").stdout
+    cluster.wait_until(lambda: netns.run(cluster.namespace(1), "sysctl", "-n", "net.ipv4.conf.all.arp_ignore").stdout
                        .strip() != "0", "the sysctl is put back")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The XDP program of one node is detached by hand, or its tc hook deleted: that node goes silent (not: answers
+"""The XDP program of one node is detached by hand, and its tc hook deleted: the node falls silent (it does not answer
 everything) and counts it; the agent puts back what was taken away, and the log says so.
 
     client --- bridge --- web1, web2 (detached), web3
@@ -25,6 +25,27 @@ def detach(namespace):
             netns.run(namespace, "bpftool", "link", "detach", "id", entry["id"])
 
 
+def check_silent(cluster, before):
+    """web2 answers nobody. before: its status while it served."""
+    for address in (VIP4, VIP6):
+        asked = flows.many(300, address, 7001)
+        owners = expected(cluster, "tcp", asked, before)
+        with Witness(cluster.switch) as seen:
+            flows.ask_tcp(cluster.client, asked, timeout=0.5, window=300)
+        for mask, wanted in ((SYN | ACK, SYN | ACK), (RST, RST)):
+            for (source, _, destination, sport), ports in seen.tcp_answers(mask, wanted).items():
+                ports.discard("client")
+                check("web2" not in ports, f"web2 answered {destination}:{sport} at {source} without its filter")
+                check_one_owner(ports, f"{destination}:{sport}")
+        check("web2" in owners.values(), "no flow was web2's to begin with")
+        told = flows.ask_udp(cluster.client, flows.many(100, address, 7001), tries=1)
+        check(not any("web2" in names for names in told.values()), "web2 answered datagrams without its filter")
+
+
+def delete_hook(cluster):
+    netns.run(cluster.namespace(2), "tc", "qdisc", "delete", "dev", "eth0", "clsact")
+
+
 def check_all_serve(cluster):
     answered = set(flows.ask_tcp(cluster.client, flows.many(300, VIP4, 7001, seed=11)).values())
     check(answered == {"web1", "web2", "web3"}, f"with web2's filter {answered} answered")
@@ -46,19 +67,12 @@ def test():
         agent = cluster.agents[2]  # it stands still: now nobody puts anything back
         agent.send_signal(signal.SIGSTOP)
         detach(cluster.namespace(2))
-        for address in (VIP4, VIP6):
-            asked = flows.many(300, address, 7001)
-            owners = expected(cluster, "tcp", asked, before)
-            with Witness(cluster.switch) as seen:
-                flows.ask_tcp(cluster.client, asked, timeout=0.5, window=300)
-            for mask, wanted in ((SYN | ACK, SYN | ACK), (RST, RST)):
-                for (source, _, destination, sport), ports in seen.tcp_answers(mask, wanted).items():
-                    ports.discard("client")
-                    check("web2" not in ports, f"web2 answered {destination}:{sport} at {source} without its filter")
-                    check_one_owner(ports, f"{destination}:{sport}")
-            check("web2" in owners.values(), "no flow was web2's to begin with")
+        check_silent(cluster, before)
+        delete_hook(cluster)
+        check_silent(cluster, before)
         agent.send_signal(signal.SIGCONT)
         cluster.wait_until(lambda: put_back("XDP program") == 1, "the XDP program is put back")
+        cluster.wait_until(lambda: put_back("tc filter nlbd_tc") == 1, "the tc hook is put back")
         cluster.wait_active([1, 2, 3])
         counted = cluster.status(2)["counters"]["unfiltered"]
         check(counted > 0, "web2 has not counted the frames that its filter did not see")
@@ -67,8 +81,8 @@ def test():
 
         detach(cluster.namespace(2))
         cluster.wait_until(lambda: put_back("XDP program") == 2, "the XDP program is put back a second time")
-        netns.run(cluster.namespace(2), "tc", "qdisc", "delete", "dev", "eth0", "clsact")
-        cluster.wait_until(lambda: put_back("tc filter nlbd_tc") == 1, "the tc hook is put back")
+        delete_hook(cluster)
+        cluster.wait_until(lambda: put_back("tc filter nlbd_tc") == 2, "the tc hook is put back")
         cluster.wait_active([1, 2, 3])
         check_all_serve(cluster)
         check(cluster.terminate(2) == 0, "SIGTERM did not end in exit code 0")

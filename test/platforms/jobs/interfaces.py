@@ -55,10 +55,6 @@ class Shaped(Cluster):
             self._aggregate(self.switch, f"bond-web{who}", [self.port(who, link) for link in ("eth0", "eth1")], "802.3ad")
             netns.ip(self.switch, f"link set bond-web{who} master bridge0")
         netns.ip(host, self._made(host))
-        if self.kind == "macvlan":
-            for key in ("ipv4.conf.eth0.arp_ignore", "ipv4.conf.eth0.drop_unicast_in_l2_multicast",
-                        "ipv6.conf.eth0.disable_ipv6"):
-                netns.sysctl(host, f"net.{key}", 1)
         name = INTERFACES[self.kind]
         netns.ip(host, f"""
             link set {name} up
