@@ -48,7 +48,15 @@ std::uint32_t attached_program(const bpf_xdp_query_opts &attached) {
     return attached.prog_id;
 }
 
-// Which program is in the way, and how to get it out of it.
+// Also of an agent that was killed: its filter stays on the hook, and can be asked for without a right.
+bool has_tc_filter(int index) {
+    bpf_tc_hook hook = tc_hook(index, BPF_TC_INGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
+    return bpf_tc_query(&hook, &options) == 0;
+}
+
+// Which program is in the way, and how to get it out of it. Without CAP_SYS_ADMIN the kernel does not say its
+// name, but nlbd's has a tc filter beside it.
 [[noreturn]] void fail_occupied(const Interface &interface, std::uint32_t id) {
     bpf_xdp_query_opts attached = query(interface.index);
     // A plain "xdp off" looks at one mode alone, and finds nothing in the other.
@@ -59,9 +67,10 @@ std::uint32_t attached_program(const bpf_xdp_query_opts &attached) {
     Descriptor program(bpf_prog_get_fd_by_id(id));
     if (program) bpf_obj_get_info_by_fd(program.get(), &info, &size);
     std::string name = program ? info.name : "unknown";
+    const bool ours = program ? name == "nlbd_xdp" : has_tc_filter(interface.index);
     std::string what = "attach xdp to " + interface.name + ": occupied by XDP program '" + name +
                        "' (id " + std::to_string(id) + "): ";
-    if (name == "nlbd_xdp")
+    if (ours)
         throw Occupied(what + "another nlbd runs on this interface, or was killed: stop it, "
                               "or start it again with its own run dir to take it over");
     throw std::runtime_error(what + "stop what attached it, or `ip link set dev " + interface.name +

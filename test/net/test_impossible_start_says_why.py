@@ -96,6 +96,11 @@ def test():
         check(cluster.status(1)["view"] == view, "attempts on another node have changed the view")
         cluster.start(2)
         cluster.wait_active([1, 2])
+        cluster.kill(2)  # its filter stays
+        unnamed = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+        for rights in ([], unnamed):
+            attempt(cluster, 2, "what another run directory's agent has left", ["another nlbd"], prefix=rights,
+                    run_dir="mounted", datapaths={2: "auto"})
         done = cluster.nlbctl("status", node="nobody", check_exit=False)
         check(done.returncode == 3, f"nlbctl without an agent: exit {done.returncode}, not 3")
         check(len(done.stderr.strip().splitlines()) == 1, f"nlbctl without an agent: not one line: {done.stderr}")
