@@ -5,12 +5,14 @@
 #include <linux/neighbour.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
+#include <netlink/route/link.h>
 #include <netlink/route/neighbour.h>
 
 #include <algorithm>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace agent {
 namespace {
@@ -41,6 +43,14 @@ Netlink<rtnl_neigh> to_netlink(int index, const filter::MacAddress &mac) {
     return request;
 }
 
+Netlink<rtnl_link> link_of(nl_sock *socket, int index) {
+    rtnl_link *raw = nullptr;
+    const int error = rtnl_link_get_kernel(socket, index, nullptr, &raw);
+    if (error < 0 && error != -NLE_NODEV && error != -NLE_OBJ_NOTFOUND)
+        throw std::runtime_error(std::string("look at an interface: ") + nl_geterror(error));
+    return Netlink<rtnl_link>(raw);
+}
+
 std::string unless(int harmless, int error) {
     return error >= 0 || error == -harmless ? "" : nl_geterror(error);
 }
@@ -51,6 +61,7 @@ void ReleaseNetlink::operator()(nl_sock *socket) const { nl_socket_free(socket);
 void ReleaseNetlink::operator()(nl_addr *address) const { nl_addr_put(address); }
 void ReleaseNetlink::operator()(nl_cache *cache) const { nl_cache_free(cache); }
 void ReleaseNetlink::operator()(rtnl_addr *address) const { rtnl_addr_put(address); }
+void ReleaseNetlink::operator()(rtnl_link *link) const { rtnl_link_put(link); }
 void ReleaseNetlink::operator()(rtnl_neigh *neighbour) const { rtnl_neigh_put(neighbour); }
 
 Netlink<nl_sock> open_netlink() {
@@ -59,6 +70,16 @@ Netlink<nl_sock> open_netlink() {
     if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error < 0)
         throw std::runtime_error(std::string("open netlink: ") + nl_geterror(error));
     return socket;
+}
+
+std::string master_of(int index) {
+    const auto socket = open_netlink();
+    const auto port = link_of(socket.get(), index);
+    const int above = port ? rtnl_link_get_master(port.get()) : 0;
+    const auto master = above != 0 ? link_of(socket.get(), above) : nullptr;
+    if (!master) return {};
+    const char *type = rtnl_link_get_type(master.get());
+    return type != nullptr && type == std::string_view("vrf") ? "" : rtnl_link_get_name(master.get());
 }
 
 std::vector<HostAddress> HostAddresses::list() const {

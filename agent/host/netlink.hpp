@@ -15,6 +15,7 @@ struct nl_addr;
 struct nl_cache;
 struct nl_sock;
 struct rtnl_addr;
+struct rtnl_link;
 struct rtnl_neigh;
 
 namespace agent {
@@ -24,12 +25,17 @@ struct ReleaseNetlink {
     void operator()(nl_addr *address) const;
     void operator()(nl_cache *cache) const;
     void operator()(rtnl_addr *address) const;
+    void operator()(rtnl_link *link) const;
     void operator()(rtnl_neigh *neighbour) const;
 };
 template <class T>
 using Netlink = std::unique_ptr<T, ReleaseNetlink>;
 
 Netlink<nl_sock> open_netlink(); // throws std::runtime_error
+
+// The bridge, bond or team that this device is a port of, and that takes its frames; a VRF leaves them to it.
+// Empty: there is none, or no such device. Throws std::runtime_error.
+std::string master_of(int index);
 
 // The host's IP addresses, through netlink.
 struct HostAddress {

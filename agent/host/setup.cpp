@@ -105,6 +105,9 @@ void require_ipv6(const std::string &device, const filter::IpAddress &address) {
 
 void refuse_impossible(const HostSettings &wish, const HostState &state) {
     const auto self = require_interface(wish.interface);
+    if (const auto master = master_of(self.index); !master.empty())
+        throw std::runtime_error("interface " + wish.interface + ": is a port of " + master +
+                                 ", which takes its frames: name " + master + " instead");
     const auto lo = find_interface("lo");
     if (!lo || !lo->up)
         throw std::runtime_error(

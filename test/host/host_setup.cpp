@@ -325,6 +325,14 @@ BOOST_AUTO_TEST_CASE(every_interface_is_silenced_those_that_come_later_as_well) 
     BOOST_TEST(state() == before);
 }
 
+BOOST_AUTO_TEST_CASE(port_of_a_bridge_is_refused) {
+    run("ip link add br0 type bridge; ip link set eth0 master br0");
+    check_refused(*this, wish(),
+                  "interface eth0: is a port of br0, which takes its frames: name br0 instead");
+    run("ip link delete br0");
+    { const HostSetup setup(wish(), file("host")); }
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_and_nothing_left_behind) {
     auto other = wish();
     other.interface = "eth9";
