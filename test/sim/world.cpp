@@ -140,6 +140,7 @@ void World::start(unsigned id) {
     node.stalled_until = node.paused_until;
     node.inbox.clear();
     node.witness_said.reset();
+    node.known = {};
     node.config = node.file;
     const Time local = node.local(now_);
     using heartbeat::Membership;
@@ -238,11 +239,10 @@ void World::turn(Node &node) {
         auto beat = std::move(node.inbox.front());
         node.inbox.pop_front();
         const bool tells = node.just_woken && can_tell(node, *beat);
-        if (!node.just_woken) get_to_know(node, *beat);
-        if (nodes_[index(beat->sender)].key == node.key)
-            step(node, heartbeat::event::Received{*beat});
-        else
-            step(node, heartbeat::event::Unreadable{beat->sender});
+        const bool awake = !node.just_woken, readable = nodes_[index(beat->sender)].key == node.key;
+        const heartbeat::Event event = readable ? heartbeat::Event(heartbeat::event::Received{*beat})
+                                                : heartbeat::event::Unreadable{beat->sender};
+        if (step(node, event) && awake && readable) get_to_know(node, *beat);
         if (tells) {
             node.just_woken = false;
             check_one_owner();
@@ -318,12 +318,13 @@ const World::Owners &World::owners(const heartbeat::View &view) {
     return owners;
 }
 
-void World::step(Node &node, const heartbeat::Event &event) {
+bool World::step(Node &node, const heartbeat::Event &event) {
     if (auto *stage = std::get_if<heartbeat::event::Stage>(&event))
         node.staged = stage->settings.config;
     const auto outcome = node.membership->step(node.local(now_), random_(), event);
     if (std::holds_alternative<heartbeat::event::Tick>(event)) set_guard(node); // one follows at once
     carry_out(node, outcome);
+    return !outcome.refusal;
 }
 
 void World::set_guard(Node &node) {
@@ -347,7 +348,7 @@ void World::carry_out(Node &node, const heartbeat::Outcome &outcome) {
         gains |= perform(node, action);
     const Time lease = node.membership->lease_until();
     gains |= lease > node.filter.lease && local >= node.filter.lease;
-    node.filter.lease = lease;
+    if (std::exchange(node.filter.lease, lease) != lease) node.saved = node.membership->save();
     if (gains) check_one_owner();
     if (!outcome.actions.empty()) check_gaps();
     if (outcome.send) send(node);

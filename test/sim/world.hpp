@@ -77,7 +77,7 @@ struct Node {
     bool just_woken = false; // and it has not heard a beat that can tell it, of one that it knew before
     struct Known {
         heartbeat::Life life = 0;
-        Time since{}, until{}; // world's clock: beats of this life came that quoted this node's own
+        Time since{}, until{}; // world's clock: believed beats of this life came that quoted this node's own
     };
     std::array<Known, heartbeat::kMaxNodes + 1> known{};
     unsigned key = 1;                 // the cluster's
@@ -198,7 +198,7 @@ class World {
     void get_to_know(Node &node, const heartbeat::Beat &beat) const;
     void turn(Node &node); // of the agent's loop: drain, then tick
     void consult_witness(Node &node);
-    void step(Node &node, const heartbeat::Event &event);
+    bool step(Node &node, const heartbeat::Event &event); // false: a beat that was refused
     static void set_guard(Node &node);
     void carry_out(Node &node, const heartbeat::Outcome &outcome);
     bool perform(Node &node, const heartbeat::Action &action); // true: may have gained
