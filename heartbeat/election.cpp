@@ -31,14 +31,15 @@ NodeId leader_to_follow(const State &state, Time now) {
     return best.leader;
 }
 
-NodeId lowest_candidate(const State &state, Time now) {
-    NodeId lowest = may_lead(state, now) ? state.settings.self : kNoNode;
+// Members first: those who have just started have no say in what a member does, and much in what another does.
+NodeId best_candidate(const State &state, Time now) {
+    const std::pair nobody{true, NodeId{kMaxNodes + 1}}; // outside, id
+    auto best = may_lead(state, now) ? std::pair{!state.member(), state.settings.self} : nobody;
     state.each_peer([&](NodeId id, const Peer &peer) {
-        if (present(peer) && state.counts(peer, now, state.leader_timeout) && peer.beat.may_lead &&
-            (lowest == kNoNode || id < lowest))
-            lowest = id;
+        if (present(peer) && state.counts(peer, now, state.leader_timeout) && peer.beat.may_lead)
+            best = std::min(best, {peer.beat.applied.term == 0, id});
     });
-    return lowest;
+    return best == nobody ? kNoNode : best.second;
 }
 
 // It serves nothing, and for D after its start it supports nobody.
@@ -52,8 +53,8 @@ bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
     if (state.counts(peer, now, state.leader_timeout))
         return !state.member() || !only_listens(peer.beat);
     if (deaf(state, peer, now)) return false;
-    return (peer.active && now - *peer.active < state.doubt(id)) ||
-           (peer.vouched && now - *peer.vouched < state.doubt(id));
+    const auto within = [&](std::optional<Time> when) { return when && now - *when < state.doubt(id); };
+    return within(peer.active) || within(peer.vouched) || within(peer.anew);
 }
 
 // Nobody else is heard that serves, and the witness answers. Its word counts only for a question asked
@@ -75,15 +76,16 @@ bool may_lead_alone(const State &state, Time now) {
 template <class F>
 bool electorate_agrees(const State &state, Time now, F &&agrees) {
     unsigned votes = 1;
-    bool all = true;
+    bool all = true, company = false; // those who have no say are company, too
     state.each_peer([&](NodeId id, const Peer &peer) {
-        const bool agreed = present(peer) && state.in_touch(peer, now) && agrees(peer);
+        const bool touched = present(peer) && state.in_touch(peer, now), agreed = touched && agrees(peer);
         votes += agreed;
+        company |= touched;
         if (!agreed && has_a_say(state, id, peer, now)) all = false;
     });
     if (state.settings.partition == Partition::quorum)
         return 2 * votes > state.settings.nodes.size();
-    return all && (votes > 1 || may_lead_alone(state, now));
+    return all && (company || may_lead_alone(state, now));
 }
 
 void become(State &state, Role role, NodeId choice) {
@@ -255,7 +257,7 @@ void choose(State &state, Time now) {
     if (NodeId leader = leader_to_follow(state, now); leader != kNoNode && may_follow(state, now))
         return follow(state, leader);
     if (state.listening(now)) return become(state, Role::joining, kNoNode);
-    const NodeId candidate = lowest_candidate(state, now);
+    const NodeId candidate = best_candidate(state, now);
     if (candidate != state.settings.self || state.role != Role::standing)
         become(state, Role::supporting, candidate);
     if (candidate == state.settings.self)

@@ -109,7 +109,8 @@ void follow_view(State &state, Time now) {
 bool quiet(const State &state, Time now) {
     bool heard = false;
     state.each_peer([&](NodeId, const Peer &peer) {
-        heard |= state.fresh(peer, now, state.leader_timeout) && peer.active.has_value();
+        heard |= state.fresh(peer, now, state.leader_timeout) && peer.active;
+        heard |= peer.anew && now - *peer.anew < state.leader_timeout;
     });
     return !heard;
 }
@@ -132,7 +133,7 @@ std::optional<Time> granted_by_witness(const State &state, Time now) {
 std::optional<Time> granted_by_followers(const State &state, Time now) {
     std::vector<Time> quotes;
     state.each_peer([&](NodeId, const Peer &peer) {
-        if (state.counts(peer, now, state.leader_timeout) && peer.quoted && follows_me(state, peer))
+        if (state.counts(peer, now, state.leader_timeout) && peer.quoted && follows_me(state, peer.beat))
             quotes.push_back(*peer.quoted);
     });
     std::sort(quotes.begin(), quotes.end(), std::greater<>());

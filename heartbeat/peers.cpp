@@ -74,12 +74,13 @@ Refusal record_twin(State &state, Time now, const Beat &beat) {
 // (Membership::beat), so that who is alive can prove it.
 std::optional<Refusal> doubt(const State &state, Peer &peer, const Beat &beat, Time now) {
     const bool known = contains(peer.superseded, beat.life);
-    const bool ended = beat.previous == peer.life || // its own word
+    const bool ended = beat.previous == peer.life || peer.beat.state == NodeState::dead || // its own word
                        !state.fresh(peer, now, state.settings.dead_after);
     const bool proven =
         !state.counts(peer, now, state.settings.dead_after) && quoted_time(state, beat, now);
     if (!proven && (known || !ended)) {
         peer.claimed = {beat.life, beat.sequence, now};
+        if (!known && beat.applied.term > 0) peer.anew = now;
         return known ? Refusal::superseded : Refusal::id_taken;
     }
     std::erase(peer.superseded, beat.life);
@@ -101,6 +102,7 @@ void adopt_life(Peer &peer, const Beat &beat, Time now) {
                .quoted = {},
                .active = {},
                .vouched = peer.vouched,
+               .anew = {},
                .ahead = {},
                .ahead_at = {},
                .mismatch = std::move(peer.mismatch)};
@@ -142,6 +144,16 @@ void hear_quotes(State &state, Time now, const Beat &beat) {
     }
 }
 
+// So that both are in touch a moment after either has started, and a lease is granted a moment after an election: a
+// beat is answered at once when it is the first of its life that is heard, when its sender has not heard this node
+// yet though it had (a process that goes on with another's life), and when it begins to follow this node.
+bool wants_answer(const State &state, const Peer &before, const Beat &beat) {
+    if (before.life != beat.life) return true;
+    const bool forgot = quote_of_me(state, before.beat) && !quote_of_me(state, beat);
+    const bool new_follower = state.role == Role::leading && follows_me(state, beat) && !follows_me(state, before.beat);
+    return forgot || new_follower;
+}
+
 } // namespace
 
 std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
@@ -159,6 +171,8 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
         if (const auto refusal = doubt(state, peer, beat, now)) return refusal;
     const bool same_state = state.fresh(peer, now, state.settings.dead_after) &&
                             peer.beat.state == beat.state;
+    if (wants_answer(state, peer, beat)) // one for all that come together
+        state.next_beat = std::min(state.next_beat, now + state.settings.interval / 50);
     if (beat.life != peer.life) adopt_life(peer, beat, now);
 
     if (!same_state) peer.state_since = now;

@@ -39,6 +39,7 @@ struct Peer {
     std::optional<Time> quoted;  // when my newest beat that it has quoted was sent
     std::optional<Time> active;  // when it was last known to hold a place in a view, at first hand
     std::optional<Time> vouched; // the same by another peer's word
+    std::optional<Time> anew;    // the same by its own, in a later life that is not believed yet
     std::optional<Duration> ahead; // by at least this my clock was ahead of its, as of `ahead_at`
     Time ahead_at{};
     std::string mismatch; // why its configuration keeps it out, as last noted
@@ -123,9 +124,10 @@ struct Membership::State {
         return counts(peer, now, leader_timeout) && peer.quoted && now - *peer.quoted < leader_timeout;
     }
     bool late(Time now) const { return now < late_until; }
-    // After a start, or when it could hear nothing, or not read what it heard: others may be serving.
+    // After a start, or when it could hear nothing, or not read what it heard: others may be serving, and it
+    // holds no view that names them.
     bool listening(Time now) const {
-        return now - std::max({started, deaf_at, unreadable_at}) < settings.dead_after;
+        return !member() && now - std::max({started, deaf_at, unreadable_at}) < settings.dead_after;
     }
     bool hears_unreadable(Time now) const { return now - unreadable_at < settings.dead_after; }
     // For how long after its last sign a node counts as possibly serving: one that has a place in
@@ -160,10 +162,9 @@ inline bool has_staged(const Beat &beat, Digest config) {
 // The same configuration, or one of the two is about to change to the other's.
 bool compatible(const State &state, const Beat &beat);
 inline bool leads(const Beat &beat) { return beat.role == Role::leading && beat.view; }
-// By its last beat, in this term.
-inline bool follows_me(const State &state, const Peer &peer) {
-    return peer.beat.role == Role::following && peer.beat.choice == state.settings.self &&
-           peer.beat.term == state.term;
+// In this term.
+inline bool follows_me(const State &state, const Beat &beat) {
+    return beat.role == Role::following && beat.choice == state.settings.self && beat.term == state.term;
 }
 
 // peers.cpp: records a beat, in the order of the reject ladder; no decision is taken.

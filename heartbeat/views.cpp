@@ -45,7 +45,7 @@ bool may_add(const State &state, NodeId id, const Peer &peer, Time now) {
     const Beat &beat = peer.beat;
     const bool wants = beat.state == NodeState::joining || beat.state == NodeState::fenced ||
                        beat.state == NodeState::active || beat.state == NodeState::draining;
-    return wants && state.counts(peer, now, state.leader_timeout) && follows_me(state, peer) &&
+    return wants && state.counts(peer, now, state.leader_timeout) && follows_me(state, peer.beat) &&
            beat.config == state.settings.config && !state.view.find(id);
 }
 
@@ -110,7 +110,7 @@ bool reported_by_all(const State &state) {
     return std::ranges::all_of(state.view.members, [&](const Member &member) {
         const Peer &peer = state.peers[index(member.id)];
         return member.id == state.settings.self ||
-               (peer.life == member.life && follows_me(state, peer) &&
+               (peer.life == member.life && follows_me(state, peer.beat) &&
                 peer.beat.applied == state.view.number);
     });
 }

@@ -108,7 +108,7 @@ void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
         }
         if (change.tables) datapath_.install(serving_.tables());
     }
-    renew_lease();
+    if (renew_lease() && !outcome.send) save(); // so that a successor has all of it
     for (const heartbeat::Note &text : outcome.notes)
         note(now, text);
     for (const heartbeat::Action &action : outcome.actions)
@@ -154,18 +154,21 @@ void Node::renew_guard() {
     datapath_.set_guarded(guarded_);
 }
 
-void Node::renew_lease() {
+bool Node::renew_lease() {
     const heartbeat::Time lease = membership_.lease_until();
-    if (lease == lease_) return;
+    if (lease == lease_) return false;
     lease_ = lease;
     datapath_.set_lease(static_cast<std::uint64_t>(lease.count()));
+    return true;
 }
+
+void Node::save() { datapath_.set_note(heartbeat::pack(membership_.save(), self_)); }
 
 void Node::send_beat(heartbeat::Time now) {
     heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
     beat.connections = connections_;
     // Before anybody can rely on it: a successor must not say less than this beat says.
-    datapath_.set_note(heartbeat::pack(membership_.save(), self_));
+    save();
     send_(heartbeat::seal(beat, envelope_));
     ++beats_.sent;
 }

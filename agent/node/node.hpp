@@ -109,7 +109,8 @@ class Node {
     void perform(heartbeat::Time now, const heartbeat::Outcome &outcome);
     void configure(heartbeat::Time now);
     void renew_guard();
-    void renew_lease();
+    bool renew_lease(); // true: it is another one now
+    void save();        // what a successor goes on with
     void send_beat(heartbeat::Time now);
     void note(heartbeat::Time now, const heartbeat::Note &note);
 

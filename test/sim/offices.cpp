@@ -143,6 +143,21 @@ void clock_stands_still(World &world) {
     heal(world);
 }
 
+// 44. The same, while the only other one is rebooted and begins alone: the sleeper still believes in that one's former
+// life, and must not take it for dead when it is silent.
+void sleeper_and_reborn(World &world) {
+    form(world, 1, 2);
+    for (int i = 0; i < 4; ++i) {
+        const unsigned sleeper = world.any_node();
+        world.pause(sleeper, world.options().scaled(1500ms));
+        world.crash(3 - sleeper);
+        run_for(world, 0ms, 300ms);
+        world.start(3 - sleeper);
+        run_for(world, 3s, 4s);
+    }
+    heal(world);
+}
+
 // Beats of another installation with the same name and node ids, all of which it cannot read.
 void hear_strangers(World &world, unsigned last) {
     for (unsigned id = 1; id <= world.options().nodes; ++id)
@@ -166,13 +181,64 @@ void one_name_two_keys_quorum(World &world) {
     heal(world);
 }
 
+// 42. Agents are restarted one after another by a quick loop, as at an upgrade. Each is back within its lease, and
+// no bucket is without an owner for a moment.
+void rolling_restart(World &world) {
+    const unsigned last = world.options().nodes;
+    form(world, 1, last);
+    run_for(world, 1s, 1s);
+    const Duration pause = world.scaled_between(20ms, 400ms);
+    world.allow_gaps({}, 0ms);
+    for (unsigned i = 0; i < 4 * last; ++i) {
+        const unsigned id = 1 + i % last;
+        world.kill(id);
+        run_for(world, 10ms, 200ms);
+        world.start(id);
+        world.run_until(world.now() + pause);
+    }
+    run_for(world, 1s, 1s);
+    world.stop_watching_gaps();
+    heal(world);
+}
+
+// 43. The same, but each comes too late to go on with its life, or its machine is rebooted: nobody else loses its own.
+void rolling_reboot(World &world) {
+    const unsigned last = world.options().nodes;
+    form(world, 1, last);
+    run_for(world, 1s, 1s);
+    const Duration pause = world.scaled_between(200ms, 400ms); // longer than a leader is missed
+    const bool serve = world.options().partition == heartbeat::Partition::serve;
+    for (unsigned i = 0; i < 3 * last; ++i) {
+        const Lives lives(world);
+        const unsigned id = 1 + i % last;
+        const bool host = world.chance(0.5);
+        host ? world.crash(id) : world.kill(id);
+        run_for(world, host && serve ? 1ms : 400ms, 800ms); // a majority needs those that listen
+        world.start(id);
+        world.run_until(world.now() + pause);
+        for (unsigned other = 1; other <= last; ++other)
+            if (other != id) lives.check_same(other);
+    }
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> office_scenarios() {
     return {
+        {"rolling_restart", {.nodes = 3}, rolling_restart},
+        {"rolling_restart_of_five", {.nodes = 5}, rolling_restart},
+        {"rolling_restart_of_two", {.nodes = 2}, rolling_restart},
+        {"rolling_restart_quorum", {.nodes = 3, .partition = kQuorum}, rolling_restart},
+        {"rolling_restart_of_five_quorum", {.nodes = 5, .partition = kQuorum}, rolling_restart},
+        {"rolling_reboot", {.nodes = 3}, rolling_reboot},
+        {"rolling_reboot_of_five", {.nodes = 5}, rolling_reboot},
+        {"rolling_reboot_of_two", {.nodes = 2}, rolling_reboot},
+        {"rolling_reboot_quorum", {.nodes = 5, .partition = kQuorum}, rolling_reboot},
         {"successor_names_its_predecessor", {.nodes = 3}, successor_names_its_predecessor},
         {"clock_stands_still", {.nodes = 3}, clock_stands_still},
         {"clock_stands_still_quorum", {.nodes = 3, .partition = kQuorum}, clock_stands_still},
+        {"sleeper_and_reborn", {.nodes = 2}, sleeper_and_reborn},
         {"one_name_two_keys", {.nodes = 3}, one_name_two_keys},
         {"one_name_two_keys_quorum", {.nodes = 3, .partition = kQuorum}, one_name_two_keys_quorum},
         {"office_without_lease", {.nodes = 3, .partition = kQuorum}, office_without_lease},
