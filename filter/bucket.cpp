@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filter/bucket.hpp"
 
-#include "filter/bucket.h"
-#include "filter/siphash.h"
+#include "filter/verdict/bucket.h"
+#include "filter/verdict/siphash.h"
 
 #include <arpa/inet.h>
 #include <cstring>

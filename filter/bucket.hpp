@@ -4,7 +4,7 @@
 #pragma once
 
 #include "filter/datapath.hpp"
-#include "filter/layout.h"
+#include "filter/verdict/layout.h"
 
 namespace filter {
 

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "filter/datapath.hpp"
-#include "filter/layout.h"
-#include "filter/reasons.hpp"
+#include "filter/verdict/layout.h"
+#include "filter/verdict/reasons.hpp"
 
 namespace filter {
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "filter/address.hpp"
-#include "filter/arrivals.hpp"
+#include "filter/pcap/ring.hpp"
 
 #include <cstdint>
 #include <span>

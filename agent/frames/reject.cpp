@@ -4,7 +4,7 @@
 
 #include "agent/frames/libnet.hpp"
 #include "agent/host/interface.hpp"
-#include "filter/parse.h"
+#include "filter/verdict/parse.h"
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 // The codes of `explain` in sentences. A code without one is shown as it is.
 #include "agent/nlbctl/render.hpp"
 
-#include "filter/reasons.hpp"
+#include "filter/verdict/reasons.hpp"
 
 #include <map>
 

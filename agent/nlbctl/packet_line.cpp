@@ -3,7 +3,7 @@
 #include "agent/nlbctl/packet_line.hpp"
 
 #include "filter/address.hpp"
-#include "filter/parse.h"
+#include "filter/verdict/parse.h"
 
 #include <cstring>
 

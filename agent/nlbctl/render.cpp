@@ -6,7 +6,7 @@
 #include "agent/base/clock.hpp"
 #include "agent/nlbctl/table.hpp"
 #include "agent/nlbctl/words.hpp"
-#include "filter/reasons.hpp"
+#include "filter/verdict/reasons.hpp"
 
 #include <cstdint>
 #include <cstdio>

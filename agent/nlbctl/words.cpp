@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/nlbctl/words.hpp"
 
-#include "filter/reasons.hpp"
+#include "filter/verdict/reasons.hpp"
 
 #include <algorithm>
 #include <cmath>

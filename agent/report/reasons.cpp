@@ -2,7 +2,7 @@
 #include "agent/report/reasons.hpp"
 
 #include "agent/control/port.hpp"
-#include "filter/reasons.hpp"
+#include "filter/verdict/reasons.hpp"
 
 #include <array>
 #include <span>

@@ -14,14 +14,17 @@ BUILD = os.environ.get("NLBD_BUILD_DIR", "build/release")
 
 # room: (a header that it may include, those that it must not find)
 ARROWS = {
-    "filter": ("filter/address.hpp", ["heartbeat/types.hpp", "agent/base/log.hpp"]),
+    "filter/verdict": ("filter/verdict/layout.h", ["filter/datapath.hpp", "filter/xdp/attach.hpp"]),
+    "filter": ("filter/verdict/layout.h", ["filter/xdp/attach.hpp", "filter/pcap/tap.hpp", "heartbeat/types.hpp"]),
+    "filter/xdp": ("filter/datapath.hpp", ["filter/pcap/tap.hpp", "agent/base/log.hpp"]),
+    "filter/pcap": ("filter/datapath.hpp", ["filter/xdp/attach.hpp", "agent/base/log.hpp"]),
     "heartbeat": ("heartbeat/types.hpp", ["filter/address.hpp", "agent/base/log.hpp"]),
-    "agent/base": ("filter/address.hpp", ["agent/config/config.hpp", "agent/agent.hpp"]),
+    "agent/base": ("filter/address.hpp", ["agent/config/config.hpp", "filter/xdp/attach.hpp"]),
     "agent/config": ("agent/base/log.hpp", ["agent/control/commands.hpp", "agent/host/record.hpp"]),
     "agent/host": ("agent/base/log.hpp", ["agent/config/config.hpp", "agent/node/node.hpp"]),
     "agent/web": ("agent/base/log.hpp", ["agent/report/status.hpp", "agent/config/config.hpp"]),
     "agent/node": ("agent/host/sockets.hpp", ["agent/config/config.hpp", "agent/orders/orders.hpp"]),
-    "agent/frames": ("agent/host/interface.hpp", ["agent/node/node.hpp", "agent/config/config.hpp"]),
+    "agent/frames": ("filter/pcap/ring.hpp", ["agent/node/node.hpp", "filter/xdp/attach.hpp"]),
     "agent/control": ("agent/config/config.hpp", ["agent/orders/orders.hpp", "agent/host/record.hpp"]),
     "agent/health": ("agent/host/sockets.hpp", ["agent/node/node.hpp", "agent/control/commands.hpp"]),
     "agent/orders": ("agent/node/node.hpp", ["agent/report/status.hpp", "agent/frames/witness.hpp"]),

@@ -3,7 +3,7 @@
 #include "host.hpp"
 #include "packets.hpp"
 
-#include "filter/layout.h"
+#include "filter/verdict/layout.h"
 
 #include <arpa/inet.h>
 #include <atomic>

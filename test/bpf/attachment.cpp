@@ -4,7 +4,7 @@
 #include "host.hpp"
 #include "packets.hpp"
 
-#include "filter/xdp_attach.hpp"
+#include "filter/xdp/attach.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <bpf/bpf.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reference.hpp"
 
-#include "filter/user_verdict.hpp"
+#include "filter/verdict/user_verdict.hpp"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include "packets.hpp"
 
 #include "filter/datapath.hpp"
-#include "filter/layout.h"
+#include "filter/verdict/layout.h"
 
 #include <memory>
 #include <string_view>

@@ -5,8 +5,8 @@
 // differences mean nothing, and it runs again.
 #include "comparison.hpp"
 
+#include "filter/pcap/tap.hpp"
 #include "filter/tables.hpp"
-#include "filter/tap.hpp"
 
 #include <algorithm>
 #include <cstdio>

@@ -6,7 +6,7 @@
 #include "frames.hpp"
 #include "program.hpp"
 
-#include "filter/user_verdict.hpp"
+#include "filter/verdict/user_verdict.hpp"
 
 #include <array>
 #include <iosfwd>

@@ -5,7 +5,7 @@
 #include "host.hpp"
 
 #include "filter/descriptor.hpp"
-#include "filter/layout.h"
+#include "filter/verdict/layout.h"
 
 namespace differential {
 

@@ -213,7 +213,7 @@ def check_reasons():
     """What packets and beats are counted by, and each problem, is explained where the keys of --json are."""
     page = read(PAGES["nlbctl.8"]).split(".Sh JSON\n")[1]
     refusals = read(os.path.join(SOURCE, "heartbeat/codec.cpp")).split("to_string(Refusal")[1].split("};")[0]
-    known = re.findall(r'X\(\w+, "(\w+)",', read(os.path.join(SOURCE, "filter/layout.h")))
+    known = re.findall(r'X\(\w+, "(\w+)",', read(os.path.join(SOURCE, "filter/verdict/layout.h")))
     known += re.findall(r'"(\w+)"', refusals)
     check(len(known) > 40, f"only {len(known)} reasons were found in the sources")
     for reason in known:

@@ -10,7 +10,7 @@
 #include "test/judges/plain.hpp"
 
 #include "filter/tables.hpp"
-#include "filter/user_verdict.hpp"
+#include "filter/verdict/user_verdict.hpp"
 
 #include <cstring>
 #include <memory>

@@ -8,7 +8,7 @@
 #include "scenarios.hpp"
 
 #include "filter/bucket.hpp"
-#include "filter/layout.h"
+#include "filter/verdict/layout.h"
 
 #include <compare>
 #include <cstdint>

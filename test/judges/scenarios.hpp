@@ -3,7 +3,7 @@
 #pragma once
 
 #include "filter/datapath.hpp"
-#include "filter/layout.h"
+#include "filter/verdict/layout.h"
 
 #include <map>
 #include <memory>

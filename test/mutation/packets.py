@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 
-VERDICT, FRAGMENTS = "filter/verdict.h", "filter/fragments.h"
+VERDICT, FRAGMENTS = "filter/verdict/verdict.h", "filter/verdict/fragments.h"
 _LINGERS = "nlb_has_group(state->lingering, bucket))"
 _LEASE = "*(const volatile __u64 *)&state->lease_ns"
 _MARK = "known && (__u16)(now - *mark) <= NLB_MARK_COUNTS_FOR"

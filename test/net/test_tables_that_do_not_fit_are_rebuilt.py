@@ -16,7 +16,7 @@ from configuration import DATAPATH
 from harness import VIP4, VIP6, Cluster, check, main
 from owners import check_shares, check_tcp
 
-# See struct nlb_state in filter/layout.h.
+# See struct nlb_state in filter/verdict/layout.h.
 LAYOUT, SIZE, ACTIVE_NOTE, NOTES, NOTE_SIZE = 0, 4, 204, 208, 4096
 MAPPED = 16384
 

@@ -13,7 +13,7 @@ from machine import Failed, Machine, Platform
 
 CLANGS = {"bookworm": ("clang-14", "clang-16"), "trixie": ("clang-19",)}
 
-COMPILE = ("{clang} -target bpf -mcpu=v3 -O2 -g -I/nlbd -I/usr/include/x86_64-linux-gnu -c filter/nlbd.bpf.c "
+COMPILE = ("{clang} -target bpf -mcpu=v3 -O2 -g -I/nlbd -I/usr/include/x86_64-linux-gnu -c filter/verdict/nlbd.bpf.c "
            "-o build/{clang}.bpf.o")
 LOAD = """
 bpftool prog loadall /share/{clang}.bpf.o /sys/fs/bpf/{clang} || exit

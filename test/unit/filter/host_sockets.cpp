@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel is asked for one socket: this host's own, over loopback.
-#include "filter/host_sockets.hpp"
+#include "filter/pcap/host_sockets.hpp"
 
 #include "filter/descriptor.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checksums that nobody has finished are found and declared; finished ones, and what is no TCP or UDP
 // in one piece, are left alone.
-#include "filter/offload.hpp"
+#include "filter/pcap/offload.hpp"
 
 #include "test/bpf/packets.hpp"
 

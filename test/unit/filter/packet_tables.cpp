@@ -2,7 +2,7 @@
 // Tables that somebody else has made are looked at only when they are laid out as ours.
 #include "test/unit/temporary_directory.hpp"
 
-#include "filter/packet_tables.hpp"
+#include "filter/pcap/packet_tables.hpp"
 
 #include <boost/test/unit_test.hpp>
 

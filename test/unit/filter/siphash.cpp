@@ -2,7 +2,7 @@
 // The hash against the vectors of its authors (SipHash-2-4: key 00 to 0f, message 00, 01, ... of
 // every length), against libsodium's, and, for 1-3, against CPython's: PYTHONHASHSEED=0 makes its
 // key zero.
-#include "filter/siphash.h"
+#include "filter/verdict/siphash.h"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which ACK acknowledges a SYN-ACK of this host.
-#include "filter/syn_acks.hpp"
+#include "filter/pcap/syn_acks.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <memory>

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "filter/pcap/blocker.hpp"
+
+#include "filter/failure.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <memory>
+#include <nftables/libnftables.h>
+#include <stdexcept>
+#include <sys/socket.h>
+
+namespace filter {
+
+namespace {
+
+constexpr const char *kComment = "made by nlbd";
+
+// One command, or several that take effect together; what it prints. Throws what nft would say.
+std::string nft(const std::string &what, const std::string &commands) {
+    const std::unique_ptr<nft_ctx, void (*)(nft_ctx *)> context(nft_ctx_new(NFT_CTX_DEFAULT),
+                                                                nft_ctx_free);
+    if (!context) fail(what, ENOMEM);
+    nft_ctx_buffer_output(context.get());
+    nft_ctx_buffer_error(context.get());
+    nft_ctx_output_set_flags(context.get(),
+                             NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_NUMERIC_ALL);
+    if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) == 0)
+        return nft_ctx_get_output_buffer(context.get());
+    const std::string error = nft_ctx_get_error_buffer(context.get());
+    throw std::runtime_error(what + ": nftables: " + error.substr(0, error.find('\n')));
+}
+
+// A name that nft's grammar takes.
+std::string table_for(const std::string &interface) {
+    std::string name = "nlbd-" + interface;
+    std::ranges::replace_if(
+        name, [](unsigned char c) { return !std::isalnum(c) && c != '-' && c != '_' && c != '.'; },
+        '_');
+    return "netdev " + name;
+}
+
+// Empty when there is none.
+std::string list(const std::string &table) {
+    const std::string all = nft("list tables", "list tables netdev\n");
+    if (("\n" + all).find("\ntable " + table + "\n") == std::string::npos) return {};
+    return nft("list table " + table, "list table " + table + "\n");
+}
+
+void require_ours(const std::string &table, const std::string &listed) {
+    if (listed.empty() || listed.find(std::string("comment \"") + kComment) != std::string::npos)
+        return;
+    throw std::runtime_error("keep frames from the host: table " + table +
+                             " is there and not nlbd's: `nft delete table " + table + "`");
+}
+
+std::string drop_rule(const std::vector<IpAddress> &virtual_ips, bool v4) {
+    std::string addresses;
+    for (const IpAddress &address : virtual_ips)
+        if (address.is_v4() == v4) addresses += (addresses.empty() ? "" : ", ") + to_string(address);
+    if (addresses.empty()) return {};
+    return std::string("    ") + (v4 ? "ip" : "ip6") + " daddr { " + addresses + " } drop\n";
+}
+
+// RFC 4861: types 133 to 137, right behind the IPv6 header, as the filter itself has it.
+std::string rules_for(const std::string &interface, const std::vector<IpAddress> &virtual_ips) {
+    return "  chain originals {\n    type filter hook ingress device \"" + interface +
+           "\" priority -500; policy accept;\n"
+           "    ip6 nexthdr 58 icmpv6 type 133-137 accept\n" +
+           drop_rule(virtual_ips, true) + drop_rule(virtual_ips, false) + "  }\n";
+}
+
+} // namespace
+
+Originals::Originals(const std::string &interface, const std::vector<IpAddress> &virtual_ips)
+    : table_(table_for(interface)),
+      rules_(std::string("  comment \"") + kComment +
+             ": accepted frames enter by a TAP device, these are their originals\"\n" +
+             rules_for(interface, virtual_ips)),
+      netlink_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER)) {
+    if (!netlink_) fail("open a netlink socket", errno);
+    const std::string found = list(table_);
+    require_ours(table_, found);
+    ours_ = found.empty();
+    write();
+}
+
+Originals::~Originals() {
+    if (!ours_) return;
+    try {
+        nft("remove table " + table_, "add table " + table_ + "\ndelete table " + table_ + "\n");
+    } catch (const std::exception &) {
+        // Gone already, or the host stays silent: nobody is there to be told.
+    }
+}
+
+void Originals::write() {
+    nft("keep frames from the host", "add table " + table_ + "\ndelete table " + table_ +
+                                         "\ntable " + table_ + " {\n" + rules_ + "}\n");
+    seen_ = generation();
+    written_ = list(table_);
+}
+
+void Originals::heal() {
+    if (stand()) return;
+    require_ours(table_, list(table_));
+    write();
+}
+
+bool Originals::stand() const {
+    const std::uint32_t now = generation();
+    if (now != 0 && now == seen_) return true;
+    if (list(table_) != written_) return false;
+    seen_ = now;
+    return true;
+}
+
+// Of all rules of this network namespace; the kernel counts it up with every change. 0: not known.
+std::uint32_t Originals::generation() const {
+    struct {
+        nlmsghdr header;
+        nfgenmsg about;
+    } ask{};
+    ask.header.nlmsg_len = sizeof ask;
+    ask.header.nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
+    ask.header.nlmsg_flags = NLM_F_REQUEST;
+    if (send(netlink_.get(), &ask, sizeof ask, 0) < 0) return 0;
+    std::array<std::uint8_t, 1024> answer;
+    const ssize_t size = recv(netlink_.get(), answer.data(), answer.size(), 0);
+    nlattr attribute;
+    std::uint32_t number = 0;
+    const std::size_t at = sizeof ask; // the number is the first attribute
+    if (size < static_cast<ssize_t>(at + sizeof attribute + sizeof number)) return 0;
+    std::memcpy(&attribute, answer.data() + at, sizeof attribute);
+    std::memcpy(&number, answer.data() + at + sizeof attribute, sizeof number);
+    return attribute.nla_type == NFTA_GEN_ID ? __builtin_bswap32(number) : 0;
+}
+
+void remove_originals(const std::string &interface) {
+    const std::string table = table_for(interface), found = list(table);
+    if (found.empty()) return;
+    require_ours(table, found);
+    nft("remove table " + table, "delete table " + table + "\n");
+}
+
+} // namespace filter

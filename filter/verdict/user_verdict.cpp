@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "filter/verdict/user_verdict.hpp"
+
+#include "filter/verdict/verdict.h"
+
+namespace {
+
+// Parsing asks for the frame alone.
+struct Context {
+    std::span<const std::uint8_t> frame;
+    nlb_state *state = nullptr;
+    filter::VerdictHost *host = nullptr;
+};
+
+Context &of(void *context) { return *static_cast<Context *>(context); }
+
+nlb_cursor start_of(std::span<const std::uint8_t> frame) {
+    return {frame.data(), frame.data() + frame.size(), 0};
+}
+
+} // namespace
+
+// The frame lies in one piece here, so everything of it can be read, and nobody asks for more.
+NLB_INLINE __u32 nlb_frame_length(void *context) {
+    return static_cast<__u32>(of(context).frame.size());
+}
+
+NLB_INLINE __u64 nlb_walk(void *, struct nlb_cursor cursor, __u8 protocol, __u32 payload) {
+    return nlb_walk_extensions(cursor, protocol, payload);
+}
+
+// The frame is parsed again: as in the BPF program, what is seldom needed costs the others nothing.
+NLB_INLINE int nlb_has_socket(void *context) {
+    const auto segment = filter::parse_tcp(of(context).frame);
+    return segment && of(context).host->has_socket(*segment);
+}
+
+NLB_INLINE int nlb_has_listener(void *context, __u32 table) {
+    const auto segment = filter::parse_tcp(of(context).frame);
+    return !segment || of(context).host->has_listener(*segment, table);
+}
+
+NLB_INLINE __u64 nlb_boot_ns(void *context) { return of(context).host->boot_ns(); }
+
+NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,
+                            enum nlb_fragment what) {
+    nlb_state &state = *of(context).state;
+    return nlb_remember_fragment(state.marks, nlb_active_config(&state)->key, packet, what,
+                                 nlb_boot_ns(context));
+}
+
+namespace filter {
+
+std::uint64_t decide(nlb_state &state, std::span<const std::uint8_t> frame, VerdictHost &host) {
+    if (frame.empty()) return NLB_TOO_SHORT; // it may lie nowhere, and no pointer goes on from there
+    Context context{frame, &state, &host};
+    return nlb_decide(&context, &state, start_of(frame));
+}
+
+std::optional<TcpSegment> parse_tcp(std::span<const std::uint8_t> frame) {
+    if (frame.empty()) return std::nullopt;
+    nlb_cursor cursor = start_of(frame);
+    nlb_packet packet = {};
+    Context context{frame};
+    const __be16 type = nlb_take_ethernet(&cursor);
+    if (type != NLB_TYPE_IPV4 && type != NLB_TYPE_IPV6) return std::nullopt;
+    packet.family = type == NLB_TYPE_IPV4 ? 4 : 6;
+    packet.ip = nlb_take_addresses(&cursor, &packet);
+    if (!packet.ip || nlb_take_rest(&context, &cursor, &packet) != NLB_ACCEPTED ||
+        packet.kind != NLB_KIND_TCP)
+        return std::nullopt;
+    return TcpSegment{{packet.source[0], packet.source[1]},
+                      {packet.destination[0], packet.destination[1]},
+                      packet.source_port,
+                      packet.destination_port,
+                      nlb_load32(packet.tcp + 4),
+                      nlb_load32(packet.tcp + 8),
+                      packet.family,
+                      packet.tcp_flags};
+}
+
+std::uint32_t reason_of(std::uint64_t word) { return NLB_WORD_REASON(word); }
+std::uint32_t counter_of(std::uint64_t word) { return NLB_WORD_COUNTER(word); }
+nlb_verdict verdict_of(std::uint64_t word) { return nlb_verdict_of(word); }
+
+} // namespace filter

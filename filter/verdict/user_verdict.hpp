@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The verdict code compiled for user space: the very headers that the XDP program is made of. The
+// pcap datapath decides with it, and the tests hold the program in the kernel against it.
+#pragma once
+
+#include "filter/verdict/layout.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace filter {
+
+// What a look-up of sockets needs of a TCP packet, in network order as it lies there.
+struct TcpSegment {
+    __u64 source[2], destination[2]; // IPv4 in the first four bytes
+    __be16 source_port, destination_port;
+    __be32 sequence, acknowledged;
+    __u8 family; // 4 or 6
+    __u8 flags;  // nlb_tcp_flag
+};
+
+// What verdict.h cannot have from tables.
+class VerdictHost {
+  public:
+    virtual ~VerdictHost() = default;
+    // Whether this host has a socket that the packet belongs to; asked only where a bucket is
+    // changing hands. verdict.h says what counts as one.
+    virtual bool has_socket(const TcpSegment &segment) = 0;
+    // Whether somebody listens for this SYN, or where the table's service is known to; asked only
+    // while the service is expected. Who cannot know leaves the answer to the host's stack.
+    virtual bool has_listener(const TcpSegment &, std::uint32_t /*table*/) { return true; }
+    virtual std::uint64_t boot_ns() = 0;
+};
+
+// The verdict over one Ethernet frame as a word (verdict.h: NLB_WORD_REASON, nlb_verdict_of). The
+// state remembers fragments.
+std::uint64_t decide(nlb_state &state, std::span<const std::uint8_t> frame, VerdictHost &host);
+
+// Nothing when the frame is no well-formed TCP packet, whoever it is for.
+std::optional<TcpSegment> parse_tcp(std::span<const std::uint8_t> frame);
+
+// A word's parts, for those who do not include verdict.h.
+std::uint32_t reason_of(std::uint64_t word);
+std::uint32_t counter_of(std::uint64_t word);
+nlb_verdict verdict_of(std::uint64_t word);
+
+} // namespace filter
