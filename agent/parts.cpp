@@ -3,6 +3,8 @@
 
 #include "agent/host/privileges.hpp"
 #include "agent/orders/settings.hpp"
+#include "filter/pcap/pcap.hpp"
+#include "filter/xdp/xdp.hpp"
 
 #include <algorithm>
 #include <stdexcept>

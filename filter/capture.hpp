@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 
@@ -35,10 +34,5 @@ class Capture {
     // Whether an agent can still find it here: one that ends in an orderly way takes all away.
     virtual bool stands() const { return true; }
 };
-
-// Looks at the XDP program with this id (Datapath::program). Throws std::runtime_error.
-std::unique_ptr<Capture> capture_xdp(std::uint32_t program);
-// Looks at the thread of a pcap datapath (Datapath::shows_in). Throws std::runtime_error.
-std::unique_ptr<Capture> capture_pcap(const std::string &directory);
 
 } // namespace filter

@@ -175,21 +175,4 @@ struct StepDown {
 
 enum class XdpMode { best, native, generic }; // best: generic on veth, else native where the driver has it
 
-// Loads and attaches the XDP and tc programs to the interface (in the calling process's network namespace).
-// pin_dir: a bpffs directory for links and maps, so that they outlive the process.
-// steps_down: gets why it is not the mode that was tried first.
-// Throws std::runtime_error, "verb object: cause", with the way out; nothing of its own is left
-// behind then, and what an agent that was killed has left keeps the node silent until remove_xdp.
-std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode, const std::string &pin_dir,
-                                     const Settings &settings, std::vector<StepDown> *steps_down = nullptr);
-
-// Captures, judges and delivers in a thread of this process. directory: on a tmpfs, for what outlives it.
-// Throws likewise.
-std::unique_ptr<Datapath> attach_pcap(const std::string &interface, const std::string &directory,
-                                      const Settings &settings);
-
-// What an agent that was killed has left of the other datapath, once this process's own is in its place.
-void remove_xdp(const std::string &interface, const std::string &pin_dir);
-void remove_pcap(const std::string &interface, const std::string &directory);
-
 } // namespace filter

@@ -10,6 +10,8 @@
 #include "agent/nlbctl/packet_line.hpp"
 #include "agent/nlbctl/packet_owners.hpp"
 #include "agent/nlbctl/pcapng.hpp"
+#include "filter/pcap/pcap.hpp"
+#include "filter/xdp/xdp.hpp"
 
 #include <poll.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Listens for the packets' thread of an agent (viewer.hpp), and reads what it sends.
-#include "filter/capture.hpp"
+#include "filter/pcap/pcap.hpp"
 
 #include "filter/failure.hpp"
 #include "filter/pcap/packet_tables.hpp"

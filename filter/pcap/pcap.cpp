@@ -7,6 +7,8 @@
 // What outlives the process: the chain and the tables. What does not: the capture and the TAP
 // device. So a node whose agent has died, or is stopped, is silent, and its successor goes on with
 // the tables, the lease and the counters that it finds.
+#include "filter/pcap/pcap.hpp"
+
 #include "filter/descriptor.hpp"
 #include "filter/interface.hpp"
 #include "filter/pcap/blocker.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts a ring into the running program's map, and reads it.
-#include "filter/capture.hpp"
+#include "filter/xdp/xdp.hpp"
 
 #include "filter/descriptor.hpp"
 #include "filter/tables.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The XDP datapath: loads the programs, puts them in front of an interface, writes their tables.
+#include "filter/xdp/xdp.hpp"
+
 #include "filter/state_datapath.hpp"
 #include "filter/tables.hpp"
 #include "filter/xdp/attach.hpp"

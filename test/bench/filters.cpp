@@ -2,6 +2,8 @@
 #include "filters.hpp"
 
 #include "filter/bucket.hpp"
+#include "filter/pcap/pcap.hpp"
+#include "filter/xdp/xdp.hpp"
 #include "host.hpp"
 
 #include <bpf/libbpf.h>

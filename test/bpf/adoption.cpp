@@ -4,6 +4,7 @@
 #include "packets.hpp"
 
 #include "filter/verdict/layout.h"
+#include "filter/xdp/xdp.hpp"
 
 #include <arpa/inet.h>
 #include <atomic>

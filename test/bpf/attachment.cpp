@@ -5,6 +5,7 @@
 #include "packets.hpp"
 
 #include "filter/xdp/attach.hpp"
+#include "filter/xdp/xdp.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <bpf/bpf.h>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host.hpp"
 
+#include "filter/pcap/pcap.hpp"
+#include "filter/xdp/xdp.hpp"
 #include "packets.hpp"
 
 #include <arpa/inet.h>

@@ -5,6 +5,7 @@
 #include "packets.hpp"
 
 #include "filter/bucket.hpp"
+#include "filter/xdp/xdp.hpp"
 
 #include <atomic>
 #include <boost/test/unit_test.hpp>

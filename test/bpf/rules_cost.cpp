@@ -7,6 +7,8 @@
 #include "host.hpp"
 #include "packets.hpp"
 
+#include "filter/xdp/xdp.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>

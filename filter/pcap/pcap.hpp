@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The datapath in user space, and a look at its packets from another process.
+#pragma once
+
+#include "filter/capture.hpp"
+#include "filter/datapath.hpp"
+
+#include <memory>
+#include <string>
+
+namespace filter {
+
+// Captures, judges and delivers in a thread of this process. directory: on a tmpfs, for what outlives it.
+// Throws std::runtime_error, "verb object: cause", with the way out; nothing of its own is left behind
+// then, and what an agent that was killed has left keeps the node silent until remove_pcap.
+std::unique_ptr<Datapath> attach_pcap(const std::string &interface, const std::string &directory,
+                                      const Settings &settings);
+
+// What an agent that was killed has left, once this process has a datapath of the other kind in its place.
+void remove_pcap(const std::string &interface, const std::string &directory);
+
+// Looks at the thread of a pcap datapath (Datapath::shows_in). Throws std::runtime_error.
+std::unique_ptr<Capture> capture_pcap(const std::string &directory);
+
+} // namespace filter
