@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """An include against the arrows does not compile: one is tried in every room, beside one that is allowed.
 
-The build writes down what each room's files are compiled with (rooms.txt: room, compiler, include directories).
+The build writes down what each room's files are compiled with (rooms.txt: room, compiler, include directories). The
+headers of other people's libraries all lie in one place: so which room includes which is read.
 """
+import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,6 +36,35 @@ ARROWS = {
     "agent": ("agent/report/status.hpp", ["agent/nlbctl/render.hpp"]),
 }
 
+# The headers of a library: the rooms that may include them
+LIBRARIES = {
+    "bpf/": ["filter/verdict", "filter/xdp"],
+    "pcap/": ["filter/pcap"],
+    "nftables/": ["filter/pcap"],
+    "sodium.h": ["heartbeat", "agent/config", "agent/control", "agent/web"],
+    "nlohmann/": ["agent/base"],
+    "spdlog/": ["agent/base"],
+    "toml++/": ["agent/config"],
+    "netlink/": ["agent/host"],
+    "cap-ng.h": ["agent/host"],
+    "libnet.h": ["agent/frames"],
+    "zmq.h": ["agent/control"],
+    "microhttpd.h": ["agent/web"],
+    "systemd/": ["agent/report"],
+    "CLI/": ["agent", "agent/nlbctl"],
+    "curses.h": ["agent/nlbctl"],
+}
+
+
+def strangers(room):
+    """Includes of libraries that this room is not to see."""
+    for file in glob.glob(f"{SOURCE}/{room}/*.[ch]*"):
+        with open(file) as text:
+            for header in re.findall(r"#include <([^>]+)>", text.read()):
+                for library, rooms in LIBRARIES.items():
+                    if header.startswith(library) and room not in rooms:
+                        yield f"{os.path.relpath(file, SOURCE)}: includes {header}, which is for {', '.join(rooms)}"
+
 
 def compiled(compiler, directories, header):
     """Nothing, or what the compiler says."""
@@ -48,6 +80,7 @@ def main():
         rooms = {line.split()[0]: line.split()[1:] for line in file if line.strip()}
     wrong = [f"{room}: no arrow is tried" for room in rooms.keys() - ARROWS.keys()]
     wrong += [f"{room}: is not built" for room in ARROWS.keys() - rooms.keys()]
+    wrong += [stranger for room in sorted(rooms) for stranger in strangers(room)]
     for room in sorted(rooms.keys() & ARROWS.keys()):
         compiler, *directories = (word for word in rooms[room] if word != "/usr/include")
         allowed, forbidden = ARROWS[room]
