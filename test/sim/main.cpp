@@ -6,6 +6,7 @@
 // every one looks where none has looked before; what was found stays in a file for --seeds-from.
 #include "clients.hpp"
 #include "exam.hpp"
+#include "exhaustive.hpp"
 #include "faults.hpp"
 #include "scenarios.hpp"
 
@@ -175,9 +176,18 @@ int main(int argc, char **argv) {
     app.add_flag("--replays", plan.replays, "old beats are repeated all the time");
     app.add_flag("--hard", plan.hard, "faults at changes, too, clocks that stand still, reboots of many at once");
     app.add_flag("--all", plan.keep_going, "count all failing seeds");
+    unsigned exhaustive = 0;
+    double minutes = 60;
+    bool quorum = false;
+    app.add_option("--exhaustive", exhaustive, "every choice of up to so many faults, three nodes, five seconds");
+    app.add_option("--minutes", minutes, "of the clock on the wall, for --exhaustive");
+    app.add_flag("--quorum", quorum, "for --exhaustive: partition = \"quorum\"");
     app.add_option("--ledger", plan.ledger, "add a line to this file when no seed fails");
     app.add_option("--commit", plan.commit, "of what runs, for the ledger");
     CLI11_PARSE(app, argc, argv);
+    if (exhaustive > 0)
+        return explore(quorum ? heartbeat::Partition::quorum : heartbeat::Partition::serve, exhaustive, plan.threads,
+                       minutes);
     if (fresh) {
         plan.first = std::random_device{}();
         std::printf("seeds %llu to %llu\n", static_cast<unsigned long long>(plan.first),

@@ -133,6 +133,7 @@ class World {
     void reload(unsigned id, heartbeat::Digest file); // the new file, and the command
     void lose_witness() { witness_answers_ = false; }
     Link &link(unsigned from, unsigned to) { return links_[from][to]; }
+    const Link &link(unsigned from, unsigned to) const { return links_[from][to]; }
     Link good_link() const;
     void each_link(const std::function<void(unsigned from, unsigned to, Link &)> &change);
     // Called with this probability whenever a node's role, vote, term, view, lease or note has changed,
