@@ -16,7 +16,7 @@ import threading
 import time
 
 import netns
-from harness import check, check_one_owner
+from harness import PATIENCE, check, check_one_owner
 
 Flow = collections.namedtuple("Flow", "source sport destination dport")
 
@@ -62,7 +62,7 @@ def open_socket(flow, kind):
     return made
 
 
-def ask_udp(client, flows, deadline=30.0, tries=8):
+def ask_udp(client, flows, deadline=30.0 * PATIENCE, tries=round(8 * PATIENCE)):
     """flow -> list of the names that answered its datagram. A datagram that nobody answers is sent again."""
     answers = {}
     for start in range(0, len(flows), 500):
@@ -121,7 +121,7 @@ def _ask_udp_batch(client, flows, deadline, tries):
 REFUSED = "refused"  # what no server calls itself
 
 
-def ask_tcp(client, flows, timeout=5.0, window=256):
+def ask_tcp(client, flows, timeout=5.0 * PATIENCE, window=256):
     """flow -> the name that the server said, REFUSED, or None (reset later, or silence for `timeout` seconds)."""
     answers = {flow: None for flow in flows}
     waiting = {}
@@ -172,7 +172,7 @@ class Load(threading.Thread):
 
     ENOUGH = 300
 
-    def __init__(self, client, flows, per_second=200, patience=3.0):
+    def __init__(self, client, flows, per_second=200, patience=3.0 * PATIENCE):
         super().__init__(daemon=True)
         self.attempts = []
         self._client, self._flows = client, flows

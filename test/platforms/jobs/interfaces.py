@@ -105,7 +105,7 @@ def check_served(cluster, when):
     """Every flow is answered by its owner; no datagram twice."""
     for address in (VIP4, VIP6):
         asked = flows.many(300, address, 7001)
-        wanted, got = expected(cluster, "tcp", asked), flows.ask_tcp(cluster.client, asked, timeout=20)
+        wanted, got = expected(cluster, "tcp", asked), flows.ask_tcp(cluster.client, asked)
         wrong = {flow: (got[flow], wanted[flow]) for flow in asked if got[flow] != wanted[flow]}
         check(not wrong, f"{when}: {len(wrong)} of {len(asked)} TCP flows not answered by their owner: "
                          f"{list(wrong.items())[:3]}")

@@ -42,7 +42,7 @@ def test():
 
         clients = flows.many(100, VIP4, 7002, seed=2)
         owners = {flow.source: owner for flow, owner in expected(cluster, "tcp", clients).items()}
-        load = flows.Load(cluster.client, clients, per_second=20, patience=30)
+        load = flows.Load(cluster.client, clients, per_second=20)
         load.start()
         resumed = 0
         for turn in range(KILLED + 1):
