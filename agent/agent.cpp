@@ -52,8 +52,10 @@ Agent::Agent(const AgentOptions &options)
       rejects_(interface_, *datapath_),
       multicast_router_(make_multicast_router(config(), interface_)),
       witness_(make_witness(config(), interface_)),
-      transport_(heartbeat_interfaces(config(), self()), filter::to_string(config().group),
-                 config().port),
+      transport_(heartbeat_interfaces(config(), self()),
+                 {filter::to_string(config().group), filter::to_string(config().group6),
+                  config().port, beat_envelope(config(), keys()).cluster},
+                 boot_now()),
       control_(run_dir_.path()),
       control_port_(heartbeat_interfaces(config(), self()), config().control_port, keys().in_use),
       health_(config(), make_health_checks(config()), seen_.index, *datapath_,
@@ -70,8 +72,8 @@ Agent::Agent(const AgentOptions &options)
       queries_({in_force_, interface_, node_, *datapath_, health_, neighbours_, witness_,
                 transport_, census_, commands_, control_port_, execution_, problems_, lag_,
                 [this] { upkeep_.look_after_filter(); }}),
-      upkeep_({interface_, *datapath_, host_, neighbours_, multicast_router_, witness_, execution_,
-               problems_},
+      upkeep_({in_force_, interface_, *datapath_, host_, neighbours_, multicast_router_, witness_,
+               transport_, control_port_, node_, execution_, problems_},
               seen_),
       departure_({signals_, in_force_, node_, census_, draining_, execution_, service_manager_}) {
     if (node_.resumed()) resume_services();
@@ -96,6 +98,7 @@ void Agent::run() {
     set_stepped_down(problems_, *datapath_, steps_down_);
     execution_.restore();
     upkeep_.look_after_filter(); // or it takes no part
+    upkeep_.look_at_reach(boot_now());
     begun_ = boot_now();
     while (!departure_.over(boot_now())) {
         wait();
@@ -143,18 +146,23 @@ void Agent::wait() {
 void Agent::hear() {
     std::array<std::uint8_t, heartbeat::kMaxDatagram + 1>
         buffer; // one more, so that too long is seen
-    for (const int fd : transport_.descriptors())
+    transport_.count_drops();
+    for (const int fd : transport_.descriptors()) {
+        const bool at_clients = transport_.interface_of(fd) == interface_;
         for (int count = 0; count < kDatagramsATurn; ++count) {
             const auto datagram = transport_.receive(fd, buffer);
             if (!datagram) break;
-            const auto sender = node_.receive(boot_now(), std::span(buffer).first(datagram->size));
+            const auto sender = node_.receive(
+                boot_now(), std::span(buffer).first(datagram->size), at_clients);
             if (sender) relay_.heard(*sender, datagram->from);
         }
+    }
     consult_witness();
 }
 
 void Agent::decide() {
     node_.tick(boot_now());
+    upkeep_.look_at_reach(boot_now());
     reload_.handle();
     look_after_services();
     count_connections();

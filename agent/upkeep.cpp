@@ -2,8 +2,11 @@
 #include "agent/upkeep.hpp"
 
 #include "agent/base/log.hpp"
+#include "agent/orders/settings.hpp"
 
+#include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace agent {
 namespace {
@@ -14,10 +17,16 @@ using heartbeat::Time;
 constexpr Time kEvery = 1s;
 constexpr unsigned kToLook = 8; // descriptors
 
+// Whether beats come in where clients do, and on another interface as well.
+bool hears_apart(const Kept &parts) {
+    const auto interfaces = heartbeat_interfaces(parts.in_force.config, parts.in_force.self);
+    return interfaces.size() > 1 && std::ranges::count(interfaces, parts.interface) > 0;
+}
+
 } // namespace
 
 Upkeep::Upkeep(Kept parts, const HostInterface &interface)
-    : parts_(parts), seen_(interface), index_(interface.index),
+    : parts_(parts), seen_(interface), index_(interface.index), judges_paths_(hears_apart(parts)),
       bridges_("bridges: not told", "bridges: told (interface=" + parts.interface + ")") {}
 
 void Upkeep::wait(Poll &poll) const {
@@ -41,6 +50,8 @@ void Upkeep::look_after_all(Time now, bool link_changed) {
     look_after_interface();
     if (!failure_.empty()) return;
     look_after_filter();
+    look_after_sockets(now);
+    look_at_reach(now);
     look_after_host();
 }
 
@@ -70,6 +81,54 @@ void Upkeep::look_after_interface() {
                    ": the interface was removed; start nlbd again when it is back";
 }
 
+// It takes two heartbeat interfaces to tell that one of them is dead.
+Upkeep::Reach Upkeep::reach(Time now) {
+    const Hearing &hearing = parts_.node.hearing();
+    Reach reach;
+    reach.linked = seen_.running;
+    reach.obstacles = parts_.transport.obstacles();
+    reach.mute = parts_.transport.mute() && parts_.in_force.config.nodes.size() > 1;
+    if (!reach.linked || reach.mute) listens_until_ = now + parts_.in_force.config.dead_after;
+    reach.listens = now < listens_until_ && !hearing.hears_any(now);
+    if (reach.linked && judges_paths_) reach.dead_path = hearing.dead_path(now);
+    reach.lost_together = reach.linked && hearing.lost_together(now);
+    return reach;
+}
+
+void Upkeep::look_at_reach(Time now) {
+    if (!failure_.empty()) return;
+    Reach next = reach(now);
+    if (next == reach_) return;
+    reach_ = std::move(next);
+    set(ProblemKind::clients_link_lost, !reach_.linked,
+        "no client is reached: " + parts_.interface + (seen_.up ? " has no link" : " is down"));
+    set(ProblemKind::clients_path_dead, reach_.dead_path.has_value(),
+        reach_.dead_path ? dead_path_text(*reach_.dead_path) : "");
+    std::string lacking;
+    for (const std::string &obstacle : reach_.obstacles)
+        lacking += (lacking.empty() ? "" : ", ") + obstacle;
+    set(ProblemKind::beats_not_sent, reach_.mute, "no beats can be sent: " + lacking);
+    set(ProblemKind::heartbeat_interface_unusable, !reach_.mute && !lacking.empty(),
+        "some beats cannot be sent: " + lacking);
+    set(ProblemKind::listening, reach_.listens && reach_.linked && !reach_.mute,
+        "it was cut off, and has not heard yet whether others serve");
+    set(ProblemKind::peers_lost_together, reach_.lost_together,
+        "all other nodes fell silent in the same moment, though " + parts_.interface +
+            " has its link");
+    parts_.execution.set_able(parts_.problems.why_not_serving().empty());
+}
+
+void Upkeep::set(ProblemKind kind, bool present, const std::string &text) {
+    parts_.problems.set(kind, present ? std::optional(text) : std::nullopt);
+}
+
+std::string Upkeep::dead_path_text(const Hearing::DeadPath &path) const {
+    const auto name = [&](heartbeat::NodeId id) { return name_of(parts_.in_force.config, id); };
+    return "no client is reached: on " + parts_.interface + ' ' +
+           (path.deaf ? "this node hears no other" : "no other hears this node") + ", though " +
+           name(path.listener) + " hears " + name(path.speaker) + " there";
+}
+
 // A kernel that does not say leaves it as it was.
 void Upkeep::look_after_filter() {
     if (!failure_.empty() || !filter::descriptors_left(kToLook)) return;
@@ -80,7 +139,7 @@ void Upkeep::look_after_filter() {
         log::warn(std::string("datapath: not looked at (") + error.what() + ")");
     }
     parts_.problems.set(ProblemKind::filter_not_proven, flaw_, obstacle);
-    parts_.execution.set_able(!flaw_);
+    parts_.execution.set_able(parts_.problems.why_not_serving().empty());
 }
 
 // Why something cannot be put back; empty: everything is in its place.
@@ -92,6 +151,15 @@ std::string Upkeep::heal_filter() {
     } catch (const std::exception &error) {
         log::warn(std::string("datapath: not as it should be (") + error.what() + ")");
         return error.what();
+    }
+}
+
+void Upkeep::look_after_sockets(Time now) {
+    try {
+        parts_.transport.look_after(now);
+        parts_.control_port.look_after();
+    } catch (const std::exception &error) {
+        log::warn(std::string("beats: interfaces not looked at (") + error.what() + ")");
     }
 }
 

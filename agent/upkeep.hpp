@@ -5,27 +5,36 @@
 #pragma once
 
 #include "agent/base/working.hpp"
+#include "agent/config/in_force.hpp"
+#include "agent/control/port.hpp"
 #include "agent/frames/multicast_router.hpp"
 #include "agent/frames/neighbours.hpp"
 #include "agent/frames/witness.hpp"
 #include "agent/host/interface.hpp"
 #include "agent/host/setup.hpp"
+#include "agent/node/node.hpp"
 #include "agent/orders/execution.hpp"
 #include "agent/report/problems.hpp"
 #include "filter/datapath.hpp"
+#include "heartbeat/transport.hpp"
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace agent {
 
 struct Kept { // all of it outlives the Upkeep
+    const InForce &in_force;
     const std::string &interface; // the clients'
     filter::Datapath &datapath;
     HostSetup &host;
     Neighbours &neighbours;
     std::optional<MulticastRouter> &multicast_router;
     std::optional<Witness> &witness;
+    heartbeat::Transport &transport;
+    ControlPort &control_port;
+    const Node &node;
     Execution &execution;
     Problems &problems;
 };
@@ -43,6 +52,8 @@ class Upkeep {
     // A node whose filter does not show that it works serves nothing: the others are to have its
     // buckets. What is missing is put back first.
     void look_after_filter();
+    // Nor does one that clients or beats do not reach. On every turn, once what waited has been heard.
+    void look_at_reach(heartbeat::Time now);
 
     // As it is now; when the kernel cannot be asked, as it was.
     const HostInterface &look_at_interface();
@@ -54,11 +65,29 @@ class Upkeep {
     void look_after_bridges(heartbeat::Time now, bool link_changed);
     void look_after_interface();
     void look_after_host();
+    void look_after_sockets(heartbeat::Time now);
+    void set(ProblemKind kind, bool present, const std::string &text);
     std::string heal_filter();
+    std::string dead_path_text(const Hearing::DeadPath &path) const;
+
+    // What this node has to do with the networks around it.
+    struct Reach {
+        bool linked = true;   // the clients' interface
+        bool mute = false;    // no beats can be sent
+        bool listens = false; // it was one or the other, and the others may serve, though none is heard
+        bool lost_together = false;
+        std::vector<std::string> obstacles;
+        std::optional<Hearing::DeadPath> dead_path;
+        bool operator==(const Reach &) const = default;
+    };
+    Reach reach(heartbeat::Time now);
 
     Kept parts_;
     HostInterface seen_;
     int index_;
+    bool judges_paths_;
+    Reach reach_;
+    heartbeat::Time listens_until_{};
     LinkWatch links_;
     Working bridges_;
     std::optional<std::string> flaw_ = // of the filter, as far as is known

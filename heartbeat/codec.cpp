@@ -172,6 +172,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     for (auto &word : beat.lingering)
         integer(io, word);
     integer(io, beat.connections);
+    integer(io, beat.hears_at_clients);
     io.list(beat.quotes, kMaxNodes);
     for (auto &quote : beat.quotes) {
         io.field(quote.peer, kLastNode);

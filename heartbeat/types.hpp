@@ -23,6 +23,9 @@ enum class NodeId : std::uint8_t {}; // 1 to kMaxNodes
 inline constexpr NodeId kNoNode{0};
 constexpr unsigned index(NodeId id) { return static_cast<unsigned>(id); }
 
+using NodeBits = std::uint32_t; // bit id - 1: that node
+constexpr NodeBits bit(NodeId id) { return NodeBits{1} << (index(id) - 1); }
+
 using Life = std::uint64_t; // random, new at every start and every expired lease; 0: none
 using Sequence = std::uint64_t;
 using Term = std::uint64_t;

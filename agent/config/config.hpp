@@ -85,6 +85,7 @@ struct Config {
 
     std::vector<std::string> heartbeat_interfaces; // effective: the cluster's when none is named
     filter::IpAddress group{filter::IpAddress::Family::v4, {239, 255, 77, 77}};
+    filter::IpAddress group6 = *filter::parse_ip("ff02::6e6c"); // beats go to both
     std::uint16_t port = 7777;
     std::chrono::milliseconds interval{50};
     std::chrono::milliseconds dead_after{500};

@@ -122,7 +122,8 @@ std::string print_cluster(const Config &config) {
 
 std::string print_heartbeat(const Config &config) {
     return "[heartbeat]\n" + line("interfaces", array(config.heartbeat_interfaces)) +
-           line("group", toml_string(to_string(config.group))) + number("port", config.port) +
+           line("group", toml_string(to_string(config.group))) +
+           line("group6", toml_string(to_string(config.group6))) + number("port", config.port) +
            number("interval_ms", config.interval.count()) +
            number("dead_after_ms", config.dead_after.count()) +
            line("partition", word(kPartitions, config.partition)) +

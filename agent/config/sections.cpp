@@ -47,9 +47,14 @@ filter::IpAddress read_group(const Field &field) {
     if (!group.is_v4() || (group.bytes[0] & 0xf0) != 0xe0)
         field.refuse(to_string(group) +
                      " is no IPv4 multicast group, must be one such as 239.255.77.77");
-    if (group.bytes[0] == 224 && group.bytes[1] == 0 && group.bytes[2] == 0)
+    return group;
+}
+
+filter::IpAddress read_group6(const Field &field) {
+    const filter::IpAddress group = address(field);
+    if (group.is_v4() || group.bytes[0] != 0xff || group.bytes[1] != 0x02)
         field.refuse(to_string(group) +
-                     " is reserved for routing protocols, must be outside 224.0.0.0/24");
+                     " is no IPv6 link-local multicast group, must be one such as ff02::6e6c");
     return group;
 }
 
@@ -67,13 +72,14 @@ void read_times(const Section &heartbeat, Config &config) {
 }
 
 void read_heartbeat(const Field &table, Config &config) {
-    constexpr std::string_view keys[] = {"interfaces",    "group",     "port",   "interval_ms",
-                                         "dead_after_ms", "partition", "witness"};
+    constexpr std::string_view keys[] = {"interfaces",  "group",         "group6",    "port",
+                                         "interval_ms", "dead_after_ms", "partition", "witness"};
     const Section heartbeat(table);
     heartbeat.only(keys);
     if (const auto interfaces = heartbeat.find("interfaces"))
         config.heartbeat_interfaces = read_interfaces(*interfaces);
     if (const auto group = heartbeat.find("group")) config.group = read_group(*group);
+    if (const auto group6 = heartbeat.find("group6")) config.group6 = read_group6(*group6);
     if (const auto port = heartbeat.find("port"))
         config.port = static_cast<std::uint16_t>(integer(*port, 1, 65535));
     read_times(heartbeat, config);

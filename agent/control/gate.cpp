@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -28,22 +29,42 @@ void set(int socket, int level, int option, const Value &value, const std::strin
     if (setsockopt(socket, level, option, &value, sizeof value) != 0) fail(what);
 }
 
-} // namespace
+filter::Descriptor open_socket(int family) {
+    return filter::Descriptor(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
 
-ControlGate::ControlGate(const std::string &interface, std::uint16_t port)
-    : socket_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
-    const std::string here = "listen for commands on " + interface;
-    if (!socket_) fail(here);
-    set(socket_.get(), SOL_SOCKET, SO_REUSEADDR, 1, here);
-    set(socket_.get(), IPPROTO_IP, IP_TTL, 1, here);
-    if (setsockopt(socket_.get(), SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(),
-                   static_cast<socklen_t>(interface.size() + 1)) != 0)
-        fail(here);
+int bind_any(int socket, bool v6, std::uint16_t port) {
+    if (v6) {
+        sockaddr_in6 address{};
+        address.sin6_family = AF_INET6;
+        address.sin6_port = htons(port);
+        return bind(socket, reinterpret_cast<const sockaddr *>(&address), sizeof address);
+    }
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
-    if (bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
-        listen(socket_.get(), kWaiting) != 0)
+    return bind(socket, reinterpret_cast<const sockaddr *>(&address), sizeof address);
+}
+
+} // namespace
+
+// An IPv6 socket that takes IPv4 as well; on a kernel without IPv6 an IPv4 one.
+ControlGate::ControlGate(const std::string &interface, std::uint16_t port)
+    : index_(if_nametoindex(interface.c_str())), socket_(open_socket(AF_INET6)) {
+    const std::string here = "listen for commands on " + interface;
+    const bool v6 = static_cast<bool>(socket_);
+    if (!v6) socket_ = open_socket(AF_INET);
+    if (!socket_) fail(here);
+    set(socket_.get(), SOL_SOCKET, SO_REUSEADDR, 1, here);
+    set(socket_.get(), IPPROTO_IP, IP_TTL, 1, here);
+    if (v6) {
+        set(socket_.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0, here);
+        set(socket_.get(), IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1, here);
+    }
+    if (setsockopt(socket_.get(), SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(),
+                   static_cast<socklen_t>(interface.size() + 1)) != 0)
+        fail(here);
+    if (bind_any(socket_.get(), v6, port) != 0 || listen(socket_.get(), kWaiting) != 0)
         fail(here + ", port " + std::to_string(port), "choose another: [control] port");
 }
 

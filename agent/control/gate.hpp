@@ -3,7 +3,7 @@
 // A listening TCP socket on one interface, with a gate that can be closed in front of it: as long
 // as it is, the kernel drops what strangers send before it has cost a descriptor or a thread.
 //
-// Answers leave with TTL 1, as beats do: who is not on this network segment cannot even complete a
+// Answers leave with TTL 1 (IPv6: hop limit 1), as beats do: who is not on this network segment cannot even complete a
 // handshake.
 #pragma once
 
@@ -19,9 +19,12 @@ namespace agent {
 
 class ControlGate {
   public:
-    // All IPv4 addresses of the interface, those included that come later. Throws, `verb object:
-    // cause`.
+    // All addresses of the interface, IPv6 and IPv4, those included that come later. Throws, `verb
+    // object: cause`.
     ControlGate(const std::string &interface, std::uint16_t port);
+
+    // Of the interface that it listens on. One that is made anew has another.
+    unsigned index() const { return index_; }
 
     // The same socket once more, for ZeroMQ, which closes it.
     int duplicate() const;
@@ -30,6 +33,7 @@ class ControlGate {
     std::uint64_t dropped() const; // packets, by the closed gate or because too many were waiting
 
   private:
+    unsigned index_;
     filter::Descriptor socket_;
     bool open_ = true;
 };

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <net/if.h>
 #include <optional>
 #include <sodium.h>
 #include <stdexcept>
@@ -115,7 +116,12 @@ struct ControlPort::Sockets {
     std::unique_ptr<Server> server;
     unsigned servers = 0; // so far
     Callers callers;
-    std::vector<ControlGate> listeners;
+    struct Listener {
+        std::string interface;
+        ControlGate gate;
+        std::uint64_t dropped_before = 0; // by the gates before this one
+    };
+    std::vector<Listener> listeners;
 };
 
 ControlPort::Sockets::Sockets(const ClusterKey &key) {
@@ -127,8 +133,8 @@ ControlPort::Sockets::Sockets(const ClusterKey &key) {
 // Who connects meanwhile waits in the kernel: what listens is the same socket.
 void ControlPort::Sockets::use(const ClusterKey &key) {
     auto next = std::make_unique<Server>(context, key, ++servers);
-    for (const ControlGate &listener : listeners)
-        next->accept_from(listener);
+    for (const Listener &listener : listeners)
+        next->accept_from(listener.gate);
     server = std::move(next);
     callers.forget_open();
 }
@@ -162,16 +168,18 @@ void ControlPort::Sockets::watch(heartbeat::Time now) {
         if (const auto known = event_of(event, value)) callers.take(*known, value, now);
     }
     const bool open = callers.open() < kMostOpen && callers.lately(now) < kMostASecond;
-    for (ControlGate &listener : listeners)
-        listener.set_open(open);
+    for (Listener &listener : listeners)
+        listener.gate.set_open(open);
 }
 
 ControlPort::ControlPort(const std::vector<std::string> &interfaces, std::uint16_t port,
                          const ClusterKey &key)
-    : sockets_(std::make_unique<Sockets>(key)) {
+    : port_(port), key_(key), sockets_(std::make_unique<Sockets>(key)) {
     try {
-        for (const std::string &interface : interfaces)
-            sockets_->server->accept_from(sockets_->listeners.emplace_back(interface, port));
+        for (const std::string &interface : interfaces) {
+            sockets_->listeners.push_back({interface, ControlGate(interface, port)});
+            sockets_->server->accept_from(sockets_->listeners.back().gate);
+        }
     } catch (const zmq::error_t &error) {
         throw std::runtime_error(std::string("listen for commands: ") + error.what());
     }
@@ -193,6 +201,7 @@ void ControlPort::change_key(heartbeat::Time now) {
     }
     if (now - quiet_since_ < kQuiet || !filter::descriptors_left(kForAFront)) return;
     sockets_->use(*next_);
+    key_ = *next_;
     next_.reset();
     answered_ = 0;
 }
@@ -204,11 +213,22 @@ bool ControlPort::serve(heartbeat::Time now, Commands &commands) {
     return sockets_->server->requests.serve(commands);
 }
 
+// ZeroMQ keeps what it listens on to its end, so other listeners need another server.
+void ControlPort::look_after() {
+    for (Sockets::Listener &listener : sockets_->listeners) {
+        const unsigned index = if_nametoindex(listener.interface.c_str());
+        if (index == 0 || index == listener.gate.index()) continue;
+        listener = {listener.interface, ControlGate(listener.interface, port_),
+                    listener.dropped_before + listener.gate.dropped()};
+        if (!next_) next_ = key_;
+    }
+}
+
 Json ControlPort::counters() const {
     const Callers &callers = sockets_->callers;
     std::uint64_t dropped = 0;
-    for (const ControlGate &listener : sockets_->listeners)
-        dropped += listener.dropped();
+    for (const Sockets::Listener &listener : sockets_->listeners)
+        dropped += listener.dropped_before + listener.gate.dropped();
     const std::array<std::uint64_t, kCallers.size()> counts = {
         callers.proved(),  callers.wrong_key(),    callers.cut_off(),
         callers.garbage(), callers.not_expected(), dropped};

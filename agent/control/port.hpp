@@ -44,6 +44,9 @@ class ControlPort {
 
     // Another key is in use: as soon as what is under way has been answered.
     void configure(const InForce &in_force) { next_ = in_force.keys.in_use; }
+    // About once a second, and when an interface has changed: listens again on one that was made anew.
+    // Throws when that cannot be done.
+    void look_after();
 
     Json counters() const; // how many, by kCallers
 
@@ -54,8 +57,10 @@ class ControlPort {
     struct Sockets;
     void change_key(heartbeat::Time now);
 
+    std::uint16_t port_;
+    ClusterKey key_;
     std::unique_ptr<Sockets> sockets_;
-    std::optional<ClusterKey> next_;
+    std::optional<ClusterKey> next_; // in the place of key_, or the same one, for other listeners
     std::uint64_t answered_ = 0; // until quiet_since_
     heartbeat::Time quiet_since_{};
 };

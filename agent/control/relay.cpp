@@ -20,11 +20,14 @@ constexpr std::int64_t kMaxMessage = 1024 * 1024;
 constexpr unsigned kForACall = 32; // descriptors, at most
 constexpr int kReconnect = 200; // ms; a node may be about to start
 
-std::string endpoint(const heartbeat::Transport::Address &address, std::uint16_t port) {
-    std::string text = "tcp://";
-    for (std::size_t i = 0; i < address.size(); ++i)
-        text += (i > 0 ? "." : "") + std::to_string(address[i]);
-    return text + ":" + std::to_string(port);
+// tcp://192.0.2.1:7778 or, a link-local address being one of an interface's, tcp://[fe80::1%3]:7778
+std::string endpoint(const heartbeat::Transport::Sender &where, std::uint16_t port) {
+    using Family = filter::IpAddress::Family;
+    const filter::IpAddress address{where.v6 ? Family::v6 : Family::v4, where.address};
+    std::string host = filter::to_string(address);
+    if (where.scope != 0) host += "%" + std::to_string(where.scope);
+    if (where.v6) host = "[" + host + "]";
+    return "tcp://" + host + ":" + std::to_string(port);
 }
 
 } // namespace
@@ -48,7 +51,7 @@ void Relay::configure(const InForce &in_force) {
     caller_ = caller_keys(in_force.keys.in_use);
 }
 
-void Relay::heard(heartbeat::NodeId node, const heartbeat::Transport::Address &from) {
+void Relay::heard(heartbeat::NodeId node, const heartbeat::Transport::Sender &from) {
     heard_[heartbeat::index(node)] = {from, now_()};
 }
 
@@ -92,7 +95,7 @@ void Relay::call(Replies &replies, const NodeConfig &node, const std::string &re
         return replies.add_lost(node, "no file descriptors are left on " + in_force_.self.name);
     if (!sockets_) sockets_ = std::make_unique<Sockets>();
     try {
-        connect(replies, node, endpoint(heard->from, in_force_.config.control_port));
+        connect(replies, node, heard->from);
         replies.send(node, request);
     } catch (const zmq::error_t &error) {
         return replies.add_lost(node, error.what());
@@ -101,7 +104,8 @@ void Relay::call(Replies &replies, const NodeConfig &node, const std::string &re
     replies.add_there(node, silent ? kSilentPatience : kPatience);
 }
 
-void Relay::connect(Replies &replies, const NodeConfig &node, const std::string &endpoint) {
+void Relay::connect(Replies &replies, const NodeConfig &node,
+                    const heartbeat::Transport::Sender &where) {
     zmq::socket_t &router = replies.router(sockets_->context);
     router.set(zmq::sockopt::linger, 0);
     router.set(zmq::sockopt::router_mandatory, true); // a node that cannot be sent to is an error
@@ -111,7 +115,8 @@ void Relay::connect(Replies &replies, const NodeConfig &node, const std::string 
     router.set(zmq::sockopt::curve_publickey, zmq::buffer(caller_.open));
     router.set(zmq::sockopt::curve_secretkey, zmq::buffer(caller_.secret));
     router.set(zmq::sockopt::connect_routing_id, node.name);
-    router.connect(endpoint);
+    router.set(zmq::sockopt::ipv6, where.v6);
+    router.connect(endpoint(where, in_force_.config.control_port));
 }
 
 void Relay::forget_done() {

@@ -5,8 +5,7 @@
 //
 // It is the local agent that connects, and not nlbctl: the key stays in one process, nlbctl needs
 // nothing but the local socket and runs in whatever network and mount namespace it likes, and where
-// the others are is known here: a node's address is where its last beat came from. Beats are IPv4,
-// so commands are.
+// the others are is known here: a node's address is where its last beat came from, IPv4 or IPv6.
 //
 // The connection is CurveZMQ: the other side proves that it holds the cluster's key before a word
 // is sent, and this side proves the same to it.
@@ -38,7 +37,7 @@ class Relay {
     // Another key is in use: for commands from now on; those under way go on with the former one.
     void configure(const InForce &in_force);
     // A beat of this node has come from there.
-    void heard(heartbeat::NodeId node, const heartbeat::Transport::Address &from);
+    void heard(heartbeat::NodeId node, const heartbeat::Transport::Sender &from);
 
     // For Commands::set_elsewhere. The result: {"nodes": [{"id", "name", "ok", and "result", or
     // "code" and "error"}]}. Code "no_answer": nobody knows whether it was done. Throws Denied
@@ -54,14 +53,15 @@ class Relay {
 
   private:
     struct Heard {
-        heartbeat::Transport::Address from{};
+        heartbeat::Transport::Sender from{};
         heartbeat::Time at{};
     };
     struct Sockets;
 
     std::vector<const NodeConfig *> chosen(const std::string &node) const;
     void call(Replies &replies, const NodeConfig &node, const std::string &request);
-    void connect(Replies &replies, const NodeConfig &node, const std::string &endpoint);
+    void connect(Replies &replies, const NodeConfig &node,
+                 const heartbeat::Transport::Sender &where);
     void forget_done();
 
     const InForce &in_force_;

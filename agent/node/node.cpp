@@ -22,7 +22,8 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
       resumed_(predecessor(datapath, settings)),
       membership_(settings, now, random_bits(), resumed_), serving_(std::move(serving)),
       envelope_(envelope), datapath_(datapath), send_(std::move(send)),
-      listener_(std::move(listener)), beat_qualities_(settings.dead_after) {
+      listener_(std::move(listener)), beat_qualities_(settings.dead_after),
+      hearing_(settings.self, settings.dead_after, now) {
     if (datapath_.adopted()) { // in which groups the predecessor had connections, nobody knows
         filter::GroupSet all;
         all.fill(~std::uint64_t{0});
@@ -43,7 +44,14 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
 }
 
 std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
-                                               std::span<const std::uint8_t> datagram) {
+                                               std::span<const std::uint8_t> datagram,
+                                               bool at_clients) {
+    const heartbeat::NodeId claimed = heartbeat::claimed_sender(datagram);
+    if (is_copy(claimed, datagram)) {
+        ++beats_.refused[static_cast<std::size_t>(heartbeat::Refusal::replayed)];
+        hearing_.heard_again(now, claimed, at_clients);
+        return std::nullopt;
+    }
     auto opened = heartbeat::open(datagram, envelope_);
     if (const auto *refusal = std::get_if<heartbeat::Refusal>(&opened)) {
         ++beats_.refused[static_cast<std::size_t>(*refusal)];
@@ -51,15 +59,23 @@ std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
             step(now, heartbeat::event::Unreadable{heartbeat::claimed_sender(datagram)});
         return std::nullopt;
     }
-    auto &beat = std::get<heartbeat::Beat>(opened);
-    const heartbeat::NodeId sender = beat.sender;
-    const heartbeat::Life life = beat.life;
-    const heartbeat::Sequence sequence = beat.sequence;
+    const auto &beat = std::get<heartbeat::Beat>(opened);
     const std::uint64_t before = beats_.received;
-    step(now, heartbeat::event::Received{std::move(beat)});
-    if (beats_.received == before) return std::nullopt;
-    beat_qualities_.heard(now, sender, life, sequence);
-    return sender;
+    step(now, heartbeat::event::Received{beat});
+    const bool is_new = beats_.received != before;
+    hearing_.heard(now, beat, is_new, at_clients);
+    if (!is_new) return std::nullopt;
+    newest_[heartbeat::index(beat.sender)].assign(datagram.begin(), datagram.end());
+    beat_qualities_.heard(now, beat.sender, beat.life, beat.sequence);
+    return beat.sender;
+}
+
+// Every beat comes once for each interface and family. A copy of one that has been believed is told
+// apart from a new one without a look at its seal.
+bool Node::is_copy(heartbeat::NodeId claimed, std::span<const std::uint8_t> datagram) const {
+    const unsigned sender = heartbeat::index(claimed);
+    return sender < newest_.size() && !datagram.empty() &&
+           std::ranges::equal(newest_[sender], datagram);
 }
 
 void Node::tick(heartbeat::Time now) {
@@ -167,6 +183,7 @@ void Node::save() { datapath_.set_note(heartbeat::pack(membership_.save(), self_
 void Node::send_beat(heartbeat::Time now) {
     heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
     beat.connections = connections_;
+    beat.hears_at_clients = hearing_.at_clients(now);
     // Before anybody can rely on it: a successor must not say less than this beat says.
     save();
     send_(heartbeat::seal(beat, envelope_));

@@ -15,6 +15,7 @@
 #include "agent/base/poll.hpp"
 #include "agent/node/beat_quality.hpp"
 #include "agent/node/events.hpp"
+#include "agent/node/hearing.hpp"
 #include "agent/node/lingering.hpp"
 #include "agent/node/serving.hpp"
 #include "agent/node/view_changes.hpp"
@@ -58,10 +59,11 @@ class Node {
     Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
          heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener);
 
-    // A datagram from the heartbeat network, whatever it holds. Whose beat it was, when it was a
-    // new one of this cluster.
+    // A datagram from the heartbeat network, whatever it holds. at_clients: it came in on the clients'
+    // interface. Whose beat it was, when it was a new one of this cluster.
     std::optional<heartbeat::NodeId> receive(heartbeat::Time now,
-                                             std::span<const std::uint8_t> datagram);
+                                             std::span<const std::uint8_t> datagram,
+                                             bool at_clients = false);
     // Call when the waiting datagrams have been received, and only then: judges time-outs that are
     // due.
     void tick(heartbeat::Time now);
@@ -98,6 +100,7 @@ class Node {
     const EventLog &events() const { return events_; }
     const BeatQualities &beat_qualities() const { return beat_qualities_; }
     const ViewChanges &view_changes() const { return view_changes_; }
+    const Hearing &hearing() const { return hearing_; }
     // Groups in which a peer may hold connections, and the right to serve, as the filter has them.
     const filter::GroupSet &guarded() const { return guarded_; }
     heartbeat::Time lease_until() const { return lease_; }
@@ -106,6 +109,7 @@ class Node {
     bool answers(heartbeat::Time now) const;
 
   private:
+    bool is_copy(heartbeat::NodeId claimed, std::span<const std::uint8_t> datagram) const;
     void perform(heartbeat::Time now, const heartbeat::Outcome &outcome);
     void configure(heartbeat::Time now);
     void renew_guard();
@@ -133,6 +137,8 @@ class Node {
     EventLog events_;
     BeatQualities beat_qualities_;
     ViewChanges view_changes_;
+    Hearing hearing_;
+    std::array<std::vector<std::uint8_t>, heartbeat::kMaxNodes + 1> newest_; // beats, by sender
 };
 
 } // namespace agent

@@ -250,7 +250,7 @@ void add_beats(MetricsText &out, const Json &beats) {
     out.sample({}, number(beats["sent"]));
     out.counter("nlbd_beat_send_errors_total", "Those that an interface did not take.");
     out.sample({}, number(beats["send_errors"]));
-    out.counter("nlbd_beats_refused_total", "Datagrams that were not believed, by reason.");
+    out.counter("nlbd_beats_refused_total", "Datagrams that were not believed or got lost in this host, by reason.");
     counts(out, "reason", beats, {"received", "sent", "send_errors"});
 }
 

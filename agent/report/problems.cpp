@@ -15,6 +15,16 @@ struct About {
 // By kind, in the order in which they are shown.
 constexpr std::array<About, kProblemKinds> kAbout{{
     {"filter_not_proven", true, "start nlbd again"},
+    {"clients_link_lost", true, "see to its cable and its switch port; the node then serves again"},
+    {"clients_path_dead", true,
+     "see to its switch port and VLAN; the node serves again when it is part of that network"},
+    {"beats_not_sent", true, "see to that; the node then serves again"},
+    {"listening", true, "after dead_after_ms, or as soon as it hears another node, it goes on"},
+    {"heartbeat_interface_unusable", false,
+     "give it what it lacks, or take it out of [heartbeat] interfaces"},
+    {"peers_lost_together", false,
+     "see to the switch between: one that snoops IGMP and MLD needs a querier, or a group of "
+     "224.0.0.0/24"},
     {"datapath_stepped_down", false,
      "see to the cause and start nlbd again, or name the datapath in the configuration"},
 }};

@@ -15,8 +15,17 @@
 
 namespace agent {
 
-enum class ProblemKind : std::uint8_t { filter_not_proven, datapath_stepped_down };
-inline constexpr std::size_t kProblemKinds = 2;
+enum class ProblemKind : std::uint8_t {
+    filter_not_proven,
+    clients_link_lost,
+    clients_path_dead,
+    beats_not_sent,
+    listening,
+    heartbeat_interface_unusable,
+    peers_lost_together,
+    datapath_stepped_down,
+};
+inline constexpr std::size_t kProblemKinds = 8;
 
 // Names stay: alerts and scripts go by them.
 std::string_view to_string(ProblemKind kind);

@@ -31,7 +31,7 @@ Json Queries::status_now() {
     parts_.look_after_filter();
     return status({parts_.in_force.config, parts_.in_force.self, parts_.interface, parts_.node,
                    parts_.datapath, parts_.health, parts_.neighbours.counters(), parts_.commands,
-                   parts_.transport.send_errors(), parts_.census.latest(), parts_.witness,
+                   parts_.transport.counters(), parts_.census.latest(), parts_.witness,
                    parts_.execution.orders(), parts_.control_port.counters(),
                    parts_.problems},
                   boot_now());
@@ -59,6 +59,7 @@ void Queries::tell_reasons(heartbeat::Time now) {
     try {
         for (const std::string &line :
              reasons_log_.rose(now, count_reasons(parts_.datapath, parts_.node.beats(),
+                                                  parts_.transport.counters(),
                                                   parts_.control_port.counters())))
             log::warn(line);
     } catch (const std::exception &error) {

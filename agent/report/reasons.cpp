@@ -11,6 +11,7 @@ namespace agent {
 
 // What no administrator need hear of, such as other nodes' packets, is only counted.
 std::vector<Counted> count_reasons(const filter::Datapath &datapath, const BeatCounters &beats,
+                                   const heartbeat::Transport::Counters &transport,
                                    const Json &callers) {
     using heartbeat::Refusal;
     static constexpr std::array kBeats = {
@@ -23,6 +24,7 @@ std::vector<Counted> count_reasons(const filter::Datapath &datapath, const BeatC
     for (const Refusal refusal : kBeats)
         counted.push_back({"beats: refused", std::string(to_string(refusal)),
                            beats.refused[static_cast<std::size_t>(refusal)]});
+    counted.push_back({"beats: lost", "overflowed", transport.overflowed});
     for (const std::string_view reason : std::span(kCallers).subspan<1>())
         counted.push_back({"commands: caller refused", std::string(reason), callers[reason]});
     return counted;

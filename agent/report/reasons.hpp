@@ -8,6 +8,7 @@
 #include "agent/base/json.hpp"
 #include "agent/node/node.hpp"
 #include "filter/datapath.hpp"
+#include "heartbeat/transport.hpp"
 #include "heartbeat/types.hpp"
 
 #include <cstdint>
@@ -26,6 +27,7 @@ struct Counted {
 
 // What an administrator should hear of. callers: ControlPort's counters.
 std::vector<Counted> count_reasons(const filter::Datapath &datapath, const BeatCounters &beats,
+                                   const heartbeat::Transport::Counters &transport,
                                    const Json &callers);
 
 class ReasonsLog {

@@ -211,7 +211,9 @@ Json beats(const StatusSources &sources) {
     const BeatCounters &counters = sources.node.beats();
     Json result{{"received", counters.received},
                 {"sent", counters.sent},
-                {"send_errors", sources.send_errors}};
+                {"send_errors", sources.transport.send_errors},
+                {"filtered", sources.transport.filtered},
+                {"overflowed", sources.transport.overflowed}};
     for (std::size_t i = 0; i < heartbeat::kRefusals; ++i)
         result[std::string(to_string(static_cast<heartbeat::Refusal>(i)))] = counters.refused[i];
     return result;

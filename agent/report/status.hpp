@@ -13,6 +13,7 @@
 #include "agent/node/node.hpp"
 #include "agent/orders/orders.hpp"
 #include "agent/report/problems.hpp"
+#include "heartbeat/transport.hpp"
 
 #include <string>
 
@@ -27,7 +28,7 @@ struct StatusSources {
     const Health &health;
     const NeighbourCounters &neighbours;
     const Commands &commands;
-    std::uint64_t send_errors;           // of beats
+    const heartbeat::Transport::Counters &transport; // of beats
     const std::optional<Census> &census; // the connections, as last counted
     const std::optional<Witness> &witness;
     const Orders &orders;

@@ -87,6 +87,7 @@ BOOST_AUTO_TEST_CASE(a_change_shows_in_its_section_alone) {
         {"[heartbeat]", "datapath = \"xdp\"\n[heartbeat]", "cluster,"},
         {"[\"eth1\", \"eth0\"]", "[\"eth1\"]", "heartbeat,"},
         {"[[node]]", "group = \"239.1.2.3\"\n[[node]]", "heartbeat,"},
+        {"[[node]]", "group6 = \"ff02::1:2\"\n[[node]]", "heartbeat,"},
         {"[[node]]", "port = 7000\n[[node]]", "heartbeat,"},
         {"interval_ms = 50", "interval_ms = 40", "heartbeat,"},
         {"interval_ms = 50", "dead_after_ms = 501", "heartbeat,"},

@@ -105,6 +105,7 @@ agent::Config some_config(Random &random) {
     config.datapath = any<agent::DatapathKind>(random, 5);
     config.heartbeat_interfaces = some_interfaces(random);
     config.group = *filter::parse_ip("239.1.2." + std::to_string(pick(random, 0, 255)));
+    config.group6 = *filter::parse_ip("ff02::" + std::to_string(pick(random, 1, 9999)));
     config.port = static_cast<std::uint16_t>(pick(random, 1, 65535));
     config.interval = std::chrono::milliseconds(pick(random, 10, 5000));
     config.control_port = static_cast<std::uint16_t>(pick(random, 1, 65535));

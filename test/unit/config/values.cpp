@@ -34,6 +34,7 @@ datapath = "pcap"
 [heartbeat]
 interfaces = ["eth1", "eth0"]
 group = "239.1.2.3"
+group6 = "ff02::77"
 port = 7000
 interval_ms = 10
 dead_after_ms = 100
@@ -105,6 +106,7 @@ BOOST_AUTO_TEST_CASE(the_smallest_configuration_gets_the_defaults) {
     BOOST_TEST(config.key_file == "/etc/nlb/cluster.key");
     BOOST_TEST(config.heartbeat_interfaces == std::vector<std::string>{"eth0"});
     BOOST_TEST(filter::to_string(config.group) == "239.255.77.77");
+    BOOST_TEST(filter::to_string(config.group6) == "ff02::6e6c");
     BOOST_TEST(config.port == 7777);
     BOOST_TEST((config.interval == 50ms));
     BOOST_TEST((config.drain == 2000ms));
@@ -146,6 +148,7 @@ BOOST_AUTO_TEST_CASE(cluster_and_heartbeat_take_every_value) {
     BOOST_TEST((config.datapath == agent::DatapathKind::pcap));
     BOOST_TEST(config.heartbeat_interfaces == (std::vector<std::string>{"eth1", "eth0"}));
     BOOST_TEST(filter::to_string(config.group) == "239.1.2.3");
+    BOOST_TEST(filter::to_string(config.group6) == "ff02::77");
     BOOST_TEST(config.port == 7000);
     BOOST_TEST((config.interval == 10ms));
     BOOST_TEST((config.dead_after == 100ms));

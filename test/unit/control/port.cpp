@@ -56,7 +56,7 @@ struct Pair {
         } catch (const std::exception &error) {
             BOOST_TEST_MESSAGE(error.what());
         }
-        relay.heard(heartbeat::NodeId{2}, {127, 0, 0, 1});
+        relay.heard(heartbeat::NodeId{2}, {{127, 0, 0, 1}});
     }
 
     void turn() {
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(who_does_not_answer_is_said_so_when_the_time_is_up) {
     agent::Commands commands;
     const agent::InForce in_force = first_of_three({7});
     agent::Relay relay(in_force, commands, [&] { return now; });
-    relay.heard(heartbeat::NodeId{2}, {127, 0, 0, 1}); // nobody listens
+    relay.heard(heartbeat::NodeId{2}, {{127, 0, 0, 1}}); // nobody listens
     const auto beating = relay.ask("web2", "echo", {});
     BOOST_TEST(!beating());
     BOOST_TEST((agent_test::wakes_at(relay) == now + agent::Relay::kPatience));
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(a_crowd_is_held_off_and_then_commands_get_in_again) {
     BOOST_TEST(pair.wait_for([&] { return pair.count("held_off") > 0; }));
     for (const int one : crowd)
         close(one);
-    pair.relay.heard(heartbeat::NodeId{2}, {127, 0, 0, 1}); // beats all the while
+    pair.relay.heard(heartbeat::NodeId{2}, {{127, 0, 0, 1}}); // beats all the while
     BOOST_TEST(pair.ask("web2", "echo")[0]["ok"] == true);
 }
 

@@ -42,7 +42,7 @@ struct Fixture {
     Json status(const filter::Datapath &datapath, int node = 1) {
         const agent::NodeConfig &self = config.nodes[static_cast<std::size_t>(node - 1)];
         return agent::status({config, self, interface, *cluster.machine(node).node, datapath,
-                              health, neighbours, commands, 0, census, witness, orders,
+                              health, neighbours, commands, {}, census, witness, orders,
                               Json{{"wrong_key", 3}}, problems},
                              cluster.now());
     }
