@@ -313,8 +313,9 @@ GroupSet Membership::guarded() const {
     const State &state = *state_;
     GroupSet all, groups{};
     all.fill(~std::uint64_t{0});
-    if (state.last_step - state.up_since < state.settings.dead_after) // not everybody was heard yet
-        return all;
+    bool all_heard = true; // what they hold is known then
+    state.each_peer([&](NodeId, const Peer &peer) { all_heard &= peer.counted.has_value(); });
+    if (!all_heard && state.last_step - state.up_since < state.settings.dead_after) return all;
     if (state.member())
         for (const Member &member : state.view.members) {
             const Peer &peer = state.peers[index(member.id)];

@@ -158,6 +158,19 @@ void sleeper_and_reborn(World &world) {
     heal(world);
 }
 
+// 45. A node leaves a moment after another one has started: that one has heard everybody, and guards nothing that
+// nobody holds. A client of the node that left is told so at once.
+void leaver_after_a_start(World &world) {
+    form(world, 1, 2);
+    world.start(3);
+    run_for(world, 60ms, 300ms);
+    world.node(2).wants_to_serve = false;
+    world.order(2, heartbeat::event::Leave{});
+    run_for(world, 100ms, 100ms);
+    if (world.guarded_for_nothing().any()) throw Violation("P3: what nobody holds is guarded after a planned leave");
+    heal(world);
+}
+
 // Beats of another installation with the same name and node ids, all of which it cannot read.
 void hear_strangers(World &world, unsigned last) {
     for (unsigned id = 1; id <= world.options().nodes; ++id)
@@ -239,6 +252,7 @@ std::vector<Scenario> office_scenarios() {
         {"clock_stands_still", {.nodes = 3}, clock_stands_still},
         {"clock_stands_still_quorum", {.nodes = 3, .partition = kQuorum}, clock_stands_still},
         {"sleeper_and_reborn", {.nodes = 2}, sleeper_and_reborn},
+        {"leaver_after_a_start", {.nodes = 3}, leaver_after_a_start},
         {"one_name_two_keys", {.nodes = 3}, one_name_two_keys},
         {"one_name_two_keys_quorum", {.nodes = 3, .partition = kQuorum}, one_name_two_keys_quorum},
         {"office_without_lease", {.nodes = 3, .partition = kQuorum}, office_without_lease},
