@@ -33,7 +33,6 @@ SLOWEST = 15
 MAY_BE_SKIPPED = {
     "net.test_hung_disk_holds_up_nobody": "/dev/fuse: a container may have none",
     "net.test_hung_disk_holds_up_nobody.pcap": "/dev/fuse: a container may have none",
-    "kernel": "Debian's kernel package: without a way to Debian's archive it cannot be had",
 }
 TWO_OWNERS = re.compile(r"two owners: .*")
 STALLED = re.compile(r"^STALLED: .*", re.MULTILINE)
