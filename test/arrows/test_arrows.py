@@ -41,7 +41,7 @@ LIBRARIES = {
     "bpf/": ["filter/verdict", "filter/xdp"],
     "pcap/": ["filter/pcap"],
     "nftables/": ["filter/pcap"],
-    "sodium.h": ["heartbeat", "agent/config", "agent/control", "agent/web"],
+    "sodium.h": ["heartbeat", "agent/base", "agent/config", "agent/control", "agent/web"],
     "nlohmann/": ["agent/base"],
     "spdlog/": ["agent/base"],
     "toml++/": ["agent/config"],
