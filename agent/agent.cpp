@@ -33,7 +33,8 @@ void log_note(const heartbeat::Note &note) {
 } // namespace
 
 Agent::Agent(const AgentOptions &options)
-    : without_(ask_for_realtime()), // first, so that a successor is there within the lease
+    : signals_({SIGTERM, SIGINT, SIGUSR2, SIGHUP}, Signals::InTheEnd::still_blocked),
+      without_(ask_for_realtime()), // first, so that a successor is there within the lease
       in_force_(load(options)),     // all of it, or one line that says where
       stays_root_(give_up_root(options, config())),    // all that follows needs less
       orders_file_(state_dir(options)),                //

@@ -32,8 +32,9 @@ void Departure::look_after_draining() {
 }
 
 void Departure::obey_signals() {
-    while (const auto signal = parts_.signals.next()) {
-        if (*signal == Signal::vanish) {
+    while (const int signal = parts_.signals.next()) {
+        if (signal == SIGHUP) continue; // a terminal that closes does not end a server
+        if (signal == SIGUSR2) {
             log::info("agent: ends and leaves everything in place (node=" +
                       parts_.in_force.self.name + ")");
             std::_Exit(0); // no destructor: links, tables and addresses wait for the successor

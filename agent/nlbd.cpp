@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <csignal>
 #include <map>
 #include <stdexcept>
 
@@ -83,6 +84,7 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
             return kDone;
         }
         raise_descriptor_limit();
+        std::signal(SIGPIPE, SIG_IGN); // a reader of the log that went away
         Agent agent(line.options);
         log::open(line.level);
         agent.run();

@@ -153,7 +153,7 @@ class Capturing {
 
 void capture(const CaptureOrder &order, const std::function<Json(bool)> &ask, std::ostream &out,
              std::ostream &err) {
-    SignalEvents signals({SIGINT, SIGTERM, SIGHUP});
+    Signals signals({SIGINT, SIGTERM, SIGHUP});
     Capturing capturing(order, ask, out);
     while (!capturing.ended() && signals.next() == 0) {
         pollfd waiting[] = {{capturing.descriptor(), POLLIN, 0}, {signals.descriptor(), POLLIN, 0}};

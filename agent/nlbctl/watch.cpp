@@ -89,7 +89,7 @@ std::string foot(const Page &page, std::size_t rows) {
 }
 
 // False: enough.
-bool obey(SignalEvents &signals, Screen &screen) {
+bool obey(Signals &signals, Screen &screen) {
     while (const int signal = signals.next()) {
         if (signal != SIGWINCH) return false;
         screen.resize();
@@ -101,7 +101,7 @@ bool obey(SignalEvents &signals, Screen &screen) {
 
 void watch(const Ask &ask, std::chrono::milliseconds every, bool colour) {
     Watch watch(ask, every); // before the screen: who finds no agent says so as every command does
-    SignalEvents signals({SIGINT, SIGTERM, SIGHUP, SIGWINCH});
+    Signals signals({SIGINT, SIGTERM, SIGHUP, SIGWINCH});
     Screen screen(colour);
     Position position;
     for (;;) {
