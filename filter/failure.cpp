@@ -19,7 +19,7 @@ std::string describe(int error) {
 
 void fail(const std::string &what, int error, const std::string &way_out) {
     throw std::runtime_error(what + ": " + describe(error) +
-                             (way_out.empty() ? "" : ": " + way_out));
+                             (way_out.empty() ? "" : "; " + way_out));
 }
 
 } // namespace filter

@@ -7,17 +7,15 @@
 // ever. So it shares what it works with, and the work owns whatever it touches.
 #pragma once
 
+#include "agent/base/failure.hpp"
 #include "filter/descriptor.hpp"
 
 #include <sys/eventfd.h>
 
-#include <cerrno>
 #include <functional>
 #include <future>
 #include <memory>
 #include <optional>
-#include <stdexcept>
-#include <system_error>
 #include <thread>
 
 namespace agent {
@@ -27,8 +25,7 @@ class BackgroundTask {
   public:
     BackgroundTask() // throws
         : done_(std::make_shared<filter::Descriptor>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
-        if (!*done_)
-            throw std::runtime_error("open eventfd: " + std::generic_category().message(errno));
+        if (!*done_) fail("open eventfd");
     }
 
     bool busy() const { return result_.valid(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/control/client.hpp"
 
+#include "agent/base/failure.hpp"
 #include "agent/control/local.hpp"
 #include "filter/descriptor.hpp"
 
@@ -11,14 +12,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 
 namespace agent {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::string text_of(int error) { return std::generic_category().message(error); }
 
 // Nobody listens, or we may not talk: that is known at once.
 filter::Descriptor connect_to(const std::string &run_dir, const std::string &path) {
@@ -26,12 +24,11 @@ filter::Descriptor connect_to(const std::string &run_dir, const std::string &pat
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     filter::Descriptor made(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!made) throw std::runtime_error("open socket: " + text_of(errno));
+    if (!made) fail("open socket");
     if (connect(made.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0)
         return made;
     if (errno == EAGAIN) return filter::Descriptor(); // too many are waiting already
-    if (errno == EACCES || errno == EPERM)
-        throw std::runtime_error("open " + path + ": " + text_of(errno) + "; run it as root");
+    if (errno == EACCES || errno == EPERM) fail("open " + path, "run it as root");
     const std::string where = run_dir == kDefaultRunDir ? "" : " --run-dir " + run_dir;
     throw NoAgent("no agent answers in " + run_dir + "; start one with: nlbd --config FILE" +
                   where);

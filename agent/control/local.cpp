@@ -2,6 +2,7 @@
 #include "agent/control/local.hpp"
 
 #include "agent/base/clock.hpp"
+#include "agent/base/failure.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -14,7 +15,6 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
-#include <system_error>
 
 namespace agent {
 namespace {
@@ -45,8 +45,7 @@ filter::Descriptor listen_at(const std::string &path) {
         listen(made.get(), 128) == 0;
     const int cause = errno;
     umask(before);
-    if (!bound)
-        throw std::runtime_error("bind " + path + ": " + std::generic_category().message(cause));
+    if (!bound) fail("bind " + path, cause);
     return made;
 }
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/frames/multicast_router.hpp"
 
+#include "agent/base/failure.hpp"
 #include "agent/host/interface.hpp"
 #include "filter/descriptor.hpp"
 
 #include <arpa/inet.h>
 #include <array>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <netinet/in.h>
-#include <stdexcept>
 #include <sys/socket.h>
 #include <vector>
 
@@ -101,8 +99,7 @@ void MulticastRouter::advertise(heartbeat::Time now, bool link_changed) {
     if (!self || !self->running) return;
     if (!send_v4(*self, advertisement(kAdvertisement4)) ||
         (with_ipv6_ && !send_v6(*self, advertisement(kAdvertisement6))))
-        throw std::runtime_error("advertise a multicast router on " + interface_ + ": " +
-                                 std::strerror(errno));
+        fail("advertise a multicast router on " + interface_);
     next_ = now + kPause;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/frames/sender.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <libnet.h>
@@ -24,11 +25,11 @@ void deafen(int descriptor, const std::string &interface) {
     unused.sll_protocol = htons(0x88b5);
     unused.sll_ifindex = static_cast<int>(if_nametoindex(interface.c_str()));
     if (bind(descriptor, reinterpret_cast<const sockaddr *>(&unused), sizeof unused) != 0)
-        throw std::runtime_error(std::string("bind libnet's socket: ") + std::strerror(errno));
+        fail("bind libnet's socket");
     sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
     const sock_fprog program{1, &none};
     if (setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
-        throw std::runtime_error(std::string("filter libnet's socket: ") + std::strerror(errno));
+        fail("filter libnet's socket");
     std::array<char, 1> waiting; // what came between its opening and the filter
     while (recv(descriptor, waiting.data(), waiting.size(), MSG_DONTWAIT) >= 0) {
     }
@@ -45,7 +46,7 @@ FrameSender::FrameSender(const std::string &interface) : interface_(interface) {
     const int descriptor = libnet_getfd(context_.get());
     deafen(descriptor, interface);
     if (fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0 || fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0)
-        throw std::runtime_error("open " + interface + " for sending: " + std::strerror(errno));
+        fail("open " + interface + " for sending");
 }
 
 bool FrameSender::send(const std::vector<std::uint8_t> &frame) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/frames/solicited.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <set>
-#include <stdexcept>
 #include <sys/socket.h>
 
 namespace agent {
@@ -31,8 +31,7 @@ SolicitedNodeGroups::SolicitedNodeGroups(const std::string &interface,
         std::memcpy(&request.ipv6mr_multiaddr, group.bytes.data(), group.bytes.size());
         request.ipv6mr_interface = if_nametoindex(interface.c_str());
         if (setsockopt(socket_.get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request) != 0)
-            throw std::runtime_error("join " + filter::to_string(group) + " on " + interface +
-                                     ": " + std::strerror(errno));
+            fail("join " + filter::to_string(group) + " on " + interface);
     }
 }
 

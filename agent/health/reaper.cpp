@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/health/reaper.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <stdexcept>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -26,8 +25,7 @@ Reaper &Reaper::shared() {
 
 Reaper::Reaper() {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
-        throw std::runtime_error("open a pipe: " + std::generic_category().message(errno));
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) fail("open a pipe");
     told_ = filter::Descriptor(ends[0]);
     orders_ = filter::Descriptor(ends[1]);
     std::thread([this] { run(); }).detach();

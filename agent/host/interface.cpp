@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/host/interface.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -19,7 +21,7 @@ namespace {
 class QuerySocket {
   public:
     QuerySocket() {
-        if (!socket_) throw std::runtime_error(std::string("open socket: ") + std::strerror(errno));
+        if (!socket_) fail("open socket");
     }
     bool ask(unsigned long what, ifreq &request) const {
         return ioctl(socket_.get(), what, &request) == 0;
@@ -74,7 +76,7 @@ LinkWatch::LinkWatch()
     address.nl_family = AF_NETLINK;
     address.nl_groups = RTMGRP_LINK | RTMGRP_TC | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
     if (bind(socket_.get(), reinterpret_cast<sockaddr *>(&address), sizeof address) != 0)
-        throw std::runtime_error(std::string("watch interfaces: ") + std::strerror(errno));
+        fail("watch interfaces");
 }
 
 bool LinkWatch::drain() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/host/lock.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -58,10 +60,6 @@ pid_t listener_of(const AbstractName &name) {
     return known ? holder.pid : 0;
 }
 
-[[noreturn]] void fail(const std::string &what, const std::string &cause) {
-    throw std::runtime_error(what + ": " + cause);
-}
-
 bool is_removed(const Descriptor &file) {
     struct stat about {};
     return fstat(file.get(), &about) == 0 && about.st_nlink == 0;
@@ -72,33 +70,33 @@ bool is_removed(const Descriptor &file) {
 HostLock HostLock::on_interface(const std::string &interface) {
     const auto name = abstract_name(interface);
     Descriptor descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!descriptor) fail("lock interface " + interface, std::strerror(errno));
+    if (!descriptor) fail("lock interface " + interface);
     if (bind(descriptor.get(), name.get(), name.size) != 0) {
-        if (errno != EADDRINUSE) fail("lock interface " + interface, std::strerror(errno));
-        fail("interface " + interface,
-             "is already served by another nlbd" + describe_process(listener_of(name)));
+        if (errno != EADDRINUSE) fail("lock interface " + interface);
+        throw std::runtime_error("interface " + interface + ": is already served by another nlbd" +
+                                 describe_process(listener_of(name)));
     }
     if (listen(descriptor.get(), SOMAXCONN) != 0) // so that a second one can ask whose it is
-        fail("lock interface " + interface, std::strerror(errno));
+        fail("lock interface " + interface);
     return HostLock(std::move(descriptor));
 }
 
 HostLock HostLock::on_directory(const std::string &run_dir) {
     const std::string file = run_dir + "/lock";
     Descriptor descriptor(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
-    if (!descriptor) fail("open " + file, std::strerror(errno));
+    if (!descriptor) fail("open " + file);
     if (flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) fail("lock " + file, std::strerror(errno));
+        if (errno != EWOULDBLOCK) fail("lock " + file);
         pid_t holder = 0;
         std::ifstream(file) >> holder;
-        fail("run directory " + run_dir,
-             "is already used by another nlbd" + describe_process(holder));
+        throw std::runtime_error("run directory " + run_dir + ": is already used by another nlbd" +
+                                 describe_process(holder));
     }
     if (is_removed(descriptor)) return on_directory(run_dir);
     const std::string text = std::to_string(getpid()) + "\n";
     if (ftruncate(descriptor.get(), 0) != 0 ||
         write(descriptor.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        fail("write " + file, std::strerror(errno));
+        fail("write " + file);
     return HostLock(std::move(descriptor));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/host/state.hpp"
 
+#include "agent/base/failure.hpp"
 #include "agent/host/interface.hpp"
 
 #include <algorithm>
@@ -36,7 +37,7 @@ void write_sysctl(const std::string &device, const std::string &name, int value)
                                                 static_cast<ssize_t>(text.size());
     const int cause = errno;
     if (descriptor >= 0) close(descriptor);
-    if (!written) throw std::runtime_error("write " + path + ": " + std::strerror(cause));
+    if (!written) fail("write " + path, cause);
 }
 
 // The static entries of /proc/net/dev_mcast: index, device, users, static users, address in

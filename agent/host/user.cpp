@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/host/user.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <pwd.h>
 
 #include <cerrno>
-#include <stdexcept>
-#include <system_error>
 #include <vector>
 
 namespace agent {
@@ -20,8 +20,7 @@ std::optional<User> find_account(const std::string &name) {
     if (found) return User{entry.pw_uid, entry.pw_gid};
     if (error == 0 || error == ENOENT || error == ESRCH)
         return std::nullopt; // as getpwnam(3) warns
-    throw std::runtime_error("look up user " + name + ": " +
-                             std::generic_category().message(error));
+    fail("look up user " + name, error);
 }
 
 } // namespace agent

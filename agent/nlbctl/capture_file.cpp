@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/nlbctl/capture_file.hpp"
 
+#include "agent/base/failure.hpp"
 #include "agent/nlbctl/pcapng.hpp"
 
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <cerrno>
 #include <ostream>
 #include <stdexcept>
-#include <system_error>
 
 namespace agent {
 namespace {
@@ -29,14 +29,10 @@ CaptureFile::CaptureFile(const std::string &path, std::ostream &stream)
     file_ = filter::Descriptor(open(path_.c_str(), flags | O_CREAT | O_EXCL, 0600));
     if (file_) return;
     if (errno == EEXIST) file_ = filter::Descriptor(open(path_.c_str(), flags));
-    if (!file_) fail();
+    if (!file_) fail("write " + path_);
     if (is_regular(file_))
         throw std::runtime_error("write " + path_ +
                                  ": it is there already; name another file, or remove it");
-}
-
-void CaptureFile::fail() {
-    throw std::runtime_error("write " + path_ + ": " + std::generic_category().message(errno));
 }
 
 void CaptureFile::write(const std::string &blocks) {
@@ -53,7 +49,7 @@ void CaptureFile::write(const std::string &blocks) {
             whole_ += static_cast<std::int64_t>(pcapng::whole({blocks.data(), at}));
             if (ftruncate(file_.get(), whole_) != 0) errno = 0; // a pipe has no end to take away
             errno = cause;
-            fail();
+            fail("write " + path_);
         }
         at += static_cast<std::size_t>(written);
     }

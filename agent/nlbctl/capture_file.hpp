@@ -19,7 +19,6 @@ class CaptureFile {
     void write(const std::string &blocks); // throws likewise
 
   private:
-    [[noreturn]] void fail();
 
     std::string path_;
     std::ostream &stream_;

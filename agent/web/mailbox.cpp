@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/web/mailbox.hpp"
 
+#include "agent/base/failure.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <memory>
-#include <stdexcept>
-#include <system_error>
 
 namespace agent {
 
@@ -17,9 +16,7 @@ using std::chrono::milliseconds;
 
 Mailbox::Pipe::Pipe() {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
-        throw std::runtime_error("make a pipe for the status page: " +
-                                 std::generic_category().message(errno));
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) fail("make a pipe for the status page");
     read = filter::Descriptor(ends[0]);
     write = filter::Descriptor(ends[1]);
 }

@@ -4,6 +4,7 @@
 #include "agent/web/server.hpp"
 
 #include "agent/base/endpoint.hpp"
+#include "agent/base/failure.hpp"
 #include "agent/web/callers.hpp"
 #include "agent/web/documents.hpp"
 #include "agent/web/mailbox.hpp"
@@ -16,12 +17,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <map>
 #include <stdexcept>
-#include <system_error>
 
 namespace agent {
 namespace {
@@ -79,10 +78,8 @@ bool has_body(MHD_Connection *connection) {
 
 constexpr int kWaiting = 32; // connections that have not been accepted yet
 
-[[noreturn]] void fail(const Endpoint &endpoint) {
-    throw std::runtime_error("listen on " + to_string(endpoint) +
-                             " for metrics: " + std::generic_category().message(errno) +
-                             "; choose another: [metrics] listen");
+[[noreturn]] void cannot_listen(const Endpoint &endpoint) {
+    fail("listen on " + to_string(endpoint) + " for metrics", "choose another: [metrics] listen");
 }
 
 } // namespace
@@ -239,12 +236,12 @@ filter::Descriptor listen_for_web(const Endpoint &endpoint) {
     const SocketAddress address(endpoint);
     const int family = address.family(), yes = 1, no = 0;
     filter::Descriptor socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!socket) fail(endpoint);
+    if (!socket) cannot_listen(endpoint);
     setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (family == AF_INET6) setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
     if (bind(socket.get(), address.get(), address.size()) != 0 ||
         listen(socket.get(), kWaiting) != 0)
-        fail(endpoint);
+        cannot_listen(endpoint);
     return socket;
 }
 

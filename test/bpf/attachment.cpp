@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_used_is_named_with_the_way_out) {
 BOOST_AUTO_TEST_CASE(a_driver_that_cannot_is_named_also_where_generic_xdp_will_do) {
     shell("ip tuntap add dev tap0 mode tap && ip link add br0 type bridge");
     std::string error = error_of("br0", XdpMode::native, Host::pin_dir("node"));
-    BOOST_TEST(contains(error, "attach xdp to br0: Operation not supported: "), error);
+    BOOST_TEST(contains(error, "attach xdp to br0: Operation not supported; "), error);
     std::vector<filter::StepDown> steps_down;
     auto datapath =
         filter::attach_xdp("br0", XdpMode::best, Host::pin_dir("node"), settings(), &steps_down);
@@ -229,7 +229,7 @@ BOOST_AUTO_TEST_CASE(without_the_capability_one_line_says_so) {
         std::string error = error_of("near", XdpMode::best, Host::pin_dir("open"));
         _exit(
             error ==
-                    "load the BPF programs: Operation not permitted: run as root, or with CAP_BPF, "
+                    "load the BPF programs: Operation not permitted; run as root, or with CAP_BPF, "
                     "CAP_PERFMON and CAP_NET_ADMIN"
                 ? 0
                 : 3);
