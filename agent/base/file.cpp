@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 namespace agent {
 
@@ -12,6 +13,14 @@ int write_synced(int descriptor, std::string_view text) {
     if (written < 0) return errno;
     if (written != static_cast<ssize_t>(text.size())) return ENOSPC;
     return fsync(descriptor) == 0 ? 0 : errno;
+}
+
+int replace_synced(const std::string &file, const std::string &draft, int descriptor,
+                   std::string_view text) {
+    int cause = write_synced(descriptor, text);
+    if (cause == 0 && rename(draft.c_str(), file.c_str()) != 0) cause = errno;
+    if (cause != 0) unlink(draft.c_str());
+    return cause;
 }
 
 } // namespace agent

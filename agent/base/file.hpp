@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+// Files that are whole or not there: written beside the one that they replace, synced, then renamed over
+// it. Without the sync the name could reach the disk before the content.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace agent {
@@ -8,5 +11,10 @@ namespace agent {
 // The whole text, and synced. 0, or the cause as in errno: ENOSPC when only a part went in, for which
 // write(2) has no error.
 int write_synced(int descriptor, std::string_view text);
+
+// The text into `draft`, which the caller has opened for writing, and `draft` in the place of `file`.
+// 0, or the cause as in errno: then the draft is gone, and the file as it was.
+int replace_synced(const std::string &file, const std::string &draft, int descriptor,
+                   std::string_view text);
 
 } // namespace agent

@@ -5,7 +5,9 @@
 // context of its own.
 #include "agent/config/key.hpp"
 
+#include "agent/base/failure.hpp"
 #include "agent/base/file.hpp"
+#include "filter/descriptor.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -40,7 +42,7 @@ File open_to_read(const std::string &file) {
     const int descriptor =
         open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); // no waiting on a pipe
     if (descriptor < 0)
-        fail("read", file, std::strerror(errno),
+        fail("read", file, describe(errno),
              errno == ENOENT
                  ? "make one with: nlbctl keygen " + file + ", and copy it to every node"
                  : "it must be a file that this user can read");
@@ -50,7 +52,7 @@ File open_to_read(const std::string &file) {
 void check_status(const std::string &file, int descriptor) {
     struct stat status {};
     if (fstat(descriptor, &status) != 0)
-        fail("read", file, std::strerror(errno), "it must be a regular file");
+        fail("read", file, describe(errno), "it must be a regular file");
     if (!S_ISREG(status.st_mode))
         fail("read", file, "not a regular file", "make one with: nlbctl keygen FILE");
     if ((status.st_mode & 077) != 0) {
@@ -127,33 +129,26 @@ std::string generate_key() {
 
 namespace {
 
-// To a file that the caller has made, which it closes. 0, or the cause.
-int write_out(int descriptor, const std::string &text) {
-    const int cause = write_synced(descriptor, text);
-    close(descriptor);
-    return cause;
-}
-
 // Whoever reads it meanwhile finds the old file or the new one. A link stays one.
 void replace(const std::string &link, const ClusterKeys &keys) {
     const std::string file = std::filesystem::canonical(link);
     struct stat former {};
     std::string fresh = file + ".XXXXXX";
-    const int descriptor =
-        stat(file.c_str(), &former) == 0 ? mkostemp(fresh.data(), O_CLOEXEC) : -1;
-    if (descriptor < 0)
-        fail("write", file, std::strerror(errno),
+    const filter::Descriptor made(
+        stat(file.c_str(), &former) == 0 ? mkostemp(fresh.data(), O_CLOEXEC) : -1);
+    if (!made)
+        fail("write", file, describe(errno),
              "this user must be able to write to its directory");
-    const bool as_before = fchown(descriptor, former.st_uid, former.st_gid) == 0 &&
-                           fchmod(descriptor, former.st_mode & 0700) == 0;
-    int cause = as_before ? 0 : errno;
-    const int failed =
-        write_out(descriptor, line_of(keys.in_use) + (keys.other ? line_of(*keys.other) : ""));
-    if (cause == 0) cause = failed;
-    if (cause == 0 && rename(fresh.c_str(), file.c_str()) != 0) cause = errno;
-    if (cause == 0) return;
-    unlink(fresh.c_str());
-    fail("write", file, std::strerror(cause), "nothing was changed");
+    int cause = fchown(made.get(), former.st_uid, former.st_gid) != 0 ||
+                        fchmod(made.get(), former.st_mode & 0700) != 0
+                    ? errno
+                    : 0;
+    if (cause != 0)
+        unlink(fresh.c_str());
+    else
+        cause = replace_synced(file, fresh, made.get(),
+                               line_of(keys.in_use) + (keys.other ? line_of(*keys.other) : ""));
+    if (cause != 0) fail("write", file, describe(cause), "nothing was changed");
 }
 
 // With both keys there, or with one alone.
@@ -172,17 +167,17 @@ ClusterKeys load_for_step(const std::string &file, bool both) {
 
 void write_new_key(const std::string &file) {
     const std::string line = generate_key() + '\n';
-    const int descriptor = open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (descriptor < 0)
-        fail("write", file, std::strerror(errno),
+    const filter::Descriptor made(open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!made)
+        fail("write", file, describe(errno),
              errno == EEXIST   ? "a key is never overwritten, remove it first if no node uses it"
              : errno == ENOENT ? "make its directory first: mkdir -p " +
                                      std::filesystem::path(file).parent_path().string()
                                : "name a file in a directory that this user can write to");
-    const int cause = write_out(descriptor, line);
+    const int cause = write_synced(made.get(), line);
     if (cause == 0) return;
     unlink(file.c_str()); // ours: O_EXCL made it
-    fail("write", file, std::strerror(cause), "make room and try again");
+    fail("write", file, describe(cause), "make room and try again");
 }
 
 void add_next_key(const std::string &file) {

@@ -133,16 +133,12 @@ HostRecord load_record(const std::string &file) {
 }
 
 void save_record(const HostRecord &record, const std::string &file) {
-    const std::string text = to_string(record), draft = file + ".new";
+    const std::string draft = file + ".new";
     const filter::Descriptor made(
         open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
     if (!made) fail("write " + draft);
-    int cause = write_synced(made.get(), text);
-    if (cause == 0 && rename(draft.c_str(), file.c_str()) != 0) cause = errno;
-    if (cause == 0) return;
-    unlink(draft.c_str());
-    errno = cause;
-    fail("write " + file);
+    const int cause = replace_synced(file, draft, made.get(), to_string(record));
+    if (cause != 0) fail("write " + file, cause);
 }
 
 } // namespace agent

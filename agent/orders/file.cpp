@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A new file beside the old one, synced, then renamed over it, then the directory synced: rename(2)
-// is atomic, and without the syncs it could reach the disk before the content does. What can fail
-// comes before the rename.
+// The directory is synced after the rename, for the name itself. What can fail comes before the rename.
 #include "agent/orders/file.hpp"
 
+#include "agent/base/failure.hpp"
 #include "agent/base/file.hpp"
 #include "agent/base/log.hpp"
 
@@ -14,7 +13,6 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <stdexcept>
-#include <system_error>
 
 namespace agent {
 namespace {
@@ -23,7 +21,7 @@ using filter::Descriptor;
 
 constexpr std::size_t kLongest = 64 * 1024; // 32 rules take 3 kB
 
-[[noreturn]] void fail() { throw std::runtime_error(std::generic_category().message(errno)); }
+[[noreturn]] void fail(int cause = errno) { throw std::runtime_error(describe(cause)); }
 
 Descriptor open_directory(const std::string &directory) {
     Descriptor opened(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -31,27 +29,16 @@ Descriptor open_directory(const std::string &directory) {
     return opened;
 }
 
-void write_whole(const std::string &path, const std::string &text) {
-    const Descriptor file(
-        open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file) fail();
-    errno = write_synced(file.get(), text);
-    if (errno != 0) fail();
-}
-
 // These two leave everything as it was when they throw. Once the name leads to the new content, the
 // order holds, and a failed sync is no more than a doubt: its error then, else 0.
 int replace(const std::string &directory, const std::string &path, const std::string &text) {
-    const std::string next = path + ".new";
+    const std::string draft = path + ".new";
     if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) fail();
     const Descriptor opened = open_directory(directory);
-    try {
-        write_whole(next, text);
-        if (rename(next.c_str(), path.c_str()) != 0) fail();
-    } catch (...) {
-        unlink(next.c_str());
-        throw;
-    }
+    const Descriptor made(
+        open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!made) fail();
+    if (const int cause = replace_synced(path, draft, made.get(), text)) fail(cause);
     return fsync(opened.get()) == 0 ? 0 : errno;
 }
 
@@ -97,7 +84,7 @@ OrdersFile::Outcome OrdersFile::put(const std::string &directory, const std::str
                                              : replace(directory, path, to_text(orders));
         if (doubt == 0) return {};
         return {"", "orders: written, but a loss of power may undo it (sync " + directory + ": " +
-                        std::generic_category().message(doubt) + ")"};
+                        describe(doubt) + ")"};
     } catch (const std::exception &cause) {
         return {"write orders " + path + ": " + cause.what() +
                     "; nothing was changed, make room or another --state-dir and try again",
