@@ -191,33 +191,16 @@ Membership::Membership(Settings settings, Time now, Life life, const std::option
         return;
     }
     // The roles of the past are not resumed: who led is elected again, and nothing moves by that.
-    state.started = saved->started;
-    state.life = saved->life;
-    state.previous = saved->previous;
-    state.sequence = saved->sequence;
-    state.view = saved->view;
-    state.installed = saved->installed;
-    state.serving = saved->serving;
-    state.lease_until = saved->lease_until;
+    static_cast<Saved &>(state) = *saved;
     for (const Member &member :
          state.view.members) // not heard yet, but not to be passed over either
         state.peers[index(member.id)].vouched = now;
 }
 
 Saved Membership::save() const {
-    const State &state = *state_;
-    return {.started = state.started,
-            .life = state.life,
-            .previous = state.previous,
-            .sequence = state.sequence,
-            .highest_term = state.highest_term,
-            .vote = state.vote,
-            .led = state.led,
-            .formerly_led = state.formerly_led,
-            .view = state.view,
-            .installed = state.installed,
-            .serving = state.serving,
-            .lease_until = state.member() ? state.lease_until : std::nullopt};
+    Saved saved = *state_;
+    if (!state_->member()) saved.lease_until.reset();
+    return saved;
 }
 
 bool Membership::resumable(const Saved &saved, const Settings &settings, Time now) {

@@ -57,17 +57,15 @@ struct Twin {
 
 enum class Wish : std::uint8_t { serve, drain, stop, suspend, leave };
 
-struct Membership::State {
+// What a successor goes on with is here too, under the same names (Saved).
+struct Membership::State : Saved {
     Settings settings;
     std::optional<Settings> staged; // of the same nodes and times
     std::vector<NodeId> awaited;    // members when it was staged: none of them is to be left behind
     Duration leader_timeout, lease;
 
     // Myself.
-    Life life = 0, previous = 0;
     std::deque<Life> ended; // earlier lives of this process
-    Sequence sequence = 0;
-    Time started{};   // of the process, or of the first in a chain of resumed ones
     Time up_since{};  // of this process
     Time born{};      // of this life
     Time last_step{}; // time never goes back
@@ -77,7 +75,6 @@ struct Membership::State {
     NodeState shown = NodeState::joining;     // state_of, as of the last step
     Time shown_since{};                       // and since when
     bool fenced = false;                      // a lease ran out, not active again yet
-    bool serving = false;                     // some view of this life has been installed
     Time witness_at = -std::chrono::hours(1); // when the last question that it answered was asked
     Time deaf_at = -std::chrono::hours(1);    // when it was last cut off or mute
     Time unreadable_at = -std::chrono::hours(1); // when one outside a view last heard what it cannot read
@@ -89,23 +86,16 @@ struct Membership::State {
 
     // The others.
     std::array<Peer, kMaxNodes + 1> peers;
-    Term highest_term = 0; // seen anywhere
 
     // Leadership.
-    Led led;
-    std::optional<Time> formerly_led; // when one before that last was, in another office or process
     std::optional<Time> told_of_led;  // the latest such moment that another node has told of
     Role role = Role::joining;
     NodeId choice = kNoNode; // followed or supported; myself when standing or leading
     Term term = 0;           // of the leader followed, or my own
-    Vote vote;
     Time stood_at{};
 
     // The view and what it lets me do.
-    View view;              // the newest applied; its members may exclude me
     std::optional<Time> done; // leader: since when it is reported by all
-    bool installed = false; // its buckets are served
-    std::optional<Time> lease_until; // none was granted yet
     Time held_since{}; // the office, from before the first vote, or the place: so long without a lease
     Time office_since{}; // leader: when this term began
 
