@@ -40,7 +40,7 @@ Agent::Agent(const AgentOptions &options)
       orders_file_(state_dir(options)),                //
       orders_(orders_file_.load()),                    // what outlived the last agent
       interface_(clients_interface(config(), self())), //
-      seen_(find_interface(interface_).value_or(HostInterface{})), // index 0: none, the filter will say so
+      seen_(find_interface(interface_).value_or(Interface{})), // index 0: none, the filter will say so
       run_dir_(options.run_dir), // with a bpffs, for this agent alone
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
       web_(make_web_server(config())),                     // before anything is changed

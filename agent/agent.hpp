@@ -83,7 +83,7 @@ class Agent {
     OrdersFile orders_file_;
     Orders orders_; // as they were found
     std::string interface_;
-    HostInterface seen_; // of that interface, at the start
+    Interface seen_; // of that interface, at the start
     RunDir run_dir_;
     HostLock interface_lock_;
     std::optional<WebServer> web_; // answers when the loop does

@@ -25,7 +25,7 @@ bool hears_apart(const Kept &parts) {
 
 } // namespace
 
-Upkeep::Upkeep(Kept parts, const HostInterface &interface)
+Upkeep::Upkeep(Kept parts, const Interface &interface)
     : parts_(parts), seen_(interface), index_(interface.index), judges_paths_(hears_apart(parts)),
       bridges_("bridges: not told", "bridges: told (interface=" + parts.interface + ")") {}
 
@@ -64,9 +64,9 @@ void Upkeep::look_after_bridges(Time now, bool link_changed) {
 }
 
 // Without a descriptor to ask the kernel with, what it said last.
-const HostInterface &Upkeep::look_at_interface() {
+const Interface &Upkeep::look_at_interface() {
     try {
-        seen_ = find_interface(parts_.interface).value_or(HostInterface{});
+        seen_ = find_interface(parts_.interface).value_or(Interface{});
     } catch (const std::exception &error) {
         log::warn(std::string("interface: not looked at (") + error.what() + ")");
     }

@@ -42,7 +42,7 @@ struct Kept { // all of it outlives the Upkeep
 class Upkeep {
   public:
     // interface: as the datapath has found it; index 0: there is none.
-    Upkeep(Kept parts, const HostInterface &interface);
+    Upkeep(Kept parts, const Interface &interface);
 
     void wait(Poll &poll) const;
     // On every turn. True when a second has passed, or a link has changed: then it has looked after
@@ -56,7 +56,7 @@ class Upkeep {
     void look_at_reach(heartbeat::Time now);
 
     // As it is now; when the kernel cannot be asked, as it was.
-    const HostInterface &look_at_interface();
+    const Interface &look_at_interface();
     // Why the agent must end; empty: it need not.
     const std::string &failure() const { return failure_; }
 
@@ -83,7 +83,7 @@ class Upkeep {
     Reach reach(heartbeat::Time now);
 
     Kept parts_;
-    HostInterface seen_;
+    Interface seen_;
     int index_;
     bool judges_paths_;
     Reach reach_;

@@ -1,21 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a datapath must know of the network interface that it is put in front of.
+//
+// One network interface of this host, as the kernel knows it now (in the calling process's network
+// namespace). It can go down, come back, or be removed and made anew under the same name with another
+// index: so nothing here is cached.
 #pragma once
 
 #include "filter/address.hpp"
 
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace filter {
 
 struct Interface {
     std::string name;
     int index = 0;
-    MacAddress mac{};
-    std::string driver; // empty when the interface does not say
+    MacAddress mac{};      // its own
+    bool ethernet = false; // lo, tunnels and the like are not
+    bool up = false;       // by the administrator
+    bool running = false;  // up, and with a carrier
 };
 
-// Looks in the calling process's network namespace. Throws std::runtime_error with the way out.
-Interface find_interface(const std::string &name);
+// Throws `open socket: Too many open files` and the like; nothing: there is none of that name.
+std::optional<Interface> find_interface(const std::string &name);
+
+// The same for one that must be there. Throws `interface eth9: does not exist; existing: eth0,
+// eth1`, and for one that is not Ethernet.
+Interface require_interface(const std::string &name);
+
+std::vector<std::string> interface_names(); // without lo, in the kernel's order
+
+std::string driver_of(const std::string &name); // empty when the interface does not say
+std::size_t mtu_of(const std::string &name);    // 1500 when the kernel does not say
 
 } // namespace filter

@@ -56,7 +56,7 @@ class RawSocket {
     filter::Descriptor descriptor_;
 };
 
-bool send_v4(const HostInterface &self, const Message &message) {
+bool send_v4(const Interface &self, const Message &message) {
     const std::array<std::uint8_t, 4> router_alert{0x94, 4, 0, 0}; // RFC 2113
     ip_mreqn out{};
     out.imr_ifindex = self.index;
@@ -69,7 +69,7 @@ bool send_v4(const HostInterface &self, const Message &message) {
 }
 
 // The kernel fills in the checksum of an ICMPv6 message.
-bool send_v6(const HostInterface &self, const Message &message) {
+bool send_v6(const Interface &self, const Message &message) {
     const std::array<std::uint8_t, 8> router_alert{0, 0, 5, 2,
                                                    0, 0, 1, 0}; // RFC 2711: an extension header
     sockaddr_in6 all_snoopers{};

@@ -104,7 +104,7 @@ void require_ipv6(const std::string &device, const filter::IpAddress &address) {
 }
 
 void refuse_impossible(const HostSettings &wish, const HostState &state) {
-    const auto self = require_interface(wish.interface);
+    const auto self = filter::require_interface(wish.interface);
     if (const auto master = master_of(self.index); !master.empty())
         throw std::runtime_error("interface " + wish.interface + ": is a port of " + master +
                                  ", which takes its frames: name " + master + " instead");
@@ -136,7 +136,7 @@ HostSetup::HostSetup(const HostSettings &wish, const std::string &record_file)
     try {
         state_.refresh();
         refuse_impossible(wish_, state_);
-        const auto wished = wished_changes(wish_, interface_names());
+        const auto wished = wished_changes(wish_, filter::interface_names());
         settle(wished); // first, so that nothing is open in between
         undo_unwanted(wished);
     } catch (const std::exception &cause) {

@@ -25,7 +25,6 @@
 #include <net/if.h>
 #include <optional>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -45,25 +44,15 @@ std::unique_ptr<nlb_config> config_of(const Settings &settings) {
 }
 
 bool is_up(const std::string &interface) {
-    ifreq request{};
-    interface.copy(request.ifr_name, sizeof request.ifr_name - 1);
-    const Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    return ioctl(any.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
-}
-
-std::size_t mtu_of(const std::string &interface) {
-    ifreq request{};
-    interface.copy(request.ifr_name, sizeof request.ifr_name - 1);
-    const Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    const bool known = ioctl(any.get(), SIOCGIFMTU, &request) == 0 && request.ifr_mtu > 0;
-    return known ? static_cast<std::size_t>(request.ifr_mtu) : 1500;
+    const auto found = find_interface(interface);
+    return found && found->up;
 }
 
 class PcapDatapath final : public StateDatapath {
   public:
     PcapDatapath(const std::string &interface, const std::string &directory,
                  const Settings &settings)
-        : StateDatapath(settings.rules.size()), interface_(find_interface(interface)),
+        : StateDatapath(settings.rules.size()), interface_(require_interface(interface)),
           originals_(interface, settings.virtual_ips),
           tables_(directory, interface_, *config_of(settings)), tap_(interface),
           alarm_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),

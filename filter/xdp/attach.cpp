@@ -94,7 +94,7 @@ std::uint32_t linked_program(int link) {
 }
 
 bool will_do(XdpMode wanted, Mode attached, const Interface &interface) {
-    if (wanted == XdpMode::best) return interface.driver != "veth" || attached == Mode::generic;
+    if (wanted == XdpMode::best) return driver_of(interface.name) != "veth" || attached == Mode::generic;
     return attached == (wanted == XdpMode::native ? Mode::native : Mode::generic);
 }
 
@@ -107,7 +107,7 @@ Descriptor attach(const Interface &interface, XdpMode mode, int program,
                   std::vector<StepDown> *steps_down) {
     int fd = -EOPNOTSUPP;
     bool try_native =
-        mode == XdpMode::native || (mode == XdpMode::best && interface.driver != "veth");
+        mode == XdpMode::native || (mode == XdpMode::best && driver_of(interface.name) != "veth");
     if (try_native) fd = create_link(interface, program, XDP_FLAGS_DRV_MODE);
     bool lost_race = fd == -EBUSY || fd == -EEXIST;
     if (fd < 0 && try_native && mode == XdpMode::best && !lost_race && steps_down)

@@ -184,7 +184,7 @@ class XdpDatapath final : public StateDatapath {
   public:
     XdpDatapath(const std::string &interface, XdpMode mode, const std::string &pin_dir,
                 const Settings &settings, std::vector<StepDown> *steps_down)
-        : StateDatapath(settings.rules.size()), interface_(find_interface(interface)),
+        : StateDatapath(settings.rules.size()), interface_(require_interface(interface)),
           pins_(pin_dir), programs_(settings, interface_, pins_),
           state_(programs_.state()), alarm_(open_ring(programs_.alarm(), ignore)),
           refused_(open_ring(programs_.refused(), &XdpDatapath::keep_frame)),
@@ -361,7 +361,7 @@ void remove_xdp(const std::string &interface, const std::string &pin_dir) {
     Pins pins(pin_dir);
     pins.take_over();
     const Descriptor link = pins.open("link"), state = pins.open("state");
-    const Interface where = find_interface(interface);
+    const Interface where = require_interface(interface);
     detach_link(link);
     remove_tc_filter(where.index, Found(state).made_hook(where));
 }

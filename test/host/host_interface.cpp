@@ -7,16 +7,16 @@
 BOOST_FIXTURE_TEST_SUITE(host_interface, Node)
 
 BOOST_AUTO_TEST_CASE(interface_is_described) {
-    const auto found = agent::require_interface("eth0");
+    const auto found = filter::require_interface("eth0");
     BOOST_TEST(filter::to_string(found.mac) == "0a:00:00:00:00:99");
     BOOST_TEST(found.index > 1);
     BOOST_TEST(found.up);
-    BOOST_TEST(eventually([] { return agent::require_interface("eth0").running; }));
+    BOOST_TEST(eventually([] { return filter::require_interface("eth0").running; }));
     on_client("ip link set client0 down");
-    BOOST_TEST(eventually([] { return !agent::require_interface("eth0").running; }));
-    BOOST_TEST(agent::require_interface("eth0").up);
+    BOOST_TEST(eventually([] { return !filter::require_interface("eth0").running; }));
+    BOOST_TEST(filter::require_interface("eth0").up);
     run("ip link set eth0 down");
-    BOOST_TEST(!agent::require_interface("eth0").up);
+    BOOST_TEST(!filter::require_interface("eth0").up);
 }
 
 BOOST_AUTO_TEST_CASE(names_that_no_interface_can_have_are_not_found) {

@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(what_was_there_before_stays) {
 
 BOOST_AUTO_TEST_CASE(group_that_a_process_has_joined_is_made_to_outlive_it) {
     packet_mreq request{};
-    request.mr_ifindex = agent::require_interface("eth0").index;
+    request.mr_ifindex = filter::require_interface("eth0").index;
     request.mr_type = PACKET_MR_MULTICAST;
     request.mr_alen = 6;
     std::copy(kClusterMac.begin(), kClusterMac.end(), request.mr_address);
