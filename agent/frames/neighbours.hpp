@@ -6,10 +6,8 @@
 // the clients: the answer stays the same, so nothing is ever announced.
 #pragma once
 
-#include "agent/base/poll.hpp"
+#include "agent/frames/line.hpp"
 #include "agent/frames/message.hpp"
-#include "agent/frames/receiver.hpp"
-#include "agent/frames/sender.hpp"
 #include "agent/frames/solicited.hpp"
 
 #include <cstdint>
@@ -32,30 +30,24 @@ class Neighbours {
     Neighbours(const std::string &interface, const std::vector<filter::IpAddress> &virtual_ips,
                const filter::MacAddress &cluster_mac);
 
-    void wait(Poll &poll) const { poll.read(descriptor()); } // readable: call handle()
-    int descriptor() const; // may change with heal(); -1 while closed
+    void wait(Poll &poll) const { line_.wait(poll); } // readable: call handle()
+    int descriptor() const { return line_.descriptor(); }
     void handle(); // a bounded number of the frames that wait; the rest wakes poll up again
     void set_answering(bool answering) { answering_ = answering; } // false at first
 
-    // To be called about once a second, and after a link change: opens the interface anew when it
-    // was down or replaced by another. True when it did. Throws std::runtime_error when that fails:
-    // try again later.
-    bool heal();
+    bool heal(); // as Line's
 
     const NeighbourCounters &counters() const { return counters_; }
 
   private:
-    bool open();
     void answer(const Solicitation &question);
 
     std::string interface_;
     std::vector<filter::IpAddress> virtual_ips_;
     filter::MacAddress cluster_mac_;
     bool answering_ = false;
-    int index_ = 0; // of the interface that is open
     std::optional<SolicitedNodeGroups> groups_;
-    std::optional<NeighbourCapture> capture_;
-    std::optional<FrameSender> sender_;
+    Line line_;
     NeighbourCounters counters_;
 };
 

@@ -3,7 +3,6 @@
 #include "agent/frames/reject.hpp"
 
 #include "agent/frames/libnet.hpp"
-#include "agent/host/interface.hpp"
 #include "filter/verdict/parse.h"
 
 #include <algorithm>
@@ -132,14 +131,12 @@ void Rejects::handle(Time now) {
     if (frames.empty()) return;
     if (frames.size() == kAtOnce) rests_until_ = now + kRest;
     try {
-        const auto self = find_interface(interface_);
-        if (!self || !self->up) return;
-        if (!sender_ || index_ != self->index) sender_.emplace(interface_);
-        index_ = self->index;
+        line_.heal();
+        const auto own = line_.mac();
         for (const auto &frame : frames)
-            if (const auto answer = build_reject(frame, self->mac)) sender_->send(*answer);
+            if (const auto answer = own ? build_reject(frame, *own) : std::nullopt) line_.send(*answer);
     } catch (const std::exception &) {
-        sender_.reset();
+        line_.close();
     }
 }
 

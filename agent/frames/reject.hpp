@@ -5,8 +5,7 @@
 // in the filter's ring, and then is dropped in silence.
 #pragma once
 
-#include "agent/base/poll.hpp"
-#include "agent/frames/sender.hpp"
+#include "agent/frames/line.hpp"
 #include "filter/address.hpp"
 #include "filter/datapath.hpp"
 #include "heartbeat/types.hpp"
@@ -22,16 +21,14 @@ namespace agent {
 class Rejects {
   public:
     Rejects(std::string interface, filter::Datapath &datapath)
-        : interface_(std::move(interface)), datapath_(datapath) {}
+        : datapath_(datapath), line_(std::move(interface)) {}
 
     void wait(Poll &poll) const; // readable, or its rest is over: call handle()
     void handle(heartbeat::Time now);
 
   private:
-    std::string interface_;
     filter::Datapath &datapath_;
-    std::optional<FrameSender> sender_;
-    int index_ = 0; // of the interface that it is open on
+    Line line_;
     heartbeat::Time rests_until_{};
 };
 

@@ -3,7 +3,6 @@
 
 #include "agent/frames/message.hpp"
 #include "agent/frames/reply.hpp"
-#include "agent/host/interface.hpp"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -18,7 +17,7 @@ namespace {
 
 using filter::IpAddress;
 
-// One byte of the socket address at `at`, copied: a netmask need not be aligned.
+// So many bytes of the socket address at `at`, copied: a netmask need not be aligned.
 template <class SocketAddress, class Bytes>
 void copy_address(const sockaddr *from, std::size_t at, Bytes &to, std::size_t size) {
     SocketAddress whole{};
@@ -59,20 +58,16 @@ bool link_local_v6(const IpAddress &address) {
 
 Witness::Witness(const std::string &interface, const filter::IpAddress &address,
                  const std::vector<filter::IpAddress> &virtual_ips, heartbeat::Duration interval)
-    : interface_(interface), address_(address), virtual_ips_(virtual_ips), pause_(interval / 2) {
-    open();
-}
-
-void Witness::wait(Poll &poll) const {
-    if (capture_) poll.read(capture_->descriptor());
+    : interface_(interface), address_(address), virtual_ips_(virtual_ips), pause_(interval / 2),
+      line_(interface, answer_filter(address)) {
+    heal();
 }
 
 std::optional<heartbeat::Time> Witness::answered() {
     constexpr int batch = 64; // a flood of answers must not keep the loop from its beats
     bool heard = false;
-    for (int i = 0; i < batch && capture_; ++i) {
-        const auto frame = capture_->next();
-        if (!capture_->is_open()) capture_.reset();
+    for (int i = 0; i < batch; ++i) {
+        const auto frame = line_.next();
         if (frame.empty()) break;
         const bool valid = parse_answer(frame) == address_;
         ++(valid ? counters_.answered : counters_.malformed);
@@ -83,31 +78,12 @@ std::optional<heartbeat::Time> Witness::answered() {
 
 // MAC and address are looked up each time: an administrator may change them.
 void Witness::ask(heartbeat::Time now) {
-    if (!sender_ || (asked_ && now - *asked_ < pause_)) return;
+    if (!line_.is_open() || (asked_ && now - *asked_ < pause_)) return;
     asked_ = now;
     const auto from = asker(address_, own_addresses(interface_), virtual_ips_);
-    const auto mac = sender_->mac();
-    const bool sent = mac && sender_->send(build_question(address_, from, *mac));
+    const auto mac = line_.mac();
+    const bool sent = mac && line_.send(build_question(address_, from, *mac));
     ++(sent ? counters_.asked : counters_.send_errors);
-}
-
-bool Witness::heal() {
-    const auto self = find_interface(interface_);
-    if (!self || !self->up) return false;
-    if (capture_ && self->index == index_) return false;
-    return open();
-}
-
-bool Witness::open() {
-    capture_.reset();
-    sender_.reset();
-    const auto self = find_interface(interface_);
-    if (!self || !self->up) return false;
-    sender_.emplace(interface_);
-    capture_.emplace(interface_, answer_filter(address_));
-    index_ = self->index;
-    if (!capture_->is_open()) capture_.reset();
-    return capture_.has_value();
 }
 
 std::vector<OwnAddress> own_addresses(const std::string &interface) {

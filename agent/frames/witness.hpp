@@ -7,9 +7,7 @@
 // The kernel's own neighbour table would not do: its entries stay valid for half a minute.
 #pragma once
 
-#include "agent/base/poll.hpp"
-#include "agent/frames/receiver.hpp"
-#include "agent/frames/sender.hpp"
+#include "agent/frames/line.hpp"
 #include "filter/address.hpp"
 #include "heartbeat/types.hpp"
 
@@ -33,28 +31,23 @@ class Witness {
     Witness(const std::string &interface, const filter::IpAddress &address,
             const std::vector<filter::IpAddress> &virtual_ips, heartbeat::Duration interval);
 
-    void wait(Poll &poll) const; // readable: call answered()
+    void wait(Poll &poll) const { line_.wait(poll); } // readable: call answered()
     // Reads a bounded number of the answers that wait. When there was one: the time of the last
     // question. Call it before ask(), or an old answer passes for one to the new question.
     std::optional<heartbeat::Time> answered();
     void ask(heartbeat::Time now); // on every beat; more often does nothing
 
-    // As in Neighbours.
-    bool heal();
+    bool heal() { return line_.heal(); }
 
     const WitnessCounters &counters() const { return counters_; }
 
   private:
-    bool open();
-
     std::string interface_;
     filter::IpAddress address_;
     std::vector<filter::IpAddress> virtual_ips_;
     heartbeat::Duration pause_; // between two questions, at least
     std::optional<heartbeat::Time> asked_;
-    int index_ = 0; // of the interface that is open
-    std::optional<NeighbourCapture> capture_;
-    std::optional<FrameSender> sender_;
+    Line line_;
     WitnessCounters counters_;
 };
 

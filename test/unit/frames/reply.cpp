@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/frames/receiver.hpp"
+#include "agent/frames/line.hpp"
 #include "agent/frames/reply.hpp"
 #include "agent/frames/solicited.hpp"
 #include "test/unit/frames/neighbour_frames.hpp"

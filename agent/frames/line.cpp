@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/frames/receiver.hpp"
+#include "agent/frames/line.hpp"
+
+#include "agent/host/interface.hpp"
 
 #include <array>
 #include <cstdio>
@@ -54,12 +56,33 @@ std::string answer_filter(const filter::IpAddress &address) {
     return "ip6[6] = 58 and ip6[40] = 136 and " + address_is(address, kIcmpv6Target);
 }
 
-NeighbourCapture::NeighbourCapture(const std::string &interface, const std::string &filter)
-    : ring_(interface, filter::Way::in, filter, kRing) {}
+bool Line::heal() {
+    const auto self = find_interface(interface_);
+    if (!self || !self->up) return false;
+    if (sender_ && hears() && self->index == index_) return false;
+    close();
+    sender_.emplace(interface_);
+    index_ = self->index;
+    if (filter_.empty()) return true;
+    ring_.emplace(interface_, filter::Way::in, filter_, kRing);
+    if (!ring_->is_open()) ring_.reset();
+    return ring_.has_value();
+}
 
-std::span<const std::uint8_t> NeighbourCapture::next() {
-    const auto found = ring_.next();
+std::span<const std::uint8_t> Line::next() {
+    if (!ring_) return {};
+    const auto found = ring_->next();
+    if (!ring_->is_open()) ring_.reset();
     return found ? found->frame : std::span<const std::uint8_t>{};
+}
+
+std::optional<filter::MacAddress> Line::mac() const {
+    return sender_ ? sender_->mac() : std::nullopt;
+}
+
+void Line::close() {
+    ring_.reset();
+    sender_.reset();
 }
 
 } // namespace agent
