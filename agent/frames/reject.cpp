@@ -3,18 +3,12 @@
 #include "agent/frames/reject.hpp"
 
 #include "agent/frames/libnet.hpp"
-#include "filter/verdict/parse.h"
+#include "filter/verdict/user_verdict.hpp"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
-
-NLB_INLINE __u32 nlb_frame_length(void *) { return ~0u; }
-
-NLB_INLINE __u64 nlb_walk(void *, struct nlb_cursor cursor, __u8 protocol, __u32 payload) {
-    return nlb_walk_extensions(cursor, protocol, payload);
-}
 
 namespace agent {
 namespace {
@@ -33,17 +27,7 @@ constexpr std::size_t kMacs = 12;
 constexpr std::uint8_t kFin = 1, kHopLimit = 64;
 constexpr std::uint16_t kDontFragment = 0x4000;
 
-std::optional<nlb_packet> parse(Bytes frame) {
-    if (frame.empty()) return std::nullopt;
-    nlb_cursor cursor = {frame.data(), frame.data() + frame.size(), 0};
-    nlb_packet packet = {};
-    const __be16 type = nlb_take_ethernet(&cursor);
-    if (type != NLB_TYPE_IPV4 && type != NLB_TYPE_IPV6) return std::nullopt;
-    packet.family = type == NLB_TYPE_IPV4 ? 4 : 6;
-    packet.ip = nlb_take_addresses(&cursor, &packet);
-    if (!packet.ip || nlb_take_rest(nullptr, &cursor, &packet) != NLB_ACCEPTED) return std::nullopt;
-    return packet;
-}
+constexpr std::uint32_t kAnyLength = ~0u; // of a frame that may be cut off
 
 bool is_one_host(const nlb_packet &packet) {
     const auto *bytes = reinterpret_cast<const std::uint8_t *>(packet.source);
@@ -142,17 +126,18 @@ void Rejects::handle(Time now) {
 
 std::optional<std::vector<std::uint8_t>> build_reject(Bytes refused,
                                                        const filter::MacAddress &own_mac) {
-    const auto packet = parse(refused);
-    if (!packet || !is_one_host(*packet) || refused[6] & 1) return std::nullopt;
+    const auto [how, packet] = filter::parse(refused, kAnyLength);
+    if (how != filter::ParsedFrame::How::well_formed || !is_one_host(packet) || refused[6] & 1)
+        return std::nullopt;
     const bool opens =
-        packet->kind == NLB_KIND_TCP
-            ? (packet->tcp_flags & (NLB_TCP_SYN | NLB_TCP_ACK | NLB_TCP_RST)) == NLB_TCP_SYN
-            : packet->kind == NLB_KIND_UDP;
+        packet.kind == NLB_KIND_TCP
+            ? (packet.tcp_flags & (NLB_TCP_SYN | NLB_TCP_ACK | NLB_TCP_RST)) == NLB_TCP_SYN
+            : packet.kind == NLB_KIND_UDP;
     if (!opens) return std::nullopt;
     std::vector<std::uint8_t> frame(refused.begin() + 6, refused.begin() + kMacs);
     frame.insert(frame.end(), own_mac.begin(), own_mac.end());
-    frame.insert(frame.end(), refused.data() + kMacs, packet->ip); // tags and type
-    const auto said = answer(*packet, refused);
+    frame.insert(frame.end(), refused.data() + kMacs, packet.ip); // tags and type
+    const auto said = answer(packet, refused);
     frame.insert(frame.end(), said.begin(), said.end());
     return frame;
 }

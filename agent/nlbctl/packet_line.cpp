@@ -3,15 +3,9 @@
 #include "agent/nlbctl/packet_line.hpp"
 
 #include "filter/address.hpp"
-#include "filter/verdict/parse.h"
+#include "filter/verdict/user_verdict.hpp"
 
 #include <cstring>
-
-NLB_INLINE __u32 nlb_frame_length(void *context) { return *static_cast<__u32 *>(context); }
-
-NLB_INLINE __u64 nlb_walk(void *, struct nlb_cursor cursor, __u8 protocol, __u32 payload) {
-    return nlb_walk_extensions(cursor, protocol, payload);
-}
 
 namespace agent {
 namespace {
@@ -57,18 +51,13 @@ std::string what_of(const nlb_packet &packet) {
 } // namespace
 
 std::string packet_line(std::span<const std::uint8_t> frame) {
-    nlb_cursor cursor = {frame.data(), frame.data() + frame.size(), 0};
-    nlb_packet packet = {};
-    const __be16 type = frame.empty() ? __be16{0} : nlb_take_ethernet(&cursor);
-    if (type != NLB_TYPE_IPV4 && type != NLB_TYPE_IPV6) return "no IP packet";
-    packet.family = type == NLB_TYPE_IPV4 ? 4 : 6;
-    packet.ip = nlb_take_addresses(&cursor, &packet);
-    if (!packet.ip) return "cut off";
-    __u32 length = static_cast<__u32>(frame.size());
-    const bool whole = nlb_take_rest(&length, &cursor, &packet) == NLB_ACCEPTED;
+    using enum filter::ParsedFrame::How;
+    const auto [how, packet] = filter::parse(frame, static_cast<std::uint32_t>(frame.size()));
+    if (how == no_ip) return "no IP packet";
+    if (how == cut_off) return "cut off";
     return end_of(packet.source, packet, packet.source_port) + " > " +
            end_of(packet.destination, packet, packet.destination_port) +
-           (whole ? " " + what_of(packet) : " malformed");
+           (how == well_formed ? " " + what_of(packet) : " malformed");
 }
 
 } // namespace agent

@@ -8,6 +8,7 @@ namespace {
 // Parsing asks for the frame alone.
 struct Context {
     std::span<const std::uint8_t> frame;
+    std::uint32_t length = static_cast<std::uint32_t>(frame.size());
     nlb_state *state = nullptr;
     filter::VerdictHost *host = nullptr;
 };
@@ -20,10 +21,7 @@ nlb_cursor start_of(std::span<const std::uint8_t> frame) {
 
 } // namespace
 
-// The frame lies in one piece here, so everything of it can be read, and nobody asks for more.
-NLB_INLINE __u32 nlb_frame_length(void *context) {
-    return static_cast<__u32>(of(context).frame.size());
-}
+NLB_INLINE __u32 nlb_frame_length(void *context) { return of(context).length; }
 
 NLB_INLINE __u64 nlb_walk(void *, struct nlb_cursor cursor, __u8 protocol, __u32 payload) {
     return nlb_walk_extensions(cursor, protocol, payload);
@@ -53,22 +51,29 @@ namespace filter {
 
 std::uint64_t decide(nlb_state &state, std::span<const std::uint8_t> frame, VerdictHost &host) {
     if (frame.empty()) return NLB_TOO_SHORT; // it may lie nowhere, and no pointer goes on from there
-    Context context{frame, &state, &host};
+    Context context{.frame = frame, .state = &state, .host = &host};
     return nlb_decide(&context, &state, start_of(frame));
 }
 
-std::optional<TcpSegment> parse_tcp(std::span<const std::uint8_t> frame) {
-    if (frame.empty()) return std::nullopt;
+ParsedFrame parse(std::span<const std::uint8_t> frame, std::uint32_t length) {
+    ParsedFrame parsed;
+    if (frame.empty()) return parsed;
+    nlb_packet &packet = parsed.packet;
     nlb_cursor cursor = start_of(frame);
-    nlb_packet packet = {};
-    Context context{frame};
+    Context context{.frame = frame, .length = length};
     const __be16 type = nlb_take_ethernet(&cursor);
-    if (type != NLB_TYPE_IPV4 && type != NLB_TYPE_IPV6) return std::nullopt;
+    if (type != NLB_TYPE_IPV4 && type != NLB_TYPE_IPV6) return parsed;
     packet.family = type == NLB_TYPE_IPV4 ? 4 : 6;
     packet.ip = nlb_take_addresses(&cursor, &packet);
-    if (!packet.ip || nlb_take_rest(&context, &cursor, &packet) != NLB_ACCEPTED ||
-        packet.kind != NLB_KIND_TCP)
-        return std::nullopt;
+    const bool whole = packet.ip && nlb_take_rest(&context, &cursor, &packet) == NLB_ACCEPTED;
+    using enum ParsedFrame::How;
+    parsed.how = !packet.ip ? cut_off : whole ? well_formed : malformed;
+    return parsed;
+}
+
+std::optional<TcpSegment> parse_tcp(std::span<const std::uint8_t> frame) {
+    const auto [how, packet] = parse(frame, static_cast<std::uint32_t>(frame.size()));
+    if (how != ParsedFrame::How::well_formed || packet.kind != NLB_KIND_TCP) return std::nullopt;
     return TcpSegment{{packet.source[0], packet.source[1]},
                       {packet.destination[0], packet.destination[1]},
                       packet.source_port,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "filter/verdict/layout.h"
+#include "filter/verdict/packet.h"
 
 #include <cstdint>
 #include <optional>
@@ -38,7 +39,15 @@ class VerdictHost {
 // state remembers fragments.
 std::uint64_t decide(nlb_state &state, std::span<const std::uint8_t> frame, VerdictHost &host);
 
-// Nothing when the frame is no well-formed TCP packet, whoever it is for.
+// What the filter reads of a frame, whoever it is for; beyond what `how` says the fields are 0.
+struct ParsedFrame {
+    enum class How { no_ip, cut_off, malformed, well_formed } how = How::no_ip; // malformed: has addresses
+    nlb_packet packet{};                                                       // points into the frame
+};
+// length: the frame's on the wire, of which no more than the beginning need be there.
+ParsedFrame parse(std::span<const std::uint8_t> frame, std::uint32_t length);
+
+// Nothing when the frame is not a well-formed TCP packet.
 std::optional<TcpSegment> parse_tcp(std::span<const std::uint8_t> frame);
 
 // A word's parts, for those who do not include verdict.h.
