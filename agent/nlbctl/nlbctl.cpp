@@ -104,10 +104,9 @@ void watch_live(const Call &call) {
     if (call.json) throw Usage("watch: is for people; programs ask for: nlbctl --json status");
     Call brief = call;
     brief.patience = 500ms; // q is not to wait for an agent that hangs
-    const auto ask = [&brief](int &self) {
+    const auto ask = [&brief] {
         const Json status = request(brief, "status");
-        self = status["node"]["id"];
-        return Samples{{self, Sample{status, std::chrono::steady_clock::now()}}};
+        return Sample{status, std::chrono::steady_clock::now()};
     };
     watch(ask, std::chrono::seconds(call.interval), call.colour);
 }
@@ -203,43 +202,6 @@ void check(const Call &call) {
         call.out << Json{{"file", call.arguments[0]}, {"effective", toml}}.dump(2) << "\n";
 }
 
-struct Command {
-    const char *name;
-    const char *arguments; // their names
-    int least;             // so many of them are required
-    void (*function)(const Call &);
-    const char *help;
-};
-
-constexpr Command kCommands[] = {
-    {"status", "", 0, status, "This node, all members, the rules and the packets at a glance"},
-    {"members", "", 0, members, "Every configured node: state, weight, share, last heard"},
-    {"rules", "", 0, rules, "The port rules, and how many buckets of each this node serves"},
-    {"counters", "", 0, counters, "Packets, beats and commands by what became of them"},
-    {"events", "", 0, events, "What has changed in the cluster, the newest first"},
-    {"explain", "PROTO SRC VIP", 3, explain, "Whose a flow is, and why"},
-    {"watch", "", 0, watch_live, "Status and rates, live, on the whole terminal"},
-    {"capture", "", 0, capture_packets,
-     "The packets that come to this node, each with its verdict, to a file or as lines"},
-    {"start", "NODE", 0, order, "Take part in the cluster again"},
-    {"stop", "NODE", 0, order, "Leave the cluster until start; the agent stays"},
-    {"drain", "NODE", 0, drain,
-     "Take no new connections, let the old ones end, then stop; start cancels"},
-    {"suspend", "NODE", 0, order, "Leave the cluster and obey nothing but resume"},
-    {"resume", "NODE", 0, order, "Be again what it was before suspend"},
-    {"enable", "RULE NODE", 1, order_rule, "Serve a rule again, after disable or drain-rule"},
-    {"disable", "RULE NODE", 1, order_rule,
-     "Drop everything of a rule at once, open connections too"},
-    {"drain-rule", "RULE NODE", 1, order_rule,
-     "Take no new connections of a rule, let the old ones go on"},
-    {"reload", "NODE", 0, reload,
-     "Read the configuration again; in force when every member has the same"},
-    {"weight", "NODE N|default", 2, weight, "Change a node's share of the clients"},
-    {"keygen", "FILE", 0, keygen,
-     "Print a new cluster key, or write it to a new file (mode 0600), or change the key in a file"},
-    {"check", "FILE", 1, check, "Check a configuration file and print what it amounts to"},
-};
-
 const std::map<std::string, std::string> kArgumentHelp = {
     {"FILE", "A path"},
     {"N|default", "0 to 100, or what the configuration says"},
@@ -249,15 +211,6 @@ const std::map<std::string, std::string> kArgumentHelp = {
     {"SRC", "SRC:PORT, such as 192.0.2.7:40000 or [2001:db8::7]:40000"},
     {"VIP", "VIP:PORT, such as 192.0.2.100:80"},
 };
-
-void add_arguments(CLI::App &sub, const Command &command, Call &call) {
-    std::istringstream names(command.arguments);
-    const auto take = [&call](const std::string &given) { call.arguments.push_back(given); };
-    std::string name;
-    for (int place = 0; names >> name; ++place)
-        sub.add_option_function<std::string>(name, take, kArgumentHelp.at(name))
-            ->required(place < command.least);
-}
 
 void add_drain_options(CLI::App &command, Call &call) {
     command.add_flag("--wait", call.wait, "Show what is left until the node is out");
@@ -300,6 +253,53 @@ void add_watch_options(CLI::App &command, Call &call) {
     command.add_option("--interval", call.interval, "Seconds between two looks")
         ->capture_default_str()
         ->check(CLI::Range(1, 3600));
+}
+
+struct Command {
+    const char *name;
+    const char *arguments; // their names
+    int least;             // so many of them are required
+    void (*function)(const Call &);
+    const char *help;
+    void (*add_options)(CLI::App &command, Call &call) = nullptr;
+};
+
+constexpr Command kCommands[] = {
+    {"status", "", 0, status, "This node, all members, the rules and the packets at a glance"},
+    {"members", "", 0, members, "Every configured node: state, weight, share, last heard"},
+    {"rules", "", 0, rules, "The port rules, and how many buckets of each this node serves"},
+    {"counters", "", 0, counters, "Packets, beats and commands by what became of them"},
+    {"events", "", 0, events, "What has changed in the cluster, the newest first"},
+    {"explain", "PROTO SRC VIP", 3, explain, "Whose a flow is, and why", add_explain_options},
+    {"watch", "", 0, watch_live, "Status and rates, live, on the whole terminal", add_watch_options},
+    {"capture", "", 0, capture_packets,
+     "The packets that come to this node, each with its verdict, to a file or as lines", add_capture_options},
+    {"start", "NODE", 0, order, "Take part in the cluster again"},
+    {"stop", "NODE", 0, order, "Leave the cluster until start; the agent stays"},
+    {"drain", "NODE", 0, drain,
+     "Take no new connections, let the old ones end, then stop; start cancels", add_drain_options},
+    {"suspend", "NODE", 0, order, "Leave the cluster and obey nothing but resume"},
+    {"resume", "NODE", 0, order, "Be again what it was before suspend"},
+    {"enable", "RULE NODE", 1, order_rule, "Serve a rule again, after disable or drain-rule"},
+    {"disable", "RULE NODE", 1, order_rule,
+     "Drop everything of a rule at once, open connections too"},
+    {"drain-rule", "RULE NODE", 1, order_rule,
+     "Take no new connections of a rule, let the old ones go on"},
+    {"reload", "NODE", 0, reload,
+     "Read the configuration again; in force when every member has the same"},
+    {"weight", "NODE N|default", 2, weight, "Change a node's share of the clients"},
+    {"keygen", "FILE", 0, keygen,
+     "Print a new cluster key, or write it to a new file (mode 0600), or change the key in a file", add_keygen_options},
+    {"check", "FILE", 1, check, "Check a configuration file and print what it amounts to"},
+};
+
+void add_arguments(CLI::App &sub, const Command &command, Call &call) {
+    std::istringstream names(command.arguments);
+    const auto take = [&call](const std::string &given) { call.arguments.push_back(given); };
+    std::string name;
+    for (int place = 0; names >> name; ++place)
+        sub.add_option_function<std::string>(name, take, kArgumentHelp.at(name))
+            ->required(place < command.least);
 }
 
 // Rather than take the variable of a script that is not set for "the local node".
@@ -351,11 +351,7 @@ int run_nlbctl(const std::vector<std::string> &args, std::ostream &out, std::ost
     for (const Command &command : kCommands) {
         CLI::App *sub = app.add_subcommand(command.name, command.help);
         chosen[sub] = &command;
-        if (command.function == drain) add_drain_options(*sub, call);
-        if (command.function == explain) add_explain_options(*sub, call);
-        if (command.function == capture_packets) add_capture_options(*sub, call);
-        if (command.function == keygen) add_keygen_options(*sub, call);
-        if (command.function == watch_live) add_watch_options(*sub, call);
+        if (command.add_options) command.add_options(*sub, call);
         add_arguments(*sub, command, call);
     }
     try {

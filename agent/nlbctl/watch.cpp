@@ -53,22 +53,20 @@ struct Position {
 
 class Watch {
   public:
-    Watch(const Ask &ask, std::chrono::milliseconds every) : ask_(ask), every_(every) {
-        watched_.now = ask_(watched_.self);
-    }
+    Watch(const Ask &ask, std::chrono::milliseconds every)
+        : ask_(ask), every_(every), watched_{{}, ask(), {}} {}
 
     void ask_when_due() {
         if (Clock::now() < due_) return;
         due_ = Clock::now() + every_;
         try {
-            Samples now = ask_(watched_.self);
-            watched_.before = std::exchange(watched_.now, std::move(now));
+            watched_.before = std::exchange(watched_.now, ask_());
             watched_.trouble.clear();
         } catch (const std::exception &error) {
             if (watched_.trouble.empty())
                 watched_.trouble =
                     "no answer since " + local_time({}) + ", trying again (" + error.what() + ")";
-            watched_.before.clear(); // what is shown is not what happens now
+            watched_.before.reset(); // what is shown is not what happens now
         }
     }
     int patience() const {

@@ -8,9 +8,8 @@
 
 namespace agent {
 
-// Asks for the status of as many nodes as can be asked, at least of the one that it names in self.
-// Throws when that one does not answer.
-using Ask = std::function<Samples(int &self)>;
+// Asks the local agent for its status. Throws when it does not answer.
+using Ask = std::function<Sample()>;
 
 // Returns on q, Ctrl-C, SIGTERM, SIGHUP and when the terminal is gone. Throws when the first
 // question has no answer; when an agent that has answered goes away, that is shown, and it is asked

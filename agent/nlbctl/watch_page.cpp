@@ -43,11 +43,11 @@ struct Span {
     }
 };
 
-std::optional<Span> span_of(const Watched &watched, int id) {
-    const auto before = watched.before.find(id), now = watched.now.find(id);
-    if (before == watched.before.end() || now == watched.now.end()) return std::nullopt;
-    const std::chrono::duration<double> seconds = now->second.at - before->second.at;
-    return Span{before->second.status, now->second.status, seconds.count()};
+std::optional<Span> span_of(const Watched &watched) {
+    const auto &[before, now, trouble] = watched;
+    if (!before) return std::nullopt;
+    const std::chrono::duration<double> seconds = now.at - before->at;
+    return Span{before->status, now.status, seconds.count()};
 }
 
 Line title(const Json &status, bool answers) {
@@ -72,14 +72,14 @@ void add_members(const Watched &watched, const Json &status, Page &page) {
                  {""}});
     for (const Json &member : status["members"]) {
         const std::string state = member["state"];
-        const int id = member["id"];
-        const auto span = span_of(watched, id);
+        const bool self = member["id"] == status["node"]["id"];
+        const auto span = self ? span_of(watched) : std::nullopt;
         table.add({{member["name"], Colour::bold},
                    {state, colour_of_state(state)},
                    {percent(member["share"])},
                    {span ? shown(span->accepted()) : "-"},
                    {member["weight"].dump()},
-                   {id == watched.self ? "this node" : ago(member["last_heard_ms"])},
+                   {self ? "this node" : ago(member["last_heard_ms"])},
                    {member_reason(member), Colour::yellow}});
     }
     const std::vector<Line> lines = table.lines();
@@ -89,7 +89,7 @@ void add_members(const Watched &watched, const Json &status, Page &page) {
 // One line for each rule and one for what no rule covers: what this node let in, and what it left
 // to others.
 void add_rules(const Watched &watched, const Json &status, Page &page) {
-    const auto span = span_of(watched, watched.self);
+    const auto span = span_of(watched);
     const auto per_second = [&](const std::string &path) {
         return span ? shown(span->of(Json::json_pointer(path))) : "-";
     };
@@ -121,7 +121,7 @@ void add_rules(const Watched &watched, const Json &status, Page &page) {
 }
 
 Line packets(const Watched &watched, const Json &status) {
-    const auto span = span_of(watched, watched.self);
+    const auto span = span_of(watched);
     std::string others;
     for (const auto &[reason, count] : status["counters"].items()) {
         const double number = span ? span->counter(reason).value_or(0) : 0;
@@ -149,7 +149,7 @@ std::string rate_text(double per_second) {
 }
 
 Page watch_page(const Watched &watched) {
-    const Json &status = watched.now.at(watched.self).status;
+    const Json &status = watched.now.status;
     Page page{title(status, watched.trouble.empty()), {}};
     if (!watched.trouble.empty()) page.body.push_back({{"  " + watched.trouble, Colour::red}});
     if (!status["reason"].is_null())

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `nlbctl watch` shows, as lines of text: a pure function of what the agents say of
-// themselves, twice.
+// What `nlbctl watch` shows, as lines of text: a pure function of what the local agent says, twice.
 //
-// Rates are the difference between two statuses of one node, so a node's rates are known only when
-// that node was asked itself. Of the others this node knows what their beats and the view say:
+// Rates are the difference between two statuses of one node, so only the local node's are known. Of
+// the others it knows what their beats and the view say:
 // state, weight, share, when they were heard. What is not known is shown as "-", never guessed from
 // shares.
 #pragma once
@@ -13,20 +12,19 @@
 #include "agent/nlbctl/table.hpp"
 
 #include <chrono>
-#include <map>
+#include <optional>
 
 namespace agent {
 
-struct Sample { // one node's status, and when it was asked for
+struct Sample { // the local node's status, and when it was asked for
     Json status;
     std::chrono::steady_clock::time_point at;
 };
-using Samples = std::map<int, Sample>; // by node id
 
 struct Watched {
-    int self = 0;         // the node whose view of the cluster is shown
-    Samples before, now;  // `now` has at least this node
-    std::string trouble;  // why there is nothing newer; empty: there is
+    std::optional<Sample> before;
+    Sample now;
+    std::string trouble; // why there is nothing newer; empty: there is
 };
 
 struct Page {
