@@ -14,6 +14,7 @@
 #include "agent/control/requests.hpp"
 #include "agent/orders/orders.hpp"
 #include "agent/report/probe_frame.hpp"
+#include "test/unit/config/texts.hpp"
 
 #include <chrono>
 
@@ -21,30 +22,12 @@ namespace {
 
 using namespace agent;
 
-const char *const kConfig = R"(
-    [cluster]
-    name = "web"
-    interface = "eth0"
-    [[node]]
-    id = 1
-    name = "web1"
-    [[virtual_ip]]
-    address = "192.0.2.100"
-    [[virtual_ip]]
-    address = "fd00::100"
-    [[rule]]
-    name = "http"
-    protocol = "tcp"
-    ports = "80"
-    virtual_ips = ["192.0.2.100"]
-    [[rule]]
-    name = "shared"
-    protocol = "both"
-    ports = "53"
-)";
-
 const Config &config() {
-    static const Config parsed = parse_config(kConfig, "fuzz.toml");
+    using namespace agent_test;
+    static const Config parsed =
+        two_nodes(virtual_ip("192.0.2.100") + virtual_ip("fd00::100") +
+                  rule("http", "tcp", "80", "virtual_ips = [\"192.0.2.100\"]") +
+                  rule("shared", "both", "53"));
     return parsed;
 }
 

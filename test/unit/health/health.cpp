@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Health on a clock of the test's: single results, listeners, checks and what the filter is told.
+#include "test/unit/config/texts.hpp"
 #include "test/unit/node/fakes.hpp"
 
 #include "agent/health/health.hpp"
@@ -170,37 +171,23 @@ struct ServiceDatapath : agent_test::FakeDatapath {
     std::uint32_t take_missed() override { return std::exchange(missed, 0u); }
 };
 
-const std::string kConfig = agent_test::kTwoNodes + R"(
-    [[virtual_ip]]
-    address = "192.0.2.100"
-    [[virtual_ip]]
-    address = "2001:db8::100"
-    [[rule]]
-    name = "http"
-    protocol = "tcp"
-    ports = "80"
-    [[rule]]
-    name = "dns"
-    protocol = "udp"
-    ports = "53"
-    [[rule]]
-    name = "many"
-    protocol = "tcp"
-    ports = "8000-8999"
-    virtual_ips = ["192.0.2.100"]
-    [[rule]]
-    name = "checked"
-    protocol = "tcp"
-    ports = "443"
-    health = { type = "tcp", interval_ms = 1000, timeout_ms = 300, rise = 2, fall = 2 }
-)";
+using agent_test::rule;
+using agent_test::two_nodes;
+using agent_test::virtual_ip;
+
+const std::string kTables =
+    virtual_ip("192.0.2.100") + virtual_ip("2001:db8::100") + rule("http", "tcp", "80") +
+    rule("dns", "udp", "53") +
+    rule("many", "tcp", "8000-8999", "virtual_ips = [\"192.0.2.100\"]") +
+    rule("checked", "tcp", "443",
+         "health = { type = \"tcp\", interval_ms = 1000, timeout_ms = 300, rise = 2, fall = 2 }");
 
 agent::Listener on(const char *address, std::uint16_t port, bool v6_only = false, int interface = 0) {
     return {*filter::parse_ip(address), port, v6_only, interface};
 }
 
 struct Fixture {
-    agent::Config config = agent::parse_config(kConfig, "test.toml");
+    agent::Config config = two_nodes(kTables);
     ServiceDatapath datapath;
     FakeCheck::Script script;
     std::vector<agent::Listener> listeners{on("::", 80), on("192.0.2.100", 8001)};

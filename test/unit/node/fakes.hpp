@@ -13,19 +13,6 @@
 
 namespace agent_test {
 
-// The beginning of a configuration; a test adds virtual IPs and rules.
-inline const std::string kTwoNodes = R"(
-    [cluster]
-    name = "web"
-    interface = "eth0"
-    [[node]]
-    id = 1
-    name = "web1"
-    [[node]]
-    id = 2
-    name = "web2"
-)";
-
 struct FakeDatapath : filter::Datapath {
     std::vector<std::string> calls; // in order: "install", "lease", "guarded", "lingering"
     filter::Tables tables;

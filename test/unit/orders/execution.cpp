@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Orders and what comes of them, in a cluster of fakes.
 #include "test/unit/control/server.hpp"
+#include "test/unit/config/texts.hpp"
 #include "test/unit/node/fakes.hpp"
 #include "test/unit/wakes_at.hpp"
 
@@ -21,26 +22,14 @@ using agent::Orders;
 using agent::RuleOrder;
 using heartbeat::NodeState;
 
-const std::string kConfig = kTwoNodes + R"(
-    [[virtual_ip]]
-    address = "192.0.2.100"
-    [[virtual_ip]]
-    address = "192.0.2.101"
-    [[rule]]
-    name = "http"
-    protocol = "tcp"
-    ports = "80"
-    virtual_ips = ["192.0.2.100"]
-    [[rule]]
-    name = "shared"
-    protocol = "both"
-    ports = "53"
-)";
+const std::string kTables = virtual_ip("192.0.2.100") + virtual_ip("192.0.2.101") +
+                            rule("http", "tcp", "80", "virtual_ips = [\"192.0.2.100\"]") +
+                            rule("shared", "both", "53");
 
 // Node 1, administered.
 struct Fixture {
     TestCluster cluster{2};
-    agent::Config config = agent::parse_config(kConfig, "test.toml");
+    agent::Config config = two_nodes(kTables);
     agent::InForce in_force{config, config.nodes[0], {}};
     TemporaryDirectory dir;
     agent::OrdersFile file{dir.path + "/state"};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whose is this flow: addresses as people write them, the frame that is judged, the answer.
+#include "test/unit/config/texts.hpp"
 #include "test/unit/node/fakes.hpp"
 
 #include "agent/nlbctl/render.hpp"
@@ -15,20 +16,12 @@ using namespace agent_test;
 using namespace std::chrono_literals;
 using agent::Json;
 
-const std::string kConfig = kTwoNodes + R"(
-    [[virtual_ip]]
-    address = "192.0.2.100"
-    [[virtual_ip]]
-    address = "fd00::100"
-    [[rule]]
-    name = "http"
-    protocol = "tcp"
-    ports = "80"
-)";
+const std::string kTables =
+    virtual_ip("192.0.2.100") + virtual_ip("fd00::100") + rule("http", "tcp", "80");
 
 struct Fixture {
     TestCluster cluster{2};
-    agent::Config config = agent::parse_config(kConfig, "test.toml");
+    agent::Config config = two_nodes(kTables);
     FakeDatapath &datapath = cluster.machine(1).datapath;
 
     Json explain(const std::vector<std::string> &args) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The status contract: every key, its order, its type, and null for what is unknown.
+#include "test/unit/config/texts.hpp"
 #include "test/unit/node/fakes.hpp"
 
 #include "agent/report/status.hpp"
@@ -14,18 +15,11 @@ using namespace agent_test;
 using namespace std::chrono_literals;
 using agent::Json;
 
-const std::string kConfig = kTwoNodes + R"(
-    [[virtual_ip]]
-    address = "192.0.2.100"
-    [[rule]]
-    name = "http"
-    protocol = "tcp"
-    ports = "80-81"
-)";
+const std::string kTables = virtual_ip("192.0.2.100") + rule("http", "tcp", "80-81");
 
 struct Fixture {
     TestCluster cluster{2};
-    agent::Config config = agent::parse_config(kConfig, "test.toml");
+    agent::Config config = two_nodes(kTables);
     std::string interface = "ens3";
     agent::NeighbourCounters neighbours;
     agent::Commands commands;
