@@ -18,16 +18,16 @@ std::unique_ptr<filter::Datapath> xdp(const std::string &interface, filter::XdpM
                                       RunDir &run_dir, const filter::Settings &settings,
                                       std::vector<filter::StepDown> &steps_down) {
     run_dir.mount_bpf();
-    auto datapath = filter::attach_xdp(interface, mode, run_dir.bpf(), settings, &steps_down);
-    filter::remove_pcap(interface, run_dir.tables());
+    auto datapath = filter::xdp::attach(interface, mode, run_dir.bpf(), settings, &steps_down);
+    filter::pcap::remove(interface, run_dir.tables());
     return datapath;
 }
 
 std::unique_ptr<filter::Datapath> pcap(const std::string &interface, RunDir &run_dir,
                                        const filter::Settings &settings) {
     run_dir.mount_tables();
-    auto datapath = filter::attach_pcap(interface, run_dir.tables(), settings);
-    filter::remove_xdp(interface, run_dir.bpf());
+    auto datapath = filter::pcap::attach(interface, run_dir.tables(), settings);
+    filter::xdp::remove(interface, run_dir.bpf());
     return datapath;
 }
 

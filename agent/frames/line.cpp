@@ -10,7 +10,7 @@ namespace agent {
 namespace {
 
 // A question with a tag and options; a longer one is not a question.
-constexpr filter::Ring::Size kRing{256, 256 << 10};
+constexpr filter::pcap::Ring::Size kRing{256, 256 << 10};
 
 constexpr std::size_t kArpSender = 14, kArpTarget = 24, kIcmpv6Target = 48; // where they stand
 
@@ -64,7 +64,7 @@ bool Line::heal() {
     sender_.emplace(interface_);
     index_ = self->index;
     if (filter_.empty()) return true;
-    ring_.emplace(interface_, filter::Way::in, filter_, kRing);
+    ring_.emplace(interface_, filter::pcap::Way::in, filter_, kRing);
     if (!ring_->is_open()) ring_.reset();
     return ring_.has_value();
 }

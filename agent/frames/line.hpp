@@ -52,7 +52,7 @@ class Line {
 
     std::string interface_, filter_;
     int index_ = 0; // of the interface that is open
-    std::optional<filter::Ring> ring_;
+    std::optional<filter::pcap::Ring> ring_;
     std::optional<FrameSender> sender_;
 };
 

@@ -104,7 +104,7 @@ class Capturing {
         if (capture_) lost_ += capture_->lost();
         capture_.reset();
         capture_ =
-            program != 0 ? filter::capture_xdp(program) : filter::capture_pcap(source["directory"]);
+            program != 0 ? filter::xdp::capture(program) : filter::pcap::capture(source["directory"]);
         program_ = program;
     }
 

@@ -16,7 +16,7 @@
 #include <stdexcept>
 #include <sys/socket.h>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -78,7 +78,7 @@ std::string rules_for(const std::string &interface, const std::vector<IpAddress>
 
 } // namespace
 
-Originals::Originals(const std::string &interface, const std::vector<IpAddress> &virtual_ips)
+Blocker::Blocker(const std::string &interface, const std::vector<IpAddress> &virtual_ips)
     : table_(table_for(interface)),
       rules_(std::string("  comment \"") + kComment +
              ": accepted frames enter by a TAP device, these are their originals\"\n" +
@@ -91,7 +91,7 @@ Originals::Originals(const std::string &interface, const std::vector<IpAddress> 
     write();
 }
 
-Originals::~Originals() {
+Blocker::~Blocker() {
     if (!ours_) return;
     try {
         nft("remove table " + table_, "add table " + table_ + "\ndelete table " + table_ + "\n");
@@ -100,20 +100,20 @@ Originals::~Originals() {
     }
 }
 
-void Originals::write() {
+void Blocker::write() {
     nft("keep frames from the host", "add table " + table_ + "\ndelete table " + table_ +
                                          "\ntable " + table_ + " {\n" + rules_ + "}\n");
     seen_ = generation();
     written_ = list(table_);
 }
 
-void Originals::heal() {
-    if (stand()) return;
+void Blocker::heal() {
+    if (in_place()) return;
     require_ours(table_, list(table_));
     write();
 }
 
-bool Originals::stand() const {
+bool Blocker::in_place() const {
     const std::uint32_t now = generation();
     if (now != 0 && now == seen_) return true;
     if (list(table_) != written_) return false;
@@ -122,7 +122,7 @@ bool Originals::stand() const {
 }
 
 // Of all rules of this network namespace; the kernel counts it up with every change. 0: not known.
-std::uint32_t Originals::generation() const {
+std::uint32_t Blocker::generation() const {
     struct {
         nlmsghdr header;
         nfgenmsg about;
@@ -142,11 +142,11 @@ std::uint32_t Originals::generation() const {
     return attribute.nla_type == NFTA_GEN_ID ? __builtin_bswap32(number) : 0;
 }
 
-void remove_originals(const std::string &interface) {
+void remove_blocker(const std::string &interface) {
     const std::string table = table_for(interface), found = list(table);
     if (found.empty()) return;
     require_ours(table, found);
     nft("remove table " + table, "delete table " + table + "\n");
 }
 
-} // namespace filter
+} // namespace filter::pcap

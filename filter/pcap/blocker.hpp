@@ -17,18 +17,18 @@
 #include <string>
 #include <vector>
 
-namespace filter {
+namespace filter::pcap {
 
-class Originals {
+class Blocker {
   public:
     // In place of what a predecessor has left, in one transaction; that goes in the end only when it
     // has been taken over: a start that fails leaves what keeps the node silent. Throws, "verb
     // object: cause", also when there is a table of this name that no nlbd has made.
-    Originals(const std::string &interface, const std::vector<IpAddress> &virtual_ips);
-    Originals(const Originals &) = delete;
-    ~Originals(); // removes what is its own
+    Blocker(const std::string &interface, const std::vector<IpAddress> &virtual_ips);
+    Blocker(const Blocker &) = delete;
+    ~Blocker(); // removes what is its own
 
-    bool stand() const; // as they were written; the kernel is asked
+    bool in_place() const; // the rules, as they were written; the kernel is asked
     void heal();        // writes them again; throws
     const std::string &table() const { return table_; }
     void take_over() { ours_ = true; }
@@ -46,6 +46,6 @@ class Originals {
 };
 
 // What an agent that was killed has left; nothing to do is fine. Throws when it cannot be removed.
-void remove_originals(const std::string &interface);
+void remove_blocker(const std::string &interface);
 
-} // namespace filter
+} // namespace filter::pcap

@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace filter {
+namespace filter::pcap {
 namespace {
 
 class PcapCapture final : public Capture {
@@ -82,8 +82,8 @@ class PcapCapture final : public Capture {
 
 } // namespace
 
-std::unique_ptr<Capture> capture_pcap(const std::string &directory) {
+std::unique_ptr<Capture> capture(const std::string &directory) {
     return std::make_unique<PcapCapture>(directory);
 }
 
-} // namespace filter
+} // namespace filter::pcap

@@ -13,7 +13,7 @@
 #include <optional>
 #include <sys/socket.h>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -78,4 +78,4 @@ HostSocket HostSockets::find(const TcpSegment &segment) {
     }
 }
 
-} // namespace filter
+} // namespace filter::pcap

@@ -9,7 +9,7 @@
 #include "filter/descriptor.hpp"
 #include "filter/verdict/user_verdict.hpp"
 
-namespace filter {
+namespace filter::pcap {
 
 enum class HostSocket { none, listener, request, connection }; // connection: closing, time-wait too
 
@@ -23,4 +23,4 @@ class HostSockets {
     std::uint32_t asked_ = 0;
 };
 
-} // namespace filter
+} // namespace filter::pcap

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -105,4 +105,4 @@ Offload offload_of(Bytes frame, std::size_t mtu) {
     return offload;
 }
 
-} // namespace filter
+} // namespace filter::pcap

@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <span>
 
-namespace filter {
+namespace filter::pcap {
 
 // struct virtio_net_hdr of virtio 1.2, 5.1.6, which a TAP device takes in front of each frame.
 // (linux/virtio_net.h is not C++.)
@@ -32,4 +32,4 @@ static_assert(sizeof(Offload) == 10);
 // segment longer than `mtu` is declared to be made of several that fit.
 Offload offload_of(std::span<const std::uint8_t> frame, std::size_t mtu);
 
-} // namespace filter
+} // namespace filter::pcap

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -108,4 +108,4 @@ void remove_packet_tables(const std::string &directory) {
     unlink(viewer_path(directory).c_str()); // of one that was killed
 }
 
-} // namespace filter
+} // namespace filter::pcap

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <string>
 
-namespace filter {
+namespace filter::pcap {
 
 struct PacketMemory {
     nlb_state state;
@@ -28,7 +28,7 @@ class PacketTables {
   public:
     // directory: on a tmpfs. A predecessor's, if they have this layout, belong to this interface
     // and hold this configuration; else new ones, in which nothing is served. Throws. What was there
-    // before goes in the end only when it has been taken over, see Originals.
+    // before goes in the end only when it has been taken over, see Blocker.
     PacketTables(const std::string &directory, const Interface &interface,
                  const nlb_config &config);
     PacketTables(const PacketTables &) = delete;
@@ -63,4 +63,4 @@ class FoundPacketTables {
 bool has_packet_tables(const std::string &directory);
 void remove_packet_tables(const std::string &directory);
 
-} // namespace filter
+} // namespace filter::pcap

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -283,4 +283,4 @@ void PacketThread::count(std::uint32_t counter, std::uint64_t packets) {
         .fetch_add(packets, std::memory_order_relaxed);
 }
 
-} // namespace filter
+} // namespace filter::pcap

@@ -32,7 +32,7 @@
 #include <thread>
 #include <vector>
 
-namespace filter {
+namespace filter::pcap {
 
 // Answers for the host what verdict.h asks.
 class PacketHost : public VerdictHost {
@@ -115,4 +115,4 @@ class PacketThread {
     std::thread thread_;
 };
 
-} // namespace filter
+} // namespace filter::pcap

@@ -29,7 +29,7 @@
 #include <thread>
 #include <unistd.h>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -53,14 +53,14 @@ class PcapDatapath final : public StateDatapath {
     PcapDatapath(const std::string &interface, const std::string &directory,
                  const Settings &settings)
         : StateDatapath(settings.rules.size()), interface_(require_interface(interface)),
-          originals_(interface, settings.virtual_ips),
+          blocker_(interface, settings.virtual_ips),
           tables_(directory, interface_, *config_of(settings)), tap_(interface),
           alarm_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
           thread_(interface_, settings.virtual_ips, tables_.memory(), tap_, alarm_.get(),
                   directory),
           directory_(directory), host_(state(), thread_.syn_acks(), sockets_, alarm_.get()) {
         thread_.set_mtu(mtu_of(interface));
-        originals_.take_over();
+        blocker_.take_over();
         tables_.take_over();
     }
 
@@ -89,8 +89,8 @@ class PcapDatapath final : public StateDatapath {
     std::vector<std::string> heal() override {
         std::vector<std::string> done;
         thread_.set_mtu(mtu_of(interface_.name));
-        if (!originals_.stand()) {
-            originals_.heal();
+        if (!blocker_.in_place()) {
+            blocker_.heal();
             done.push_back("the originals of accepted frames are kept from the host again");
         }
         if (!tap_.stands()) {
@@ -124,7 +124,7 @@ class PcapDatapath final : public StateDatapath {
     bool adopted() const override { return tables_.adopted(); }
 
     void keep() override {
-        originals_.keep();
+        blocker_.keep();
         tables_.keep();
     }
 
@@ -135,9 +135,9 @@ class PcapDatapath final : public StateDatapath {
         if (!thread_.captures() && is_up(interface_.name))
             return "frames cannot be captured on " + interface_.name;
         if (!tap_.stands()) return "TAP device " + tap_.name() + " is gone or down";
-        if (!originals_.stand())
+        if (!blocker_.in_place())
             return "the originals of accepted frames are not kept from the host (nftables table " +
-                   originals_.table() + ")";
+                   blocker_.table() + ")";
         return std::nullopt;
     }
 
@@ -161,7 +161,7 @@ class PcapDatapath final : public StateDatapath {
     void let_earlier_packets_be_judged() override { thread_.let_earlier_frames_be_judged(); }
 
     Interface interface_;
-    Originals originals_; // the first to come and the last to go
+    Blocker blocker_; // the first to come and the last to go
     PacketTables tables_;
     Tap tap_;
     Descriptor alarm_; // readable when a service was missed
@@ -174,15 +174,15 @@ class PcapDatapath final : public StateDatapath {
 
 } // namespace
 
-std::unique_ptr<Datapath> attach_pcap(const std::string &interface, const std::string &directory,
+std::unique_ptr<Datapath> attach(const std::string &interface, const std::string &directory,
                                       const Settings &settings) {
     return std::make_unique<PcapDatapath>(interface, directory, settings);
 }
 
-void remove_pcap(const std::string &interface, const std::string &directory) {
+void remove(const std::string &interface, const std::string &directory) {
     if (!has_packet_tables(directory)) return;
-    remove_originals(interface);
+    remove_blocker(interface);
     remove_packet_tables(directory);
 }
 
-} // namespace filter
+} // namespace filter::pcap

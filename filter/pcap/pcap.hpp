@@ -8,18 +8,18 @@
 #include <memory>
 #include <string>
 
-namespace filter {
+namespace filter::pcap {
 
 // Captures, judges and delivers in a thread of this process. directory: on a tmpfs, for what outlives it.
 // Throws std::runtime_error, "verb object: cause", with the way out; nothing of its own is left behind
-// then, and what an agent that was killed has left keeps the node silent until remove_pcap.
-std::unique_ptr<Datapath> attach_pcap(const std::string &interface, const std::string &directory,
+// then, and what an agent that was killed has left keeps the node silent until remove.
+std::unique_ptr<Datapath> attach(const std::string &interface, const std::string &directory,
                                       const Settings &settings);
 
 // What an agent that was killed has left, once this process has a datapath of the other kind in its place.
-void remove_pcap(const std::string &interface, const std::string &directory);
+void remove(const std::string &interface, const std::string &directory);
 
 // Looks at the thread of a pcap datapath (Datapath::shows_in). Throws std::runtime_error.
-std::unique_ptr<Capture> capture_pcap(const std::string &directory);
+std::unique_ptr<Capture> capture(const std::string &directory);
 
-} // namespace filter
+} // namespace filter::pcap

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <sys/socket.h>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -50,11 +50,11 @@ std::string syn_acks(const std::vector<IpAddress> &addresses) {
 
 } // namespace
 
-void Ring::Close::operator()(pcap *handle) const { pcap_close(handle); }
+void Ring::Close::operator()(::pcap *handle) const { pcap_close(handle); }
 
 Ring::Ring(const std::string &device, Way way, const std::string &filter, Size size) {
     std::array<char, PCAP_ERRBUF_SIZE> error{};
-    std::unique_ptr<pcap, Close> handle(pcap_create(device.c_str(), error.data()));
+    std::unique_ptr<::pcap, Close> handle(pcap_create(device.c_str(), error.data()));
     if (!handle) fail(device, error.data());
     pcap_set_snaplen(handle.get(), size.snap_length);
     pcap_set_buffer_size(handle.get(), size.bytes);
@@ -131,4 +131,4 @@ std::optional<std::span<const std::uint8_t>> Departures::next() {
     return found->frame.subspan(2);
 }
 
-} // namespace filter
+} // namespace filter::pcap

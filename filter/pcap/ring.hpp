@@ -20,7 +20,7 @@
 
 struct pcap;
 
-namespace filter {
+namespace filter::pcap {
 
 struct Captured {
     std::uint64_t when; // nanoseconds
@@ -50,9 +50,9 @@ class Ring {
 
   private:
     struct Close {
-        void operator()(pcap *handle) const;
+        void operator()(::pcap *handle) const;
     };
-    std::unique_ptr<pcap, Close> handle_;
+    std::unique_ptr<::pcap, Close> handle_;
     std::optional<Captured> waiting_;
     std::uint32_t lost_ = 0;
 };
@@ -100,4 +100,4 @@ class Departures {
     Ring ring_;
 };
 
-} // namespace filter
+} // namespace filter::pcap

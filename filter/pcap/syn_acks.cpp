@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -63,4 +63,4 @@ bool SynAcks::acknowledged_by(const TcpSegment &segment, std::uint64_t now_ns) c
     });
 }
 
-} // namespace filter
+} // namespace filter::pcap

@@ -15,7 +15,7 @@
 
 #include <span>
 
-namespace filter {
+namespace filter::pcap {
 
 class SynAcks {
   public:
@@ -34,4 +34,4 @@ class SynAcks {
     __u64 key_[2];
 };
 
-} // namespace filter
+} // namespace filter::pcap

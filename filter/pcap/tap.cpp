@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 #include <utility>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -127,4 +127,4 @@ bool Tap::deliver(std::span<const std::uint8_t> frame, std::size_t mtu) const {
     return writev(device_.get(), parts, 2) >= 0;
 }
 
-} // namespace filter
+} // namespace filter::pcap

@@ -20,7 +20,7 @@
 #include <span>
 #include <string>
 
-namespace filter {
+namespace filter::pcap {
 
 // A frame as the host is given it: addressed to `destination`, and the rest as it came.
 struct Readdressed {
@@ -54,4 +54,4 @@ class Tap {
     Descriptor device_; // the same number for as long as this lives
 };
 
-} // namespace filter
+} // namespace filter::pcap

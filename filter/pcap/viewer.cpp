@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <sys/uio.h>
 
-namespace filter {
+namespace filter::pcap {
 
 namespace {
 
@@ -59,4 +59,4 @@ bool Viewer::send(std::uint64_t word, std::span<const std::uint8_t> frame, std::
     return false;
 }
 
-} // namespace filter
+} // namespace filter::pcap

@@ -12,7 +12,7 @@
 #include <span>
 #include <string>
 
-namespace filter {
+namespace filter::pcap {
 
 // Where a viewer listens, in the directory of the tables.
 std::string viewer_path(const std::string &directory);
@@ -35,4 +35,4 @@ class Viewer {
     std::uint64_t tried_ns_ = 0;
 };
 
-} // namespace filter
+} // namespace filter::pcap

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-namespace filter {
+namespace filter::xdp {
 
 namespace {
 
@@ -103,7 +103,7 @@ int create_link(const Interface &interface, int program, std::uint32_t flags) {
     return bpf_link_create(program, interface.index, BPF_XDP, &options);
 }
 
-Descriptor attach(const Interface &interface, XdpMode mode, int program,
+Descriptor make_link(const Interface &interface, XdpMode mode, int program,
                   std::vector<StepDown> *steps_down) {
     int fd = -EOPNOTSUPP;
     bool try_native =
@@ -206,7 +206,7 @@ void remove_tc_filter(int interface_index, bool hook_is_ours) {
     if (hook_is_ours) bpf_tc_hook_destroy(&hook);
 }
 
-XdpLink::XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned,
+Link::Link(const Interface &interface, XdpMode mode, int program, Descriptor pinned,
                  std::vector<StepDown> *steps_down)
     : interface_(interface), mode_(mode), program_(program) {
     if (pinned && hangs_on(interface, pinned.get())) {
@@ -220,20 +220,20 @@ XdpLink::XdpLink(const Interface &interface, XdpMode mode, int program, Descript
     } else if (std::uint32_t id = attached_program(query(interface.index)); id != 0) {
         fail_occupied(interface, id);
     }
-    link_ = attach(interface, mode, program, steps_down);
+    link_ = make_link(interface, mode, program, steps_down);
 }
 
-bool XdpLink::is_attached() const {
+bool Link::is_attached() const {
     return attached_mode(interface_.index, program_id(program_)) != Mode::none;
 }
 
-void XdpLink::attach_again() {
+void Link::attach_again() {
     if (std::uint32_t id = attached_program(query(interface_.index)); id != 0)
         fail_occupied(interface_, id);
-    link_ = filter::attach(interface_, mode_, program_, nullptr);
+    link_ = make_link(interface_, mode_, program_, nullptr);
 }
 
-XdpLink::~XdpLink() {
+Link::~Link() {
     if (!kept_) detach_link(link_);
 }
 
@@ -269,4 +269,4 @@ std::vector<std::uint32_t> map_ids(int program_fd) {
     return ids;
 }
 
-} // namespace filter
+} // namespace filter::xdp

@@ -15,7 +15,7 @@
 #include "filter/failure.hpp"
 #include "filter/interface.hpp"
 
-namespace filter {
+namespace filter::xdp {
 
 // Names under one directory of a bpffs. A predecessor's stay, until something is put in their place
 // or they are taken over: a start that fails leaves what keeps the node silent, and what the next
@@ -60,14 +60,14 @@ class TcFilter {
 
 // nlbd_xdp on the interface. Detached at once in the end: the kernel would, but some time after the
 // last pin.
-class XdpLink {
+class Link {
   public:
     // Takes `pinned` over when it is a link to this interface in a mode that will do.
     // steps_down: gets why it is not attached in the mode that was tried first.
-    XdpLink(const Interface &interface, XdpMode mode, int program, Descriptor pinned,
+    Link(const Interface &interface, XdpMode mode, int program, Descriptor pinned,
             std::vector<StepDown> *steps_down);
-    XdpLink(const XdpLink &) = delete;
-    ~XdpLink();
+    Link(const Link &) = delete;
+    ~Link();
 
     int fd() const { return link_.get(); }
     bool is_attached() const; // throws when the kernel does not say
@@ -92,4 +92,4 @@ std::uint32_t program_id(int program_fd);
 // Of the maps that a program looks into, as the kernel has loaded it. Empty when it does not say.
 std::vector<std::uint32_t> map_ids(int program_fd);
 
-} // namespace filter
+} // namespace filter::xdp

@@ -20,7 +20,7 @@
 #include <vector>
 
 
-namespace filter {
+namespace filter::xdp {
 namespace {
 
 constexpr long kRing = 1 << 20; // bytes, for each processor
@@ -110,8 +110,8 @@ class XdpCapture final : public Capture {
 
 } // namespace
 
-std::unique_ptr<Capture> capture_xdp(std::uint32_t program) {
+std::unique_ptr<Capture> capture(std::uint32_t program) {
     return std::make_unique<XdpCapture>(program);
 }
 
-} // namespace filter
+} // namespace filter::xdp

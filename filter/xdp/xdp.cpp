@@ -27,7 +27,7 @@
 
 #include "filter/xdp/nlbd.skel.h"
 
-namespace filter {
+namespace filter::xdp {
 
 namespace {
 
@@ -343,20 +343,20 @@ class XdpDatapath final : public StateDatapath {
     Ring alarm_, refused_;
     std::vector<std::vector<std::uint8_t>> taken_;
     std::size_t most_ = 0;
-    XdpLink link_; // before the filter: whose interface it is shows here
+    Link link_; // before the filter: whose interface it is shows here
     TcFilter tc_;
 };
 
 } // namespace
 
-std::unique_ptr<Datapath> attach_xdp(const std::string &interface, XdpMode mode,
+std::unique_ptr<Datapath> attach(const std::string &interface, XdpMode mode,
                                      const std::string &pin_dir, const Settings &settings,
                                      std::vector<StepDown> *steps_down) {
     return std::make_unique<XdpDatapath>(interface, mode, pin_dir, settings, steps_down);
 }
 
 // The other way round: what is attached goes first, then what it hung on.
-void remove_xdp(const std::string &interface, const std::string &pin_dir) {
+void remove(const std::string &interface, const std::string &pin_dir) {
     if (access((pin_dir + "/state").c_str(), F_OK) != 0) return;
     Pins pins(pin_dir);
     pins.take_over();
@@ -366,4 +366,4 @@ void remove_xdp(const std::string &interface, const std::string &pin_dir) {
     remove_tc_filter(where.index, Found(state).made_hook(where));
 }
 
-} // namespace filter
+} // namespace filter::xdp

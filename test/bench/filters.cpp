@@ -21,7 +21,7 @@ Installed on_exit(std::function<void()> undo) {
 
 Installed nlbd(filter::XdpMode mode, const Size &size) {
     std::shared_ptr<filter::Datapath> datapath =
-        filter::attach_xdp("near", mode, Host::pin_dir("bench"), settings(size));
+        filter::xdp::attach("near", mode, Host::pin_dir("bench"), settings(size));
     datapath->set_lease(kForever);
     datapath->install(tables(size));
     return datapath;
@@ -68,7 +68,7 @@ Installed drop_everything(int program, const char *interface) {
 }
 
 std::unique_ptr<filter::Datapath> attach_pcap(const Size &size) {
-    auto datapath = filter::attach_pcap("near", Host::tables_dir(), settings(size));
+    auto datapath = filter::pcap::attach("near", Host::tables_dir(), settings(size));
     datapath->set_lease(kForever);
     datapath->install(tables(size));
     return datapath;

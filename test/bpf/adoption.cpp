@@ -37,7 +37,7 @@ void die_serving(XdpMode mode = XdpMode::generic) {
 }
 
 std::unique_ptr<filter::Datapath> attach_with(const filter::Settings &with) {
-    return filter::attach_xdp("near", XdpMode::generic, Host::pin_dir("node"), with);
+    return filter::xdp::attach("near", XdpMode::generic, Host::pin_dir("node"), with);
 }
 
 void check_started_anew(filter::Datapath &datapath) {
@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_SUITE(adoption)
 BOOST_AUTO_TEST_CASE(tables_lease_groups_counters_and_note_are_adopted) {
     for (XdpMode mode : {XdpMode::generic, XdpMode::native}) {
         die_serving();
-        auto datapath = filter::attach_xdp("near", mode, Host::pin_dir("node"), settings());
+        auto datapath = filter::xdp::attach("near", mode, Host::pin_dir("node"), settings());
         BOOST_TEST(datapath->adopted());
         BOOST_TEST((datapath->note() == kNote));
         BOOST_TEST(datapath->judge(kSynFrame).reason == "accepted");
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(taking_over_loses_no_packet) {
                 far.send(ethernet(ipv4({}, udp({.source = static_cast<std::uint16_t>(sent)}))));
         });
         wait_for([&] { return received > 100; });
-        auto datapath = filter::attach_xdp("near", mode, Host::pin_dir("node"), settings());
+        auto datapath = filter::xdp::attach("near", mode, Host::pin_dir("node"), settings());
         unsigned at_takeover = received;
         wait_for([&] { return received > at_takeover + 100; });
         client.request_stop();

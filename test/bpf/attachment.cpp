@@ -45,7 +45,7 @@ bool nothing_left() {
 std::string error_of(const std::string &interface, XdpMode mode, const std::string &pin_dir,
                      const filter::Settings &with = settings()) {
     try {
-        filter::attach_xdp(interface, mode, pin_dir, with);
+        filter::xdp::attach(interface, mode, pin_dir, with);
         return "no error";
     } catch (const std::exception &error) {
         return error.what();
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(kept_means_kept) {
 // Its link went with its interface; only the pins are left.
 BOOST_AUTO_TEST_CASE(pins_of_an_interface_that_is_gone_are_no_obstacle) {
     shell("ip link add other type veth peer name end");
-    filter::attach_xdp("other", XdpMode::generic, Host::pin_dir("node"), settings())->keep();
+    filter::xdp::attach("other", XdpMode::generic, Host::pin_dir("node"), settings())->keep();
     shell("ip link del other");
     attach().reset();
     BOOST_TEST(nothing_left());
@@ -148,20 +148,20 @@ BOOST_AUTO_TEST_CASE(a_start_that_fails_leaves_what_a_killed_process_left) {
         error_of("near", XdpMode::best, Host::pin_dir("node"), twice);
         BOOST_TEST(attached_xdp_program() != 0u);
         BOOST_TEST(has_filter());
-        goes_on ? attach().reset() : filter::remove_xdp("near", Host::pin_dir("node"));
+        goes_on ? attach().reset() : filter::xdp::remove("near", Host::pin_dir("node"));
         BOOST_TEST(nothing_left());
     }
 }
 
 BOOST_AUTO_TEST_CASE(a_start_that_finds_a_strangers_program_leaves_the_second_lock) {
     attach_and_die([] { return attach(XdpMode::generic); });
-    filter::detach_link(filter::Descriptor(bpf_obj_get((Host::pin_dir("node") + "/link").c_str())));
+    filter::xdp::detach_link(filter::Descriptor(bpf_obj_get((Host::pin_dir("node") + "/link").c_str())));
     {
         Stranger stranger;
         error_of("near", XdpMode::best, Host::pin_dir("node"));
         BOOST_TEST(has_filter());
     }
-    filter::remove_xdp("near", Host::pin_dir("node"));
+    filter::xdp::remove("near", Host::pin_dir("node"));
     BOOST_TEST(nothing_left());
 }
 
@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(a_driver_that_cannot_is_named_also_where_generic_xdp_will_d
     BOOST_TEST(contains(error, "attach xdp to br0: Operation not supported; "), error);
     std::vector<filter::StepDown> steps_down;
     auto datapath =
-        filter::attach_xdp("br0", XdpMode::best, Host::pin_dir("node"), settings(), &steps_down);
+        filter::xdp::attach("br0", XdpMode::best, Host::pin_dir("node"), settings(), &steps_down);
     BOOST_TEST((datapath->mode() == Mode::generic));
     BOOST_TEST_REQUIRE(steps_down.size() == 1u);
     BOOST_TEST(steps_down[0].why == "native xdp on br0: Operation not supported");

@@ -166,13 +166,13 @@ filter::GroupSet one_group(unsigned bucket) {
 }
 
 std::unique_ptr<filter::Datapath> attach(filter::XdpMode mode) {
-    auto datapath = filter::attach_xdp("near", mode, Host::pin_dir("node"), settings());
+    auto datapath = filter::xdp::attach("near", mode, Host::pin_dir("node"), settings());
     datapath->set_lease(kForever);
     return datapath;
 }
 
 std::unique_ptr<filter::Datapath> attach_pcap() {
-    auto datapath = filter::attach_pcap("near", Host::tables_dir(), settings());
+    auto datapath = filter::pcap::attach("near", Host::tables_dir(), settings());
     shell("ip address add 192.0.2.100/32 dev nlb-near && "
           "ip address add fd00::100/128 dev nlb-near nodad");
     datapath->set_lease(kForever);

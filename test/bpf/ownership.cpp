@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(exactly_the_buckets_of_the_table_are_accepted) {
 
 BOOST_AUTO_TEST_CASE(before_the_first_tables_nothing_is_served) {
     auto datapath =
-        filter::attach_xdp("near", filter::XdpMode::generic, Host::pin_dir("node"), settings());
+        filter::xdp::attach("near", filter::XdpMode::generic, Host::pin_dir("node"), settings());
     Bytes frame = ethernet(ipv4({}, tcp({})));
     BOOST_TEST(datapath->judge(frame).reason == "no_owner");
     datapath->install(all_mine());

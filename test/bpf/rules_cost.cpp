@@ -33,7 +33,7 @@ filter::Settings with_rules(std::size_t count) {
 
 struct Loaded {
     explicit Loaded(std::size_t rules)
-        : datapath(filter::attach_xdp("near", filter::XdpMode::generic, Host::pin_dir("nlb"),
+        : datapath(filter::xdp::attach("near", filter::XdpMode::generic, Host::pin_dir("nlb"),
                                       with_rules(rules))) {
         datapath->install(filter::Tables(rules + 1, filter::Table{{}, true}));
     }

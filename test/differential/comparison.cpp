@@ -89,7 +89,7 @@ bool is_taken(const Verdict &verdict) { return reason_number(verdict) <= NLB_LAS
 
 // As the pcap datapath hands it to the host.
 Bytes delivered(const Bytes &frame, std::uint64_t mac_word) {
-    const auto [destination, rest] = filter::readdress(frame, mac_word);
+    const auto [destination, rest] = filter::pcap::readdress(frame, mac_word);
     Bytes whole(destination.begin(), destination.end());
     whole.insert(whole.end(), rest.begin(), rest.end());
     return whole;

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 using filter::Descriptor;
-using filter::HostSocket;
+using filter::pcap::HostSocket;
 
 namespace {
 
@@ -58,7 +58,7 @@ filter::TcpSegment from_client(bool v4, __be16 client, __be16 server) {
 } // namespace
 
 BOOST_AUTO_TEST_CASE(sockets_are_found_by_their_whole_address) {
-    filter::HostSockets sockets;
+    filter::pcap::HostSockets sockets;
     for (bool v4 : {true, false}) {
         Loopback loopback(v4);
         const Descriptor listener = loopback.socket();

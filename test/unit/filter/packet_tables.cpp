@@ -16,11 +16,11 @@ BOOST_AUTO_TEST_CASE(another_versions_tables_are_not_looked_at_though_they_are_a
     for (const __u32 layout : {NLB_LAYOUT - 1u, NLB_LAYOUT + 0u}) {
         const __u32 head[] = {layout, sizeof(nlb_state)};
         std::ofstream(file).write(reinterpret_cast<const char *>(head), sizeof head);
-        std::filesystem::resize_file(file, sizeof(filter::PacketMemory));
+        std::filesystem::resize_file(file, sizeof(filter::pcap::PacketMemory));
         if (layout == NLB_LAYOUT)
-            BOOST_CHECK_NO_THROW(filter::FoundPacketTables(directory.path));
+            BOOST_CHECK_NO_THROW(filter::pcap::FoundPacketTables(directory.path));
         else
-            BOOST_CHECK_THROW(filter::FoundPacketTables(directory.path), std::runtime_error);
+            BOOST_CHECK_THROW(filter::pcap::FoundPacketTables(directory.path), std::runtime_error);
     }
 }
 

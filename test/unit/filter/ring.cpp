@@ -14,7 +14,7 @@ struct Frame {
     std::uint64_t when;
 };
 
-// As filter::Ring: what was peeked at stays the next one. Before each look something may come.
+// As filter::pcap::Ring: what was peeked at stays the next one. Before each look something may come.
 struct FakeRing {
     std::deque<Frame> frames;
     std::optional<Frame> waiting;
@@ -48,7 +48,7 @@ std::vector<std::uint64_t> order_of(std::uint64_t frames, unsigned seed) {
     };
     std::vector<std::uint64_t> order;
     while (order.size() < frames)
-        if (const auto frame = filter::next_of(small, large)) order.push_back(frame->when);
+        if (const auto frame = filter::pcap::next_of(small, large)) order.push_back(frame->when);
     return order;
 }
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-using filter::SynAcks;
+using filter::pcap::SynAcks;
 using filter::TcpSegment;
 
 namespace {
