@@ -67,11 +67,6 @@ void write_virtual_ips(const std::vector<IpAddress> &addresses, nlb_config &conf
     throw std::runtime_error("place virtual IPs: an address is there twice");
 }
 
-bool covers(const Rule &rule, std::size_t virtual_ip, int protocol, unsigned port) {
-    return (protocol == NLB_TCP ? rule.tcp : rule.udp) && (rule.virtual_ips >> virtual_ip & 1) &&
-           rule.first_port <= port && port <= rule.last_port;
-}
-
 std::vector<unsigned> first_ports_of_classes(const std::vector<Rule> &rules) {
     std::vector<unsigned> first = {0};
     for (const Rule &rule : rules) {
@@ -100,6 +95,11 @@ void write_classes(const std::vector<Rule> &rules, int protocol, nlb_config &con
 }
 
 } // namespace
+
+bool covers(const Rule &rule, std::size_t virtual_ip, int protocol, unsigned port) {
+    return (protocol == NLB_TCP ? rule.tcp : rule.udp) && (rule.virtual_ips >> virtual_ip & 1) &&
+           rule.first_port <= port && port <= rule.last_port;
+}
 
 void write_config(const Settings &settings, nlb_config &config) {
     if (settings.rules.size() > kMaxRules || settings.virtual_ips.size() > kMaxVirtualIps)

@@ -17,6 +17,9 @@ void write_config(const Settings &settings, nlb_config &config);
 // std::logic_error when there are not that many.
 void write_owners(const Tables &tables, std::size_t rules, nlb_owners &owners);
 
+// protocol: NLB_TCP or NLB_UDP.
+bool covers(const Rule &rule, std::size_t virtual_ip, int protocol, unsigned port);
+
 nlb_service service_entry(bool expected, const std::optional<Service> &known);
 
 // A MAC address as the programs compare and store it.

@@ -2,6 +2,8 @@
 // Connections by rule and bucket: see the header.
 #include "agent/node/census.hpp"
 
+#include "filter/tables.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -14,11 +16,6 @@ using heartbeat::Time;
 constexpr Time kPauses[] = {10s, 1s, 100ms}; // between two passes, by Pace
 constexpr int kRest = 4;                     // at least so many times as long as the pass took
 
-bool covers(const filter::Rule &rule, std::size_t virtual_ip, std::uint16_t port) {
-    return rule.tcp && (rule.virtual_ips >> virtual_ip & 1) && rule.first_port <= port &&
-           port <= rule.last_port;
-}
-
 } // namespace
 
 std::optional<TableBucket> place_of(const Connection &connection, const filter::Settings &settings,
@@ -29,7 +26,7 @@ std::optional<TableBucket> place_of(const Connection &connection, const filter::
         return std::nullopt;
     const auto virtual_ip = static_cast<std::size_t>(local - addresses.begin());
     const auto rule = std::ranges::find_if(settings.rules, [&](const filter::Rule &candidate) {
-        return covers(candidate, virtual_ip, connection.local_port);
+        return filter::covers(candidate, virtual_ip, NLB_TCP, connection.local_port);
     });
     const auto affinity = rule == settings.rules.end() ? filter::Affinity::single : rule->affinity;
     return TableBucket{static_cast<std::size_t>(rule - settings.rules.begin()),
