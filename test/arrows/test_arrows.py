@@ -68,7 +68,7 @@ def strangers(room):
 
 def compiled(compiler, directories, header):
     """Nothing, or what the compiler says."""
-    command = [compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", "-"]
+    command = [compiler, "-std=c++20", "-E", "-x", "c++", "-", "-o", os.devnull]
     command += [f"-I{directory}" for directory in directories]
     with tempfile.TemporaryDirectory() as empty:  # what is read from a pipe is looked for here, too
         done = subprocess.run(command, input=f'#include "{header}"\n', capture_output=True, text=True, cwd=empty)
