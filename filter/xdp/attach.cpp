@@ -9,6 +9,10 @@
 #include <cstring>
 #include <linux/if_link.h>
 #include <linux/magic.h>
+#include <linux/pkt_sched.h>
+#include <memory>
+#include <netlink/netlink.h>
+#include <netlink/route/classifier.h>
 #include <stdexcept>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -32,6 +36,20 @@ bool is_bpffs(const std::string &path) {
 bpf_tc_hook tc_hook(int index, bpf_tc_attach_point point) {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = index, .attach_point = point);
     return hook;
+}
+
+// Whether a filter hangs on the hook, in either direction; true as well when the kernel does not say.
+bool in_use(int interface_index) {
+    const std::unique_ptr<nl_sock, decltype(&nl_socket_free)> socket(nl_socket_alloc(), nl_socket_free);
+    if (!socket || nl_connect(socket.get(), NETLINK_ROUTE) < 0) return true;
+    for (const std::uint32_t direction : {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS}) {
+        nl_cache *raw = nullptr;
+        if (rtnl_cls_alloc_cache(socket.get(), interface_index, TC_H_MAKE(TC_H_CLSACT, direction), &raw) < 0)
+            return true;
+        const std::unique_ptr<nl_cache, decltype(&nl_cache_free)> filters(raw, nl_cache_free);
+        if (!nl_cache_is_empty(raw)) return true;
+    }
+    return false;
 }
 
 // To an interface that is gone nothing is attached.
@@ -203,7 +221,7 @@ void remove_tc_filter(int interface_index, bool hook_is_ours) {
     LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
     bpf_tc_detach(&hook, &options);
     hook = tc_hook(interface_index, bpf_tc_attach_point(BPF_TC_INGRESS | BPF_TC_EGRESS));
-    if (hook_is_ours) bpf_tc_hook_destroy(&hook);
+    if (hook_is_ours && !in_use(interface_index)) bpf_tc_hook_destroy(&hook);
 }
 
 Link::Link(const Interface &interface, XdpMode mode, int program, Descriptor pinned,

@@ -45,7 +45,7 @@ LIBRARIES = {
     "nlohmann/": ["agent/base"],
     "spdlog/": ["agent/base"],
     "toml++/": ["agent/config"],
-    "netlink/": ["agent/host"],
+    "netlink/": ["agent/host", "filter/xdp"],
     "cap-ng.h": ["agent/host"],
     "libnet.h": ["agent/frames"],
     "zmq.h": ["agent/control"],

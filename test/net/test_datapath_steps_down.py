@@ -12,7 +12,7 @@ import netns
 import snapshot
 from harness import NLBD, VIP4, VIP6, Cluster, check, main
 from owners import check_shares, check_tcp, check_udp
-from test_impossible_start_says_why import foreign_xdp
+from test_impossible_start_says_why import foreign_program
 
 
 def start_without_bpf(cluster, node):
@@ -29,7 +29,7 @@ def start_without_bpf(cluster, node):
 
 def test():
     with Cluster(nodes=3, cluster='datapath = "auto"', may_step_down=True) as cluster:
-        netns.run(cluster.namespace(3), "ip", "link", "set", "dev", "eth0", "xdpgeneric", "obj", foreign_xdp(cluster),
+        netns.run(cluster.namespace(3), "ip", "link", "set", "dev", "eth0", "xdpgeneric", "obj", foreign_program(cluster),
                   "sec", "xdp")
         pristine = {node: snapshot.take(cluster, node) for node in (2, 3)}
         cluster.start(1)

@@ -12,6 +12,7 @@ import flows
 import netns
 from harness import VIP4, VIP6, Cluster, check, check_one_owner, main
 from owners import expected
+from test_impossible_start_says_why import foreign_program
 from witness import ACK, RST, SYN, Witness
 
 
@@ -44,6 +45,12 @@ def check_silent(cluster, before):
 
 def delete_hook(cluster):
     netns.run(cluster.namespace(2), "tc", "qdisc", "delete", "dev", "eth0", "clsact")
+
+
+def add_filter(cluster, node):
+    """A filter that is not nlbd's, on the hook that nlbd has made."""
+    netns.run(cluster.namespace(node), "tc", "filter", "add", "dev", "eth0", "egress", "prio", "5", "bpf", "direct-action",
+              "obj", foreign_program(cluster, "classifier"), "sec", "classifier")
 
 
 def check_all_serve(cluster):
@@ -85,8 +92,12 @@ def test():
         cluster.wait_until(lambda: put_back("tc filter nlbd_tc") == 2, "the tc hook is put back")
         cluster.wait_active([1, 2, 3])
         check_all_serve(cluster)
-        check(cluster.terminate(2) == 0, "SIGTERM did not end in exit code 0")
+        add_filter(cluster, 1)
+        for node in (1, 2):
+            check(cluster.terminate(node) == 0, "SIGTERM did not end in exit code 0")
         check("clsact" not in netns.run(cluster.namespace(2), "tc", "qdisc").stdout, "a hook that nlbd made is left behind")
+        check("foreign.o" in netns.run(cluster.namespace(1), "tc", "filter", "show", "dev", "eth0", "egress").stdout,
+              "a filter of others went with nlbd's hook")
 
 
 main(test)

@@ -11,8 +11,8 @@ import netns
 import snapshot
 from harness import NLBD, Cluster, check, main
 
-XDP_SOURCE = """
-__attribute__((section("xdp"), used)) int pass(void *context) { return 2; }
+PROGRAM = """
+__attribute__((section("SECTION"), used)) int pass(void *context) { return VERDICT; }
 char terms[] __attribute__((section("license"), used)) = "GPL";
 """
 
@@ -39,10 +39,11 @@ def attempt(cluster, node, what, words, prefix=(), run_dir="attempt", **changes)
     return said
 
 
-def foreign_xdp(cluster):
-    """A program that is not ours, from C to the loaded object."""
+def foreign_program(cluster, section="xdp"):
+    """A program that is not nlbd's and lets everything pass, for XDP or tc ("classifier"): the file with it."""
     made = f"{cluster.directory}/foreign.o"
-    subprocess.run(["clang", "-target", "bpf", "-O2", "-x", "c", "-c", "-", "-o", made], input=XDP_SOURCE, text=True,
+    source = PROGRAM.replace("SECTION", section).replace("VERDICT", "2" if section == "xdp" else "0")
+    subprocess.run(["clang", "-target", "bpf", "-O2", "-x", "c", "-c", "-", "-o", made], input=source, text=True,
                    check=True, timeout=60)
     return made
 
@@ -74,7 +75,7 @@ def test():
         check(os.path.ismount(mounted) and os.listdir(mounted) == pins, "a mount of others was changed")
 
         namespace = cluster.namespace(2)
-        foreign = foreign_xdp(cluster)
+        foreign = foreign_program(cluster)
         for mode in ("xdpgeneric", "xdpdrv"):
             netns.run(namespace, "ip", "link", "set", "dev", "eth0", mode, "obj", foreign, "sec", "xdp")
             said = attempt(cluster, 2, f"XDP occupied ({mode})", ["eth0", "ip link set"], **xdp)
