@@ -53,7 +53,7 @@ def check_tcp(cluster, asked):
     """Every flow is answered by its owner, and on the wire nobody else says a word. Returns flow -> name."""
     wanted = expected(cluster, "tcp", asked)
     with Witness(cluster.switch) as seen:
-        got = flows.ask_tcp(cluster.client, asked)
+        got = flows.ask_tcp(cluster.client, asked, timeout=5 * harness.PATIENCE)
     _compare("TCP", wanted, got)
     answers = seen.tcp_answers(SYN | ACK, SYN | ACK)
     for flow in asked:

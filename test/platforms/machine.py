@@ -35,6 +35,8 @@ HERE = f"{SOURCE}/test/platforms"
 # What a machine needs over what `packaging/install-dependencies build demo` brings.
 PACKAGES = ["linux-image-amd64", "kmod", "ethtool", "procps", "tcpdump", "nftables"]
 
+CARDS = ("virtio-net-pci", "vmxnet3", "e1000e")  # of jobs/cards.py
+
 # Debian's initramfs with what these machines' disk and shares need, and nothing else: it is unpacked in emulation.
 INITRAMFS = {
     "conf.d/machine": "MODULES=list\nCOMPRESS=gzip\n",
@@ -79,15 +81,17 @@ class Platform:
     """A release of Debian: its root and what is built in it. packages: more than every machine has."""
 
     def __init__(self, release, packages=()):
-        self.release = release
-        self.directory = f"{KEPT}/{release}"
-        self.root, self.build_directory = f"{self.directory}/root", f"{self.directory}/build"
-        os.makedirs(self.build_directory, exist_ok=True)
-        self._lock = open(f"{self.directory}/lock", "w")  # held until this process ends
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        for left in glob.glob(f"{self.directory}/share.*"):  # by a run that was killed
-            shutil.rmtree(left)
+        self._take(release, f"{KEPT}/{release}", f"{KEPT}/{release}/root")
         self._make_root([*PACKAGES, *(["ccache"] if CCACHE else []), *packages])
+
+    def _take(self, release, directory, root):
+        self.release, self.directory, self.root = release, directory, root
+        self.build_directory = f"{directory}/build"
+        os.makedirs(self.build_directory, exist_ok=True)
+        self._lock = open(f"{directory}/lock", "w")  # held until this process ends
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        for left in glob.glob(f"{directory}/share.*"):  # by a run that was killed
+            shutil.rmtree(left)
 
     def _install(self, *packages):
         if subprocess.run([f"{HERE}/root", self.release, self.root, *packages], timeout=1800).returncode != 0:
@@ -138,50 +142,50 @@ class Platform:
             os.rename(f"{disk}.new", disk)
         return disk
 
+    def emulator(self, kernel):
+        """The emulator, and what it boots."""
+        return ["qemu-system-x86_64", "-m", "2048", "-kernel", f"{self.root}/boot/vmlinuz-{kernel}",
+                "-initrd", f"{self.root}/boot/initrd.img-{kernel}", "-append",
+                "root=/dev/vda rw init=/sbin/machine console=ttyS0 quiet panic=-1 no_timer_check tsc=reliable nopti",
+                "-drive", f"file={self.image()},format=raw,if=virtio,snapshot=on"]
+
     def kernels(self):
         """The kernels that are installed, the oldest first."""
         found = [os.path.basename(path).removeprefix("vmlinuz-") for path in glob.glob(f"{self.root}/boot/vmlinuz-*")]
         return sorted(found, key=lambda kernel: [int(number) for number in re.findall(r"\d+", kernel)])
 
+    def own_kernels(self):
+        """The release's own, without those of its backports."""
+        return self.kernels()[:1]
+
 
 class Machine:
-    """A running machine. cards: (model, tap) each: qemu makes the tap device, in the network namespace `network`, and
-    whoever called plugs it into a bridge there. Without, the machine has no network but its own."""
+    """A running machine. It has no network but that within: each of CARDS at one end of a cable, a virtio card at the other.
+    Their MAC addresses tell the cable and the end: 52:54:00:00:CABLE:END, END 00 for the card of that model. No driver is
+    loaded until a job does it."""
 
-    def __init__(self, platform, kernel=None, memory=2048, network=None, cards=(), processors=2):
+    def __init__(self, platform, kernel=None, processors=2):
         self.platform = platform
-        self.kernel = kernel or platform.kernels()[0]  # the release's own
+        self.kernel = kernel or platform.own_kernels()[0]
         self.share = tempfile.mkdtemp(prefix="share.", dir=platform.directory)
         self._count = 0
-        prefix = ["nsenter", f"--net=/run/netns/{network}"] if network else []
-        boot = f"{platform.root}/boot"
 
         def share(tag, path, *more):
             return ["-virtfs", ",".join(["local", f"path={path}", f"mount_tag={tag}", "security_model=none",
                                          "multidevs=remap", *more])]
 
-        words = [*prefix, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-smp", processors, "-m", memory, "-nographic",
-                 "-no-reboot", "-nic", "none", "-kernel", f"{boot}/vmlinuz-{self.kernel}",
-                 "-initrd", f"{boot}/initrd.img-{self.kernel}", "-append",
-                 "root=/dev/vda rw init=/sbin/machine console=ttyS0 quiet panic=-1 no_timer_check tsc=reliable nopti",
-                 "-drive", f"file={platform.image()},format=raw,if=virtio,snapshot=on",
+        words = [*platform.emulator(self.kernel), "-accel", "tcg,thread=multi", "-smp", processors, "-nographic",
+                 "-no-reboot", "-nic", "none",
                  *share("source", SOURCE, "readonly=on"), *share("build", platform.build_directory),
                  *share("share", self.share)]
-        for number, (model, tap) in enumerate(cards):
-            words += ["-netdev", f"tap,id=card{number},ifname={tap},script=no,downscript=no",
-                      "-device", f"{model},netdev=card{number},mac=52:54:00:{os.getpid() >> 8 & 255:02x}:{os.getpid() & 255:02x}:"
-                                 f"{self._serial():02x}"]
+        for cable, model in enumerate(CARDS):
+            for end, card in enumerate((model, "virtio-net-pci")):
+                words += ["-netdev", f"hubport,id=card{cable}{end},hubid={cable}",
+                          "-device", f"{card},netdev=card{cable}{end},mac=52:54:00:00:{cable:02x}:{end:02x},romfile="]
         self._console = open(f"{self.share}/console", "wb")
         self._qemu = subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, stdout=self._console,
                                       stderr=self._console, preexec_fn=die_with_parent)
         atexit.register(self.off)
-
-    _machines = 0
-
-    @classmethod
-    def _serial(cls):
-        cls._machines += 1
-        return cls._machines
 
     def __enter__(self):
         self.wait_up()
@@ -190,7 +194,7 @@ class Machine:
     def __exit__(self, *_):
         self.off()
 
-    def wait_up(self, seconds=300):
+    def wait_up(self, seconds=900):
         """Several machines boot at the same time when each is made before the first is waited for."""
         self._wait(f"{self.share}/up", time.monotonic() + seconds, "the machine boots")
 
