@@ -153,65 +153,80 @@ int replay(const std::function<void()> &run) {
     return 0;
 }
 
-} // namespace
-
-int main(int argc, char **argv) {
+struct Asked {
     Plan plan;
     std::optional<std::uint64_t> seed;
-    std::string scenario;
-    std::string seeds_file;
-    bool all_scenarios = false, fresh = false;
-    CLI::App app{"Simulates clusters under faults and checks the promises"};
+    std::string scenario, seeds_file;
+    bool all_scenarios = false, fresh = false, quorum = false;
+    unsigned exhaustive = 0;
+    double minutes = 60;
+};
+
+void add_options(CLI::App &app, Asked &asked) {
+    Plan &plan = asked.plan;
     app.add_option("--first", plan.first, "first seed");
     app.add_option("--count", plan.count, "number of seeds; for scenarios, of each");
-    app.add_flag("--fresh", fresh, "begin at a seed drawn by chance, and say at which");
-    app.add_option("--seed", seed, "replay one seed with its trace");
-    app.add_option("--seeds-from", seeds_file, "run the seeds listed in this file; with --fresh, first")
+    app.add_flag("--fresh", asked.fresh, "begin at a seed drawn by chance, and say at which");
+    app.add_option("--seed", asked.seed, "replay one seed with its trace");
+    app.add_option("--seeds-from", asked.seeds_file, "run the seeds listed in this file; with --fresh, first")
         ->check(CLI::ExistingFile);
-    app.add_flag("--scenarios", all_scenarios, "run the named scenarios instead");
-    app.add_option("--scenario", scenario, "run this one only, by its name");
+    app.add_flag("--scenarios", asked.all_scenarios, "run the named scenarios instead");
+    app.add_option("--scenario", asked.scenario, "run this one only, by its name");
     app.add_option("--interval-ms", plan.interval_ms, "of the beats");
     app.add_option("--dead-after-ms", plan.dead_after_ms, "everything else is to scale");
     app.add_option("--threads", plan.threads, "seeds run at the same time");
     app.add_flag("--replays", plan.replays, "old beats are repeated all the time");
     app.add_flag("--hard", plan.hard, "faults at changes, too, clocks that stand still, reboots of many at once");
     app.add_flag("--all", plan.keep_going, "count all failing seeds");
-    unsigned exhaustive = 0;
-    double minutes = 60;
-    bool quorum = false;
-    app.add_option("--exhaustive", exhaustive, "every choice of up to so many faults, three nodes, five seconds");
-    app.add_option("--minutes", minutes, "of the clock on the wall, for --exhaustive");
-    app.add_flag("--quorum", quorum, "for --exhaustive: partition = \"quorum\"");
+    app.add_option("--exhaustive", asked.exhaustive, "every choice of up to so many faults, three nodes, five seconds");
+    app.add_option("--minutes", asked.minutes, "of the clock on the wall, for --exhaustive");
+    app.add_flag("--quorum", asked.quorum, "for --exhaustive: partition = \"quorum\"");
     app.add_option("--ledger", plan.ledger, "add a line to this file when no seed fails");
     app.add_option("--commit", plan.commit, "of what runs, for the ledger");
-    CLI11_PARSE(app, argc, argv);
-    if (exhaustive > 0)
-        return explore(quorum ? heartbeat::Partition::quorum : heartbeat::Partition::serve, exhaustive, plan.threads,
-                       minutes);
-    if (fresh) {
-        plan.first = std::random_device{}();
-        std::printf("seeds %llu to %llu\n", static_cast<unsigned long long>(plan.first),
-                    static_cast<unsigned long long>(plan.first + plan.count - 1));
-    }
+}
 
-    if (all_scenarios || !scenario.empty()) {
-        const std::vector<Scenario> chosen = scenarios(scenario);
-        if (chosen.empty()) {
-            std::fprintf(stderr, "no scenario is called %s\n", scenario.c_str());
-            return 2;
-        }
-        if (seed) return replay([&] { run_scenario(chosen.front(), *seed, true); });
-        return run_all(plan, plan.count * chosen.size(), [&](std::uint64_t i) {
-            run_scenario(chosen[i % chosen.size()], plan.first + i / chosen.size(), false);
-        });
+// These return the exit code.
+int run_scenarios(const Asked &asked) {
+    const Plan &plan = asked.plan;
+    const std::vector<Scenario> chosen = scenarios(asked.scenario);
+    if (chosen.empty()) {
+        std::fprintf(stderr, "no scenario is called %s\n", asked.scenario.c_str());
+        return 2;
     }
-    if (seed) return replay([&] { run_seed(plan, *seed, true); });
+    if (asked.seed) return replay([&] { run_scenario(chosen.front(), *asked.seed, true); });
+    return run_all(plan, plan.count * chosen.size(), [&](std::uint64_t i) {
+        run_scenario(chosen[i % chosen.size()], plan.first + i / chosen.size(), false);
+    });
+}
+
+int run_seeds(const Asked &asked) {
+    const Plan &plan = asked.plan;
+    if (asked.seed) return replay([&] { run_seed(plan, *asked.seed, true); });
     std::vector<std::uint64_t> seeds;
-    if (!seeds_file.empty()) seeds = read_seeds(seeds_file);
-    if (seeds_file.empty() || fresh)
+    if (!asked.seeds_file.empty()) seeds = read_seeds(asked.seeds_file);
+    if (asked.seeds_file.empty() || asked.fresh)
         for (std::uint64_t i = 0; i < plan.count; ++i)
             seeds.push_back(plan.first + i);
     const int code = run_all(plan, seeds.size(), [&](std::uint64_t i) { run_seed(plan, seeds[i], false); });
     if (code == 0) enter(plan, seeds.size());
     return code;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    Asked asked;
+    Plan &plan = asked.plan;
+    CLI::App app{"Simulates clusters under faults and checks the promises"};
+    add_options(app, asked);
+    CLI11_PARSE(app, argc, argv);
+    if (asked.exhaustive > 0)
+        return explore(asked.quorum ? heartbeat::Partition::quorum : heartbeat::Partition::serve, asked.exhaustive,
+                       plan.threads, asked.minutes);
+    if (asked.fresh) {
+        plan.first = std::random_device{}();
+        std::printf("seeds %llu to %llu\n", static_cast<unsigned long long>(plan.first),
+                    static_cast<unsigned long long>(plan.first + plan.count - 1));
+    }
+    return asked.all_scenarios || !asked.scenario.empty() ? run_scenarios(asked) : run_seeds(asked);
 }
