@@ -192,10 +192,15 @@ def check_arguments():
 
 
 def check_names():
-    """Names are the agent's, and a rule's owners are no rules. What answers is a stand-in, in the form of nlbctl."""
+    """Names are the agent's, and a rule's owners are no rules. What answers is a stand-in, in the form of nlbctl. Root asks
+    at one TAB, so what an agent that somebody has taken over says is neither run nor expanded nor shown."""
     parts = {"members": [{"id": 1, "name": "web1"}, {"id": 2, "name": "web2"}],
              "rules": [{"name": "http", "owners": [{"id": 2, "name": "web2", "buckets": 65536}]}, {"name": "dns"}]}
     with tempfile.TemporaryDirectory() as folder:
+        hostile = (f"web3$(touch {folder}/run)", f"web4`touch {folder}/run`", "$HOME", "web5 web6", "~", "/*", "-n",
+                   "\x1b[2J", "web7\u009b2J", "web8\\", "a[$(touch %s/run)]" % folder, "x" * 64, "w\u202e1", "")
+        parts["members"] += [{"id": 3, "name": name} for name in hostile]
+        parts["rules"] += [{"name": name} for name in hostile]
         for part, answer in parts.items():
             with open(os.path.join(folder, part), "w") as file:
                 json.dump(answer, file, indent=2)
@@ -207,6 +212,8 @@ def check_names():
         for words in (("stop", ""), ("disable", "http", "")):
             same(f"the completion of nlbctl {words[0]}", {"all", "web1", "web2"},
                  completion("nlbctl", *words, folder=folder))
+        same("the completion of nlbctl stop w", {"web1", "web2"}, completion("nlbctl", "stop", "w", folder=folder))
+        check(not os.path.exists(os.path.join(folder, "run")), "completion runs commands that stand in a name")
 
 
 def check_reasons():
