@@ -6,6 +6,7 @@ import os
 VIP4, VIP6 = "192.0.2.100", "2001:db8::100"
 GROUP, PORT = "239.255.77.77", 7777
 DATAPATH = os.environ.get("NLBD_DATAPATH", "")  # every test runs over each; empty: what `auto` chooses
+PATIENCE = float(os.environ.get("NLBD_PATIENCE", "1"))  # how much longer everything may take: in an emulated machine
 
 # One port for each affinity, TCP and UDP.
 RULES = """
@@ -29,11 +30,17 @@ affinity = "network"
 """
 
 
+# Where a program takes a second to start and a processor is shared, the default times take a live node for a dead one.
+_PATIENT_TIMES = f"interval_ms = {20 * PATIENCE:.0f}\ndead_after_ms = {1000 * PATIENCE:.0f}"
+
+
 def configuration(nodes=3, key_file="", name="web", interface="eth0", virtual_ips=(VIP4, VIP6), rules=RULES,
                   cluster="", heartbeat="", weights=None, datapaths=None, extra=""):
     """TOML text. cluster and heartbeat: more lines of those tables; weights, datapaths: by id; extra: more tables."""
     if DATAPATH and "datapath" not in cluster:
         cluster += f'\ndatapath = "{DATAPATH}"'
+    if PATIENCE > 1 and "_ms" not in heartbeat:
+        heartbeat += f"\n{_PATIENT_TIMES}"
     text = f"""
 [cluster]
 name = "{name}"

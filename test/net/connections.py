@@ -16,11 +16,11 @@ import time
 
 import flows
 import netns
-from harness import check
+from harness import PATIENCE, check
 
 
 class Held:
-    def __init__(self, client, asked, patience=20.0):
+    def __init__(self, client, asked, patience=20.0 * PATIENCE):
         self.owners, self.broken = {}, {}  # flow -> the server's name; flow -> what happened
         self._patience, self._round = patience, 0
         with netns.inside(client):

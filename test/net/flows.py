@@ -172,7 +172,7 @@ class Load(threading.Thread):
 
     ENOUGH = 300
 
-    def __init__(self, client, flows, per_second=200, patience=3.0 * PATIENCE):
+    def __init__(self, client, flows, per_second=200 / PATIENCE, patience=3.0 * PATIENCE):
         super().__init__(daemon=True)
         self.attempts = []
         self._client, self._flows = client, flows
@@ -216,7 +216,7 @@ class Load(threading.Thread):
     def stop(self):
         """Ends the load, waits for what is open, returns the attempts."""
         self._stopping.set()
-        self.join(120)
+        self.join(120 * PATIENCE)
         check(not self.is_alive(), "the load does not end")
         if self._error is not None:
             raise self._error

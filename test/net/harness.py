@@ -28,7 +28,7 @@ import sys
 import time
 
 import netns
-from configuration import GROUP, PORT, VIP4, VIP6, configuration  # noqa: F401 (offered to the tests)
+from configuration import GROUP, PATIENCE, PORT, VIP4, VIP6, configuration  # noqa: F401 (offered to the tests)
 
 SOURCE = os.environ.get("NLBD_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.environ.get("NLBD_BUILD_DIR", os.path.join(SOURCE, "build/release"))
@@ -37,7 +37,6 @@ sys.path.append(os.path.join(SOURCE, "packaging/demonstration"))
 from answers import Answers  # noqa: E402
 from stalls import StallMeter, clock  # noqa: E402
 
-PATIENCE = float(os.environ.get("NLBD_PATIENCE", "1"))  # how much longer everything may take: in an emulated machine
 SERVICE_PORTS = (7001, 7002, 7003)
 SKIPPED = 77
 STALLED = "STALLED: "  # begins the line for which test/judge.py grants a test that failed a second try
@@ -313,7 +312,7 @@ class Cluster:
         """Runs the agent of a node that is expected to end by itself; the finished process."""
         words = list(prefix) + [NLBD, "--run-dir", self.run_dir(node)] + list(arguments)
         return subprocess.run(netns.command(self.namespace(node), words), capture_output=True, text=True,
-                              timeout=seconds, preexec_fn=netns.die_with_parent)
+                              timeout=seconds * PATIENCE, preexec_fn=netns.die_with_parent)
 
     def terminate(self, node, seconds=30):
         """SIGTERM, and its exit code."""
@@ -362,7 +361,7 @@ class Cluster:
     def nlbctl(self, *arguments, node=None, check_exit=True):
         """Runs nlbctl to its end; with a node, against that node's agent."""
         words = [NLBCTL] + (["--run-dir", self.run_dir(node)] if node else []) + list(map(str, arguments))
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60 * PATIENCE)
         if check_exit and done.returncode != 0:
             raise Failed(f"nlbctl {' '.join(map(str, arguments))} ({self.label(node)}): exit {done.returncode}: "
                          f"{done.stderr.strip()}")

@@ -14,7 +14,7 @@ import time
 
 import flows
 import netns
-from harness import VIP4, Failed, check
+from harness import PATIENCE, VIP4, Failed, check
 
 PORT = 7004
 RULE = f"""
@@ -64,7 +64,7 @@ class Pairs:
     def accept(self, begun, seconds=30):
         """Waits until some node has accepted one of the connections in begun (flow -> client's socket)."""
         clients = {(flow.source, flow.sport): flow for flow in begun}
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while time.monotonic() < end:
             for ready in select.select(list(self._listeners.values()), [], [], 0.1)[0]:
                 server, source = ready.accept()
@@ -141,7 +141,7 @@ class Bulk(threading.Thread):
 
     def all_flow(self, seconds=30):
         """Whether every end, from now on, receives something more; else the errors or how many stand still."""
-        before, end = dict(self.received), time.monotonic() + seconds
+        before, end = dict(self.received), time.monotonic() + seconds * PATIENCE
         while time.monotonic() < end and not self.errors:
             if all(self.received[key] > before[key] + 65536 for key in before):
                 return

@@ -71,8 +71,7 @@ def check_datapaths(cluster):
 
 def try_mode(mac_mode):
     print(f"{mac_mode}:", flush=True)
-    with Carded(nodes=3, cluster=f'mac_mode = "{mac_mode}"', heartbeat="interval_ms = 200\ndead_after_ms = 10000",
-                may_step_down=True) as cluster:
+    with Carded(nodes=3, cluster=f'mac_mode = "{mac_mode}"', may_step_down=True) as cluster:
         cluster.start_all()
         cluster.wait_active([1, 2, 3])
         check_datapaths(cluster)
