@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Directories are walked by descriptor, and no link is followed: what is in them may have been put
-// there by the other user, and root must not give away what it points at.
+// Directories are walked by descriptor, and no link is followed, also not on the way to them: what is
+// there may have been put there by the other user, or by a third one who owns a directory above, and
+// root must not give away what it points at.
 #include "agent/host/privileges.hpp"
 
 #include "agent/base/failure.hpp"
@@ -11,12 +12,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/openat2.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string_view>
@@ -64,12 +68,45 @@ void give(int directory, const User &account) {
             give_entry(directory, entry->d_name, account);
 }
 
-void hand_over(const std::string &path, const User &account) {
-    const std::string what = "give " + path + " to the agent's user";
-    const Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory && errno == ENOENT)
-        return; // below a directory of the user's, who makes it in time
+Descriptor open_without_links(const std::string &path) {
+    open_how how{};
+    how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_SYMLINKS;
+    return Descriptor(
+        static_cast<int>(syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+}
+
+// Nobody but root and the user can have put something else under a name in it.
+bool is_theirs(const Descriptor &directory, const User &account) {
+    struct stat about {};
+    if (fstat(directory.get(), &about) != 0) return false;
+    const bool others_rename =
+        (about.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (about.st_mode & S_ISVTX) == 0;
+    return (about.st_uid == 0 || about.st_uid == account.user) && !others_rename;
+}
+
+// Throws unless it can be opened and is theirs.
+Descriptor open_theirs(const std::string &path, const User &account, const std::string &what) {
+    Descriptor directory = open_without_links(path);
+    if (!directory && errno == ENOENT) return directory;
+    if (!directory && errno == ELOOP)
+        throw std::runtime_error(what + ": " + path +
+                                 " is, or is below, a symbolic link; name the directory itself");
     if (!directory) fail(what, "it must be a directory");
+    if (!is_theirs(directory, account))
+        throw std::runtime_error(what + ": others than root and that user may change " + path +
+                                 "; choose another, or change its owner and mode");
+    return directory;
+}
+
+void hand_over(const std::string &given, const User &account) {
+    const std::string what = "give " + given + " to the agent's user";
+    const auto path = std::filesystem::path(given + "/").lexically_normal().parent_path();
+    const std::string above = path.has_parent_path() ? path.parent_path() : ".";
+    const Descriptor parent = open_theirs(above, account, what);
+    if (!parent) return; // below a directory of the user's, who makes it in time
+    mkdirat(parent.get(), path.filename().c_str(), 0755);
+    const Descriptor directory = open_theirs(path, account, what);
     give(directory.get(), account);
     struct stat about {};
     if (fstat(directory.get(), &about) == 0 && about.st_uid == account.user) return;
@@ -79,6 +116,21 @@ void hand_over(const std::string &path, const User &account) {
 
 bool has(int capability) {
     return capng_have_capability(CAPNG_EFFECTIVE, static_cast<unsigned>(capability)) != 0;
+}
+
+// Of the capabilities those that it has.
+void keep_and_become(const std::vector<int> &kept, const User &account, const std::string &what,
+                     const std::string &way_out) {
+    std::vector<unsigned> had;
+    for (const int capability : kept)
+        if (has(capability)) had.push_back(static_cast<unsigned>(capability));
+    capng_clear(CAPNG_SELECT_CAPS);
+    for (const unsigned capability : had)
+        capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
+                     capability);
+    if (capng_change_id(static_cast<int>(account.user), static_cast<int>(account.group),
+                        CAPNG_DROP_SUPP_GRP) != 0)
+        fail(what, way_out);
 }
 
 } // namespace
@@ -92,22 +144,19 @@ std::string become_user(const std::string &name, bool runs_commands,
     if (capng_get_caps_process() != 0) return "its capabilities cannot be read";
     if (!has(CAP_SETUID) || !has(CAP_SETGID)) return "CAP_SETUID and CAP_SETGID are missing";
     for (const std::string &directory : directories)
-        mkdir(directory.c_str(), 0755);
-    for (const std::string &directory : directories)
         hand_over(directory, *account);
-    std::vector<int> kept;
-    for (const int capability : kAlways)
-        if (has(capability)) kept.push_back(capability);
-    for (const int capability : kForCommands)
-        if (runs_commands && has(capability)) kept.push_back(capability);
-    capng_clear(CAPNG_SELECT_CAPS);
-    for (const int capability : kept)
-        capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
-                     static_cast<unsigned>(capability));
-    if (capng_change_id(static_cast<int>(account->user), static_cast<int>(account->group),
-                        CAPNG_DROP_SUPP_GRP) != 0)
-        fail("become user " + name, "start it as root, or leave out --user");
+    std::vector<int> kept(kAlways);
+    if (runs_commands) kept.insert(kept.end(), kForCommands);
+    keep_and_become(kept, *account, "become user " + name, "start it as root, or leave out --user");
     return "";
+}
+
+void become_owner_of(const std::string &path, const std::vector<int> &kept) {
+    struct stat about {};
+    if (geteuid() != 0 || lstat(path.c_str(), &about) != 0 || about.st_uid == 0) return;
+    const std::string what = "become the owner of " + path;
+    if (capng_get_caps_process() != 0) fail(what);
+    keep_and_become(kept, {about.st_uid, about.st_gid}, what, "give it CAP_SETUID and CAP_SETGID");
 }
 
 bool can_change_user() {

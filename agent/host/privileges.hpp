@@ -19,10 +19,17 @@ namespace agent {
 
 // directories: made when missing, given to the user with what is in them. Returns why it
 // remains root: the kernel has no CAP_BPF (before 5.8), or it may not change its user; empty: done.
-// Throws when there is no such user or the directories cannot be given. Call before threads are
+// Throws when there is no such user or the directories cannot be given: they are behind symbolic
+// links, or a third user may change them or the directory that they are in. Call before threads are
 // started.
 std::string become_user(const std::string &name, bool runs_commands,
                         const std::vector<std::string> &directories);
+
+// For root's own command: who owns `path` from here on, with nothing of root but these capabilities,
+// those that it had. What that user's process says can do no harm then that the user could not do
+// itself. Nothing is changed when this is not root, or the path root's or not there; a link counts as
+// itself. Throws.
+void become_owner_of(const std::string &path, const std::vector<int> &kept);
 
 // Whether commands can be run as other users.
 bool can_change_user();
