@@ -143,9 +143,8 @@ class Datapath {
 
     // The same of each table (as in Tables); reasons that no packet had are left out.
     virtual std::vector<std::vector<Counter>> rule_counters() const { return {}; }
-    // The id of the XDP program, for xdp::capture; 0: there is none, but a directory for pcap::capture.
+    // The id of the XDP program: frames are shown by xdp::capture; 0: there is none, but pcap::capture.
     virtual std::uint32_t program() const { return 0; }
-    virtual std::string shows_in() const { return {}; }
     // From now on to who looks (capture.hpp). At first nothing.
     virtual void show(Shown) {}
     // Whether this process found a predecessor's tables, lease, guarded and lingering groups and counters, in

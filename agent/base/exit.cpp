@@ -2,7 +2,7 @@
 // Anything that came from outside may hold a newline; the message stays one line all the same.
 #include "agent/base/exit.hpp"
 
-#include <algorithm>
+#include "agent/base/printable.hpp"
 
 namespace agent {
 
@@ -10,10 +10,7 @@ std::string error_line(const std::string &program, const std::string &error,
                        const std::string &file) {
     const bool placed = !file.empty() && error.starts_with(file + ":") &&
                         error.find_first_of("0123456789", file.size() + 1) == file.size() + 1;
-    std::string line = placed ? error : program + ": " + error;
-    std::ranges::replace_if(
-        line, [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
-    return line + "\n";
+    return printable(placed ? error : program + ": " + error) + "\n";
 }
 
 } // namespace agent

@@ -3,6 +3,7 @@
 #include "agent/base/log.hpp"
 
 #include "agent/base/clock.hpp"
+#include "agent/base/printable.hpp"
 #include "agent/base/rate_limit.hpp"
 
 #include <poll.h>
@@ -45,7 +46,7 @@ void write(std::size_t level, const std::string &text) {
 
 void print(Level level, const std::string &line) {
     const auto index = static_cast<std::size_t>(level);
-    const auto text = rate_limits[index].pass(line, boot_now());
+    const auto text = rate_limits[index].pass(printable(line), boot_now());
     if (!text) return;
     if (!writable()) {
         ++lost;

@@ -18,6 +18,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t kLongestReply = 16 << 20; // 32 nodes and 32 rules are some 100 kB
+
 // Nobody listens, or we may not talk: that is known at once.
 filter::Descriptor connect_to(const std::string &run_dir, const std::string &path) {
     sockaddr_un address{};
@@ -57,6 +59,7 @@ std::string read_all(const filter::Descriptor &socket, Clock::time_point until) 
     for (;;) {
         const ssize_t size = recv(socket.get(), buffer.data(), buffer.size(), 0);
         if (size == 0) return text;
+        if (size > 0 && text.size() > kLongestReply) return {};
         if (size > 0)
             text.append(buffer.data(), static_cast<std::size_t>(size));
         else if (errno != EAGAIN || !wait_for(socket, POLLIN, until))

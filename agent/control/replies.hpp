@@ -14,6 +14,9 @@
 
 namespace agent {
 
+// What another node says to a command: {"ok": true, "result"} or {"ok": false, "code", "error"}.
+Json read_reply(const std::string &text);
+
 class Replies {
   public:
     explicit Replies(std::function<heartbeat::Time()> now) : now_(std::move(now)) {}

@@ -16,6 +16,9 @@
 
 namespace agent {
 
+inline std::string bpf_in(const std::string &run_dir) { return run_dir + "/bpf"; }
+inline std::string tables_in(const std::string &run_dir) { return run_dir + "/tables"; }
+
 class RunDir {
   public:
     explicit RunDir(const std::string &path); // throws; nothing is left behind then
@@ -24,8 +27,8 @@ class RunDir {
     RunDir &operator=(const RunDir &) = delete;
 
     const std::string &path() const { return path_; }
-    std::string bpf() const { return path_ + "/bpf"; }
-    std::string tables() const { return path_ + "/tables"; }
+    std::string bpf() const { return bpf_in(path_); }
+    std::string tables() const { return tables_in(path_); }
     std::string host_record() const { return path_ + "/host"; } // for HostSetup
 
     // Make them what they are to be, where they are not yet. Throw.

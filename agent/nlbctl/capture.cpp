@@ -6,6 +6,9 @@
 #include "agent/base/clock.hpp"
 #include "agent/base/signals.hpp"
 #include "agent/base/version.hpp"
+#include "agent/control/local.hpp"
+#include "agent/host/privileges.hpp"
+#include "agent/host/run_dir.hpp"
 #include "agent/nlbctl/capture_file.hpp"
 #include "agent/nlbctl/packet_line.hpp"
 #include "agent/nlbctl/packet_owners.hpp"
@@ -13,6 +16,7 @@
 #include "filter/pcap/pcap.hpp"
 #include "filter/xdp/xdp.hpp"
 
+#include <linux/capability.h>
 #include <poll.h>
 
 #include <chrono>
@@ -38,6 +42,8 @@ using AskAgent = std::function<Json(bool)>;
 // However it ends, the next one may look at once. If nobody hears this, after a while.
 struct Farewell {
     const AskAgent &ask;
+    explicit Farewell(const AskAgent &agent) : ask(agent) {}
+    Farewell(const Farewell &) = delete;
     ~Farewell() {
         try {
             ask(false);
@@ -50,10 +56,11 @@ class Capturing {
   public:
     Capturing(const CaptureOrder &order, const std::function<Json(bool)> &ask, std::ostream &out)
         : order_(order), ask_(ask), out_(out) {
+        if (!order_.file.empty()) file_.emplace(order_.file, out_);
+        become_owner_of(control_path(order_.run_dir), {CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK});
+        farewell_.emplace(ask_);
         learn(ask_(true));
-        if (order_.file.empty()) return;
-        file_.emplace(order_.file, out_);
-        file_->write(pcapng::begin("nlbctl " + std::string(kVersion), interface_,
+        if (file_) file_->write(pcapng::begin("nlbctl " + std::string(kVersion), interface_,
                                    filter::kMostCaptured));
     }
 
@@ -98,13 +105,13 @@ class Capturing {
     void learn(const Json &source) {
         asked_ = Clock::now();
         owners_.update(source);
-        interface_ = source["interface"];
-        const auto program = source["program"].get<std::uint32_t>();
+        interface_ = source.at("interface");
+        const auto program = source.at("program").get<std::uint32_t>();
         if (capture_ && program == program_ && capture_->stands()) return;
         if (capture_) lost_ += capture_->lost();
         capture_.reset();
-        capture_ =
-            program != 0 ? filter::xdp::capture(program) : filter::pcap::capture(source["directory"]);
+        capture_ = program != 0 ? filter::xdp::capture(bpf_in(order_.run_dir))
+                                : filter::pcap::capture(tables_in(order_.run_dir));
         program_ = program;
     }
 
@@ -138,7 +145,7 @@ class Capturing {
 
     const CaptureOrder &order_;
     const AskAgent &ask_;
-    const Farewell farewell_{ask_};
+    std::optional<Farewell> farewell_; // from the first question on
     std::ostream &out_;
     std::optional<CaptureFile> file_;
     PacketOwners owners_;

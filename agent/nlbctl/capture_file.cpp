@@ -15,9 +15,14 @@
 namespace agent {
 namespace {
 
-bool is_regular(const filter::Descriptor &file) {
+// Where nothing is lost, and no other user reads along: a file of one's own that is empty, such as a capture
+// leaves that was refused; a device or a pipe, if it is one's own or root's.
+bool may_be_written(const filter::Descriptor &file) {
     struct stat found{};
-    return fstat(file.get(), &found) == 0 && S_ISREG(found.st_mode);
+    if (fstat(file.get(), &found) != 0) return false;
+    const bool own = found.st_uid == geteuid();
+    if (!S_ISREG(found.st_mode)) return own || found.st_uid == 0;
+    return own && found.st_size == 0 && found.st_nlink == 1 && (found.st_mode & 077) == 0;
 }
 
 } // namespace
@@ -30,7 +35,7 @@ CaptureFile::CaptureFile(const std::string &path, std::ostream &stream)
     if (file_) return;
     if (errno == EEXIST) file_ = filter::Descriptor(open(path_.c_str(), flags));
     if (!file_) fail("write " + path_);
-    if (is_regular(file_))
+    if (!may_be_written(file_))
         throw std::runtime_error("write " + path_ +
                                  ": it is there already; name another file, or remove it");
 }

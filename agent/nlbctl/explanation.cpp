@@ -45,61 +45,61 @@ std::string line(std::string label, const std::string &text) {
 
 // "foreign" and "lingering_syn" speak of an owner, but what was last installed may have had one.
 std::string reason_text(const Json &told) {
-    const std::string reason = told["reason"];
+    const std::string reason = told.at("reason");
     const bool of_owner = reason == "foreign" || reason == "lingering_syn";
-    const std::string code = of_owner && told["owner"].is_null() ? "no_owner" : reason;
+    const std::string code = of_owner && told.at("owner").is_null() ? "no_owner" : reason;
     const std::string_view meaning = filter::meaning(code);
     return meaning.empty() ? code : std::string(meaning);
 }
 
 std::string rule_text(const Json &told) {
-    if (told["rule"].is_null()) return "none covers it";
-    const std::string affinity = ", affinity " + told["affinity"].get<std::string>();
-    return told["rule"].get<std::string>() + " (" + told["mode"].get<std::string>() + affinity +
+    if (told.at("rule").is_null()) return "none covers it";
+    const std::string affinity = ", affinity " + told.at("affinity").get<std::string>();
+    return told.at("rule").get<std::string>() + " (" + told.at("mode").get<std::string>() + affinity +
            ")";
 }
 
 // "web1 weight 10, web2 weight 90"; or those that are none, with the reason.
 std::string nodes_text(const Json &told, bool candidates) {
     std::string text;
-    for (const Json &node : told["candidates"]) {
-        if (node["left_out"].is_null() != candidates) continue;
+    for (const Json &node : told.at("candidates")) {
+        if (node.at("left_out").is_null() != candidates) continue;
         text += text.empty() ? "" : candidates ? ", " : "; ";
-        text += node["name"].get<std::string>();
-        text += candidates ? " weight " + node["weight"].dump()
-                           : ": " + node["left_out"].get<std::string>();
+        text += node.at("name").get<std::string>();
+        text += candidates ? " weight " + node.at("weight").dump()
+                           : ": " + node.at("left_out").get<std::string>();
     }
     return text;
 }
 
 std::string name_of(const Json &told, const Json &id) {
-    for (const Json &node : told["candidates"])
-        if (node["id"] == id) return node["name"];
+    for (const Json &node : told.at("candidates"))
+        if (node.at("id") == id) return node.at("name");
     return id.dump();
 }
 
 } // namespace
 
 std::string render_explanation(const Json &told) {
-    const std::string flags = told["flags"].is_null() ? "" : told["flags"];
+    const std::string flags = told.at("flags").is_null() ? "" : told.at("flags");
     const std::string packet = flags.empty() ? ""
                                : flags == "syn" ? ", opening a connection (SYN)"
                                                 : ", of an open connection (ACK)";
-    std::string text = told["protocol"].get<std::string>() + " " +
-                       told["source"].get<std::string>() + " to " +
-                       told["destination"].get<std::string>() + packet + "\n\n";
+    std::string text = told.at("protocol").get<std::string>() + " " +
+                       told.at("source").get<std::string>() + " to " +
+                       told.at("destination").get<std::string>() + packet + "\n\n";
     text += line("rule", rule_text(told));
-    if (!told["bucket"].is_null()) text += line("bucket", told["bucket"].dump() + " of 65536");
-    const std::string owner = told["owner_name"].is_null() ? "nobody" : told["owner_name"];
-    text += line("owner", owner + ": " + sentence(kChoices, told["why"][0]));
+    if (!told.at("bucket").is_null()) text += line("bucket", told.at("bucket").dump() + " of 65536");
+    const std::string owner = told.at("owner_name").is_null() ? "nobody" : told.at("owner_name");
+    text += line("owner", owner + ": " + sentence(kChoices, told.at("why").at(0)));
     if (const auto among = nodes_text(told, true); !among.empty()) text += line("among", among);
     if (const auto others = nodes_text(told, false); !others.empty())
         text += line("not", others);
-    text += line("here", name_of(told, told["node"]) +
-                             (told["verdict"] == "drop" ? " drops it (" : " takes it (") +
-                             told["reason"].get<std::string>() + "): " + reason_text(told));
-    for (std::size_t i = 1; i < told["why"].size(); ++i)
-        text += line("", sentence(kCircumstances, told["why"][i]));
+    text += line("here", name_of(told, told.at("node")) +
+                             (told.at("verdict") == "drop" ? " drops it (" : " takes it (") +
+                             told.at("reason").get<std::string>() + "): " + reason_text(told));
+    for (std::size_t i = 1; i < told.at("why").size(); ++i)
+        text += line("", sentence(kCircumstances, told.at("why").at(i)));
     return text;
 }
 

@@ -13,6 +13,7 @@
 #include "agent/control/arguments.hpp"
 #include "agent/control/client.hpp"
 #include "agent/control/local.hpp"
+#include "agent/host/privileges.hpp"
 #include "agent/nlbctl/capture.hpp"
 #include "agent/nlbctl/nodes.hpp"
 #include "agent/nlbctl/render.hpp"
@@ -73,7 +74,7 @@ using Render = std::string (*)(const Json &, bool);
 
 void show(const Call &call, const char *part, Render render) {
     const Json status = request(call, "status");
-    const Json &shown = part ? status[part] : status;
+    const Json &shown = part ? status.at(part) : status;
     call.out << (call.json ? shown.dump(2) + "\n" : render(status, call.colour));
 }
 
@@ -115,6 +116,7 @@ void capture_packets(const Call &call) {
     if (call.foreign && call.accepted)
         throw Usage("capture: --foreign or --accepted; left out, both and all else");
     CaptureOrder order;
+    order.run_dir = call.run_dir;
     order.file = call.file;
     order.count = call.count;
     order.seconds = call.seconds;
@@ -152,11 +154,11 @@ void order(const Call &call) { give_to(call, {}, argument(call, 0)); }
 void reload(const Call &call) {
     const NodeCommand command{call.command, {}, argument(call, 0)};
     const Json given = give(call.run_dir, command);
-    for (const Json &node : given["nodes"]) {
-        if (call.json || node["code"] != "done") continue;
-        const Json &result = node["result"];
-        call.out << std::string(node["name"]) << ": "
-                 << (result["in_force"] ? "in force" : waiting_text(result)) << "\n";
+    for (const Json &node : given.at("nodes")) {
+        if (call.json || node.at("code") != "done") continue;
+        const Json &result = node.at("result");
+        call.out << std::string(node.at("name")) << ": "
+                 << (result.at("in_force") ? "in force" : waiting_text(result)) << "\n";
     }
     report(call, command, given);
 }
@@ -255,6 +257,10 @@ void add_watch_options(CLI::App &command, Call &call) {
         ->check(CLI::Range(1, 3600));
 }
 
+// Whose a command's words are. A file is read or written as whoever gives the command; capture begins
+// with one, and then becomes the agent's user itself.
+enum class Reads { agent, file, file_then_agent };
+
 struct Command {
     const char *name;
     const char *arguments; // their names
@@ -262,6 +268,7 @@ struct Command {
     void (*function)(const Call &);
     const char *help;
     void (*add_options)(CLI::App &command, Call &call) = nullptr;
+    Reads reads = Reads::agent;
 };
 
 constexpr Command kCommands[] = {
@@ -273,7 +280,8 @@ constexpr Command kCommands[] = {
     {"explain", "PROTO SRC VIP", 3, explain, "Whose a flow is, and why", add_explain_options},
     {"watch", "", 0, watch_live, "Status and rates, live, on the whole terminal", add_watch_options},
     {"capture", "", 0, capture_packets,
-     "The packets that come to this node, each with its verdict, to a file or as lines", add_capture_options},
+     "The packets that come to this node, each with its verdict, to a file or as lines", add_capture_options,
+     Reads::file_then_agent},
     {"start", "NODE", 0, order, "Take part in the cluster again"},
     {"stop", "NODE", 0, order, "Leave the cluster until start; the agent stays"},
     {"drain", "NODE", 0, drain,
@@ -289,8 +297,10 @@ constexpr Command kCommands[] = {
      "Read the configuration again; in force when every member has the same"},
     {"weight", "NODE N|default", 2, weight, "Change a node's share of the clients"},
     {"keygen", "FILE", 0, keygen,
-     "Print a new cluster key, or write it to a new file (mode 0600), or change the key in a file", add_keygen_options},
-    {"check", "FILE", 1, check, "Check a configuration file and print what it amounts to"},
+     "Print a new cluster key, or write it to a new file (mode 0600), or change the key in a file", add_keygen_options,
+     Reads::file},
+    {"check", "FILE", 1, check, "Check a configuration file and print what it amounts to",
+     nullptr, Reads::file},
 };
 
 void add_arguments(CLI::App &sub, const Command &command, Call &call) {
@@ -317,6 +327,7 @@ int run(const Command &command, const Call &call, std::ostream &err) {
     try {
         start_cryptography();
         refuse_empty(call);
+        if (command.reads == Reads::agent) become_owner_of(control_path(call.run_dir), {});
         command.function(call);
         if (!call.out.flush()) throw std::runtime_error("write the output: it takes no more");
         return kDone;
@@ -330,6 +341,8 @@ int run(const Command &command, const Call &call, std::ostream &err) {
         return error.code;
     } catch (const Usage &error) {
         return fail(error.what(), kUsage);
+    } catch (const Json::exception &) { // a key is missing, or of another kind
+        return fail(UnknownReply().what(), kFailed);
     } catch (const std::exception &error) {
         return fail(error.what(), kFailed);
     }

@@ -7,15 +7,27 @@
 #include "agent/base/exit.hpp"
 #include "agent/control/commands.hpp"
 
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace agent {
 
-// What the local agent replies to a request: its result. Throws NoAgent, Denied (it has to be in
-// another state, or there is no such node), or std::runtime_error.
+// The agent may be of another version, or have been taken over.
+struct UnknownReply : std::runtime_error {
+    UnknownReply();
+};
+
+// What the local agent replies to a request: its result. Every text in it is
+// printable(). Throws NoAgent, Denied (it has to be in another state, or there is no such node),
+// UnknownReply or std::runtime_error; who reads the result and does not find what he looks for gets a
+// Json::exception.
 Json ask_agent(const std::string &run_dir, const Json &question,
                std::chrono::milliseconds patience = std::chrono::seconds(2));
+
+// The same of a reply's text.
+Json result_of(std::string_view text);
 
 struct NodeCommand {
     std::string name;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/nlbctl/packet_owners.hpp"
 
+#include "agent/nlbctl/nodes.hpp"
+
 #include <utility>
 
 namespace agent {
@@ -8,40 +10,62 @@ namespace {
 
 using heartbeat::NodeId;
 
+constexpr auto kLastMode = heartbeat::RuleMode::disabled;
+constexpr unsigned kMostWeight = 100;
+
+// What an agent cannot have said: its owners cannot be worked out.
+[[noreturn]] void refuse() { throw UnknownReply(); }
+
+std::uint8_t number(const Json &told, std::uint64_t least, std::uint64_t most) {
+    const auto value = told.get<std::uint64_t>();
+    if (value < least || value > most) refuse();
+    return static_cast<std::uint8_t>(value);
+}
+
+NodeId node_id(const Json &told) { return NodeId{number(told, 1, heartbeat::kMaxNodes)}; }
+
+const Json &list(const Json &told, std::size_t most) {
+    if (!told.is_array() || told.size() > most) refuse();
+    return told;
+}
+
 heartbeat::RuleOwnership rule_from(const Json &told) {
     heartbeat::RuleOwnership rule;
-    rule.mode = static_cast<heartbeat::RuleMode>(told["mode"].get<int>());
-    for (const Json &weight : told["weights"])
-        rule.weights[NodeId{weight[0].get<std::uint8_t>()}] = weight[1];
-    for (const Json &id : told["priority"])
-        rule.priority.push_back(NodeId{id.get<std::uint8_t>()});
+    rule.mode = static_cast<heartbeat::RuleMode>(
+        number(told.at("mode"), 0, static_cast<unsigned>(kLastMode)));
+    for (const Json &weight : list(told.at("weights"), heartbeat::kMaxNodes))
+        rule.weights[node_id(weight.at(0))] = number(weight.at(1), 0, kMostWeight);
+    for (const Json &id : list(told.at("priority"), heartbeat::kMaxNodes))
+        rule.priority.push_back(node_id(id));
     return rule;
 }
 
 heartbeat::View view_from(const Json &told) {
     heartbeat::View view;
-    for (const Json &member : told)
-        view.members.push_back({NodeId{member["id"].get<std::uint8_t>()}, 1,
-                                member["weight"].get<std::uint8_t>(),
-                                member["eligible"].get<heartbeat::RuleBits>()});
+    for (const Json &member : list(told, heartbeat::kMaxNodes)) {
+        const NodeId id = node_id(member.at("id"));
+        if (!view.members.empty() && id <= view.members.back().id) refuse();
+        view.members.push_back({id, 1, number(member.at("weight"), 0, kMostWeight),
+                                member.at("eligible").get<heartbeat::RuleBits>()});
+    }
     return view;
 }
 
 } // namespace
 
 void PacketOwners::update(const Json &source) {
-    const Json &told = source["owners"];
+    const Json &told = source.at("owners");
     if (told == known_) return;
     rules_.clear();
     nodes_.clear();
     std::vector<heartbeat::RuleOwnership> ownership;
-    for (const Json &rule : told["rules"]) {
-        rules_.push_back(rule["name"]);
+    for (const Json &rule : list(told.at("rules"), heartbeat::kMaxRules)) {
+        rules_.push_back(rule.at("name"));
         ownership.push_back(rule_from(rule));
     }
-    for (const Json &node : told["nodes"])
-        nodes_[NodeId{node["id"].get<std::uint8_t>()}] = node["name"];
-    owners_ = heartbeat::Ownership(std::move(ownership)).tables(view_from(told["members"]));
+    for (const Json &node : list(told.at("nodes"), heartbeat::kMaxNodes))
+        nodes_[node_id(node.at("id"))] = node.at("name");
+    owners_ = heartbeat::Ownership(std::move(ownership)).tables(view_from(told.at("members")));
     known_ = told;
 }
 
@@ -56,7 +80,9 @@ std::optional<std::string> PacketOwners::owner(const filter::Verdict &verdict) c
     const std::size_t place =
         verdict.rule < 0 ? owners_.size() - 1 : static_cast<std::size_t>(verdict.rule);
     if (place >= owners_.size()) return std::nullopt;
-    const auto named = nodes_.find((*owners_[place])[static_cast<std::size_t>(verdict.bucket)]);
+    const heartbeat::OwnerTable &table = *owners_[place];
+    const auto bucket = static_cast<std::size_t>(verdict.bucket);
+    const auto named = bucket < table.size() ? nodes_.find(table[bucket]) : nodes_.end();
     return named == nodes_.end() ? std::nullopt : std::optional(named->second);
 }
 

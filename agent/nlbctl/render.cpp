@@ -15,27 +15,27 @@ namespace agent {
 namespace {
 
 std::string header(const Json &status, bool colour) {
-    const std::string state = status["state"];
-    const Json &datapath = status["datapath"];
+    const std::string state = status.at("state");
+    const Json &datapath = status.at("datapath");
     const auto label = [&](const std::string &text) { return paint(text, Colour::dim, colour); };
-    std::string line = label("cluster ") + paint(status["cluster"], Colour::bold, colour);
-    line += label("   node ") + paint(status["node"]["name"], Colour::bold, colour) + " (" +
-            status["node"]["id"].dump() + ")";
+    std::string line = label("cluster ") + paint(status.at("cluster"), Colour::bold, colour);
+    line += label("   node ") + paint(status.at("node").at("name"), Colour::bold, colour) + " (" +
+            status.at("node").at("id").dump() + ")";
     line += label("   state ") + paint(state, colour_of_state(state), colour);
-    line += label("   view ") + view_text(status["view"], state);
-    line += label("   leader ") + name_of(status, status["view"]["leader"]);
-    line += label("   datapath ") + text_of(datapath["kind"], "") + " " +
-            text_of(datapath["mode"], "") + " on " + text_of(datapath["interface"], "");
+    line += label("   view ") + view_text(status.at("view"), state);
+    line += label("   leader ") + name_of(status, status.at("view").at("leader"));
+    line += label("   datapath ") + text_of(datapath.at("kind"), "") + " " +
+            text_of(datapath.at("mode"), "") + " on " + text_of(datapath.at("interface"), "");
     const Json web = status.value("web", Json());
-    if (!web.is_null()) line += label("   page ") + "http://" + text_of(web["listen"], "") + "/";
-    if (!status["reason"].is_null())
-        line.append("\n").append(label("not serving: ")).append(text_of(status["reason"], ""));
+    if (!web.is_null()) line += label("   page ") + "http://" + text_of(web.at("listen"), "") + "/";
+    if (!status.at("reason").is_null())
+        line.append("\n").append(label("not serving: ")).append(text_of(status.at("reason"), ""));
     for (const Json &problem : status.value("problems", Json::array()))
-        if (!problem["serious"]) // else it is why the node does not serve
-            line += "\n" + paint("problem: ", Colour::yellow, colour) + text_of(problem["text"], "") +
-                    "; " + text_of(problem["way_out"], "");
-    if (status["reload"]["staged"])
-        line.append("\n").append(label("configuration: ")).append(waiting_text(status["reload"]));
+        if (!problem.at("serious")) // else it is why the node does not serve
+            line += "\n" + paint("problem: ", Colour::yellow, colour) + text_of(problem.at("text"), "") +
+                    "; " + text_of(problem.at("way_out"), "");
+    if (status.at("reload").at("staged"))
+        line.append("\n").append(label("configuration: ")).append(waiting_text(status.at("reload")));
     return line + "\n";
 }
 
@@ -51,7 +51,7 @@ std::string other_drops(const Json &counters) {
 }
 
 std::string packets(const Json &status, bool colour) {
-    const Json &counters = status["counters"];
+    const Json &counters = status.at("counters");
     const auto count = [&](const char *name) { return counters.value(name, std::uint64_t{0}); };
     const auto accepted =
         count("accepted") + count("accepted_guarded") + count("accepted_lingering");
@@ -85,11 +85,11 @@ Colour colour_of(const std::string &kind) {
 }
 
 std::string took(const Json &event) {
-    if (event["kind"] != "view") return "";
-    if (event["overtaken"]) return "overtaken";
-    if (event["took_ms"].is_null()) return "not served";
+    if (event.at("kind") != "view") return "";
+    if (event.at("overtaken")) return "overtaken";
+    if (event.at("took_ms").is_null()) return "not served";
     char text[32];
-    std::snprintf(text, sizeof text, "%.1f ms", event["took_ms"].get<double>());
+    std::snprintf(text, sizeof text, "%.1f ms", event.at("took_ms").get<double>());
     return text;
 }
 
@@ -104,17 +104,17 @@ std::string render_members(const Json &status, bool colour) {
                  {"", false},
                  {"last heard", true},
                  {"", false}});
-    for (const Json &member : status["members"]) {
-        const std::string state = member["state"];
-        const double share = member["share"];
-        const bool here = member["id"] == status["node"]["id"];
-        table.add({{member["id"].dump()},
-                   {member["name"], Colour::bold},
+    for (const Json &member : status.at("members")) {
+        const std::string state = member.at("state");
+        const double share = member.at("share");
+        const bool here = member.at("id") == status.at("node").at("id");
+        table.add({{member.at("id").dump()},
+                   {member.at("name"), Colour::bold},
                    {state, colour_of_state(state)},
-                   {member["weight"].dump()},
+                   {member.at("weight").dump()},
                    {percent(share)},
                    {bar(share), Colour::green},
-                   {here ? "this node" : ago(member["last_heard_ms"])},
+                   {here ? "this node" : ago(member.at("last_heard_ms"))},
                    {here ? joined(member_reason(member), ordered_weight(status))
                          : member_reason(member),
                     Colour::yellow}});
@@ -133,26 +133,26 @@ std::string render_rules(const Json &status, bool colour) {
                  {"buckets here", true},
                  {"", true},
                  {"", false}});
-    for (const Json &rule : status["rules"]) {
+    for (const Json &rule : status.at("rules")) {
         const std::string state = rule_state(rule);
-        table.add({{rule["name"], Colour::bold},
-                   {rule["protocol"]},
-                   {rule["ports"]},
-                   {rule["mode"]},
-                   {rule["affinity"]},
+        table.add({{rule.at("name"), Colour::bold},
+                   {rule.at("protocol")},
+                   {rule.at("ports")},
+                   {rule.at("mode")},
+                   {rule.at("affinity")},
                    {state, colour_of_state(state)},
-                   {rule["buckets"].dump()},
-                   {percent(rule["buckets"].get<double>() / kBuckets)},
-                   {text_of(rule["reason"], ""), Colour::yellow}});
+                   {rule.at("buckets").dump()},
+                   {percent(rule.at("buckets").get<double>() / kBuckets)},
+                   {text_of(rule.at("reason"), ""), Colour::yellow}});
     }
     return table.text(colour);
 }
 
 std::string render_counters(const Json &status, bool colour) {
     const auto unexplained = [](std::string_view) { return std::string_view(); };
-    std::string text = counted("packets", status["counters"], colour, filter::meaning);
+    std::string text = counted("packets", status.at("counters"), colour, filter::meaning);
     for (const char *part : {"beats", "commands", "neighbours"})
-        text += "\n" + counted(part, status[part], colour, unexplained);
+        text += "\n" + counted(part, status.at(part), colour, unexplained);
     return text;
 }
 
@@ -164,9 +164,9 @@ std::string render_status(const Json &status, bool colour) {
 std::string render_events(const Json &events, bool colour) {
     Table table({{"when", false}, {"served after", true}, {"what", false}});
     for (const Json &event : events)
-        table.add({{local_time(std::chrono::milliseconds(event["ago_ms"].get<std::int64_t>()))},
+        table.add({{local_time(std::chrono::milliseconds(event.at("ago_ms").get<std::int64_t>()))},
                    {took(event)},
-                   {event["text"], colour_of(event["kind"])}});
+                   {event.at("text"), colour_of(event.at("kind"))}});
     return table.text(colour);
 }
 

@@ -51,14 +51,14 @@ std::optional<Span> span_of(const Watched &watched) {
 }
 
 Line title(const Json &status, bool answers) {
-    const std::string state = status["state"];
-    const std::string leader = name_of(status, status["view"]["leader"]);
-    return {{status["node"]["name"], Colour::bold},
+    const std::string state = status.at("state");
+    const std::string leader = name_of(status, status.at("view").at("leader"));
+    return {{status.at("node").at("name"), Colour::bold},
             {" "},
             answers ? Cell{state, colour_of_state(state)} : Cell{"no answer", Colour::red},
             {"   cluster "},
-            {status["cluster"], Colour::bold},
-            {"   view " + view_text(status["view"], state)},
+            {status.at("cluster"), Colour::bold},
+            {"   view " + view_text(status.at("view"), state)},
             {"   leader " + leader}};
 }
 
@@ -70,16 +70,16 @@ void add_members(const Watched &watched, const Json &status, Page &page) {
                  {"weight", true},
                  {"last heard", true},
                  {""}});
-    for (const Json &member : status["members"]) {
-        const std::string state = member["state"];
-        const bool self = member["id"] == status["node"]["id"];
+    for (const Json &member : status.at("members")) {
+        const std::string state = member.at("state");
+        const bool self = member.at("id") == status.at("node").at("id");
         const auto span = self ? span_of(watched) : std::nullopt;
-        table.add({{member["name"], Colour::bold},
+        table.add({{member.at("name"), Colour::bold},
                    {state, colour_of_state(state)},
-                   {percent(member["share"])},
+                   {percent(member.at("share"))},
                    {span ? shown(span->accepted()) : "-"},
-                   {member["weight"].dump()},
-                   {self ? "this node" : ago(member["last_heard_ms"])},
+                   {member.at("weight").dump()},
+                   {self ? "this node" : ago(member.at("last_heard_ms"))},
                    {member_reason(member), Colour::yellow}});
     }
     const std::vector<Line> lines = table.lines();
@@ -106,16 +106,16 @@ void add_rules(const Watched &watched, const Json &status, Page &page) {
                    {state, state.empty() ? Colour::plain : colour_of_state(state)},
                    {per_second(path + "/packets/taken")},
                    {per_second(path + "/packets/dropped")},
-                   {percent(part["buckets"].get<double>() / 65536)},
-                   {part.contains("connections") ? text_of(part["connections"], "-") : ""},
-                   {part.contains("reason") && part["reason"].is_string() ? part["reason"] : "",
+                   {percent(part.at("buckets").get<double>() / 65536)},
+                   {part.contains("connections") ? text_of(part.at("connections"), "-") : ""},
+                   {part.contains("reason") && part.at("reason").is_string() ? part.at("reason") : "",
                     Colour::yellow}});
     };
-    for (std::size_t i = 0; i < status["rules"].size(); ++i) {
-        const Json &rule = status["rules"][i];
-        add(rule["name"], rule_state(rule), rule, "/rules/" + std::to_string(i));
+    for (std::size_t i = 0; i < status.at("rules").size(); ++i) {
+        const Json &rule = status.at("rules").at(i);
+        add(rule.at("name"), rule_state(rule), rule, "/rules/" + std::to_string(i));
     }
-    if (status.contains("uncovered")) add("uncovered", "", status["uncovered"], "/uncovered");
+    if (status.contains("uncovered")) add("uncovered", "", status.at("uncovered"), "/uncovered");
     const std::vector<Line> lines = table.lines();
     page.body.insert(page.body.end(), lines.begin(), lines.end());
 }
@@ -123,7 +123,7 @@ void add_rules(const Watched &watched, const Json &status, Page &page) {
 Line packets(const Watched &watched, const Json &status) {
     const auto span = span_of(watched);
     std::string others;
-    for (const auto &[reason, count] : status["counters"].items()) {
+    for (const auto &[reason, count] : status.at("counters").items()) {
         const double number = span ? span->counter(reason).value_or(0) : 0;
         if (is_other_drop(reason) && number > 0)
             others += (others.empty() ? "" : ", ") + reason + " " + rate_text(number);
@@ -152,9 +152,9 @@ Page watch_page(const Watched &watched) {
     const Json &status = watched.now.status;
     Page page{title(status, watched.trouble.empty()), {}};
     if (!watched.trouble.empty()) page.body.push_back({{"  " + watched.trouble, Colour::red}});
-    if (!status["reason"].is_null())
+    if (!status.at("reason").is_null())
         page.body.push_back(
-            {{"  not serving: " + status["reason"].get<std::string>(), Colour::yellow}});
+            {{"  not serving: " + status.at("reason").get<std::string>(), Colour::yellow}});
     page.body.push_back({});
     add_members(watched, status, page);
     page.body.push_back({});

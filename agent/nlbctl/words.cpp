@@ -16,12 +16,12 @@ std::string text_of(const Json &value, const std::string &unknown) {
 }
 
 std::string rule_state(const Json &rule) {
-    const bool unhealthy = rule["state"] == "enabled" && !rule.value("healthy", true);
-    return unhealthy ? "unhealthy" : rule["state"].get<std::string>();
+    const bool unhealthy = rule.at("state") == "enabled" && !rule.value("healthy", true);
+    return unhealthy ? "unhealthy" : rule.at("state").get<std::string>();
 }
 
 std::string member_reason(const Json &member) {
-    std::string text = text_of(member["reason"], "");
+    std::string text = text_of(member.at("reason"), "");
     std::string rules;
     for (const Json &rule : member.value("unhealthy_rules", Json::array()))
         rules += (rules.empty() ? "unhealthy: " : ", ") + rule.get<std::string>();
@@ -43,7 +43,7 @@ std::string percent(double part) {
 
 std::string bar(double part) {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-    const auto length = static_cast<unsigned>(std::lround(part * 20 * 8));
+    const auto length = static_cast<unsigned>(std::lround(std::clamp(part, 0.0, 1.0) * 20 * 8));
     std::string text;
     for (unsigned i = 0; i < length / 8; ++i)
         text += "█";
@@ -59,17 +59,17 @@ std::string ago(const Json &milliseconds) {
 }
 
 std::string name_of(const Json &status, const Json &id) {
-    for (const Json &member : status["members"])
-        if (member["id"] == id) return member["name"];
+    for (const Json &member : status.at("members"))
+        if (member.at("id") == id) return member.at("name");
     return text_of(id, "none");
 }
 
 // A node that only looks on installs nothing.
 std::string view_text(const Json &view, const std::string &state) {
     const bool takes_part = state == "active" || state == "draining";
-    if (view["term"] == 0) return "none";
-    return view["term"].dump() + "." + view["number"].dump() +
-           (view["installed"] || !takes_part ? "" : " (being installed)");
+    if (view.at("term") == 0) return "none";
+    return view.at("term").dump() + "." + view.at("number").dump() +
+           (view.at("installed") || !takes_part ? "" : " (being installed)");
 }
 
 bool is_other_drop(const std::string &counter) {
@@ -77,9 +77,9 @@ bool is_other_drop(const std::string &counter) {
 }
 
 std::string waiting_text(const Json &reload) {
-    const Json &others = reload["staged_another"];
+    const Json &others = reload.at("staged_another");
     std::string text;
-    for (const Json &name : reload["waiting_for"])
+    for (const Json &name : reload.at("waiting_for"))
         text += (text.empty() ? "" : ", ") + std::string(name) +
                 (std::ranges::count(others, name) ? " (has staged another)" : "");
     return "staged; waits for " + (text.empty() ? "the leader" : text);

@@ -46,7 +46,6 @@ Json capture_source(const Config &config, const std::string &interface, Node &no
         nodes.push_back({{"id", one.id}, {"name", one.name}});
     return {{"interface", interface},
             {"program", datapath.program()},
-            {"directory", datapath.shows_in()},
             {"owners",
              {{"nodes", nodes},
               {"rules", rules_of(config)},

@@ -119,7 +119,6 @@ class PcapDatapath final : public StateDatapath {
         return to_verdict(verdict_of(decide(state(), frame, host_)));
     }
 
-    std::string shows_in() const override { return directory_; }
 
     bool adopted() const override { return tables_.adopted(); }
 

@@ -19,7 +19,7 @@ std::unique_ptr<Datapath> attach(const std::string &interface, const std::string
 // What an agent that was killed has left, once this process has a datapath of the other kind in its place.
 void remove(const std::string &interface, const std::string &directory);
 
-// Looks at the thread of a pcap datapath (Datapath::shows_in). Throws std::runtime_error.
+// Looks at the thread of the pcap datapath of this directory. Throws std::runtime_error.
 std::unique_ptr<Capture> capture(const std::string &directory);
 
 } // namespace filter::pcap

@@ -21,7 +21,7 @@ namespace filter::xdp {
 
 namespace {
 
-constexpr const char *kPinNames[] = {"link", "state", "counters"};
+constexpr const char *kPinNames[] = {"link", "state", "counters", kShownPin, kShownCountsPin};
 
 // A place of our own on the tc hook, so that a leftover is found and nobody else's filter is
 // touched.
@@ -274,6 +274,13 @@ std::uint32_t program_id(int program_fd) {
     if (int error = bpf_obj_get_info_by_fd(program_fd, &info, &size); error != 0)
         fail("ask for the program's id", -error);
     return info.id;
+}
+
+bpf_map_info about_map(int map) {
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(map, &info, &size) != 0) return {};
+    return info;
 }
 
 std::vector<std::uint32_t> map_ids(int program_fd) {

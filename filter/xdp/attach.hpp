@@ -15,7 +15,13 @@
 #include "filter/failure.hpp"
 #include "filter/interface.hpp"
 
+#include <linux/bpf.h>
+
 namespace filter::xdp {
+
+// What frames are shown by (verdict/capture_record.h), for capture().
+inline constexpr const char *kShownPin = "shown";
+inline constexpr const char *kShownCountsPin = "shown_counts";
 
 // Names under one directory of a bpffs. A predecessor's stay, until something is put in their place
 // or they are taken over: a start that fails leaves what keeps the node silent, and what the next
@@ -89,6 +95,7 @@ void remove_tc_filter(int interface_index, bool hook_is_ours);
 // How the program with this id is attached to the interface, as the kernel says now.
 Mode attached_mode(int interface_index, std::uint32_t program_id);
 std::uint32_t program_id(int program_fd);
+bpf_map_info about_map(int map); // zeros when the kernel does not say
 // Of the maps that a program looks into, as the kernel has loaded it. Empty when it does not say.
 std::vector<std::uint32_t> map_ids(int program_fd);
 

@@ -29,32 +29,32 @@ struct BufferDeleter {
     void operator()(perf_buffer *buffer) const { perf_buffer__free(buffer); }
 };
 
-// The map of that name that the program uses.
-Descriptor find_map(int program, const std::string &name) {
-    for (const __u32 id : map_ids(program)) {
-        Descriptor map(bpf_map_get_fd_by_id(id));
-        bpf_map_info about{};
-        __u32 size = sizeof about;
-        if (map && bpf_obj_get_info_by_fd(map.get(), &about, &size) == 0 && about.name == name)
-            return map;
-    }
-    return Descriptor();
+// The agent's user can pin there whatever it likes, and the kernel writes as much as the map says.
+bool is_as_here(const Descriptor &shown, const Descriptor &counts) {
+    const bpf_map_info ring = about_map(shown.get()), counted = about_map(counts.get());
+    return ring.type == BPF_MAP_TYPE_PERF_EVENT_ARRAY && ring.key_size == sizeof(__u32) &&
+           ring.value_size == sizeof(__u32) && counted.type == BPF_MAP_TYPE_PERCPU_ARRAY &&
+           counted.key_size == sizeof(__u32) && counted.value_size == sizeof(nlb_shown);
+}
+
+Descriptor open_pin(const std::string &directory, const char *name) {
+    const std::string path = directory + "/" + name;
+    Descriptor map(bpf_obj_get(path.c_str()));
+    if (!map) fail("open " + path, errno, "run as root; restart an agent of another version");
+    return map;
 }
 
 class XdpCapture final : public Capture {
   public:
-    explicit XdpCapture(std::uint32_t program) {
-        const Descriptor target(bpf_prog_get_fd_by_id(program));
-        if (!target) fail("open the XDP program", errno, "run as root");
-        const Descriptor shown = find_map(target.get(), "shown");
-        counts_ = find_map(target.get(), "shown_counts");
-        if (!shown || !counts_)
-            throw std::runtime_error("capture at the XDP program: it is another version's; restart the agent");
+    explicit XdpCapture(const std::string &pin_dir)
+        : shown_(open_pin(pin_dir, kShownPin)), counts_(open_pin(pin_dir, kShownCountsPin)) {
+        if (!is_as_here(shown_, counts_))
+            throw std::runtime_error("capture at " + pin_dir +
+                                     ": its maps are another version's; restart the agent");
         before_ = counted();
         const auto pages = static_cast<std::size_t>(kRing / sysconf(_SC_PAGESIZE));
-        buffer_.reset(perf_buffer__new(shown.get(), pages, take, lose, this, nullptr));
+        buffer_.reset(perf_buffer__new(shown_.get(), pages, take, lose, this, nullptr));
         if (!buffer_) fail("make room for captured packets", errno);
-        shown_ = Descriptor(dup(shown.get()));
     }
 
     int descriptor() const override { return perf_buffer__epoll_fd(buffer_.get()); }
@@ -110,8 +110,8 @@ class XdpCapture final : public Capture {
 
 } // namespace
 
-std::unique_ptr<Capture> capture(std::uint32_t program) {
-    return std::make_unique<XdpCapture>(program);
+std::unique_ptr<Capture> capture(const std::string &pin_dir) {
+    return std::make_unique<XdpCapture>(pin_dir);
 }
 
 } // namespace filter::xdp

@@ -8,6 +8,7 @@
 #include "filter/xdp/attach.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -40,13 +41,6 @@ using Skeleton = std::unique_ptr<nlbd_bpf, SkeletonDeleter>;
 
 // Errors are thrown, in one line.
 int keep_quiet(libbpf_print_level, const char *, va_list) { return 0; }
-
-bpf_map_info about_map(int map) {
-    bpf_map_info info{};
-    __u32 size = sizeof info;
-    if (bpf_obj_get_info_by_fd(map, &info, &size) != 0) return {};
-    return info;
-}
 
 // The memory of a map, by the descriptor that the programs were loaded with. A skeleton's is not
 // used: libbpf from 1.5 gives other memory for a map that was taken over.
@@ -152,6 +146,8 @@ struct Programs {
     int counters() const { return bpf_map__fd(skeleton->maps.counters); }
     int alarm() const { return bpf_map__fd(skeleton->maps.alarm); }
     int refused() const { return bpf_map__fd(skeleton->maps.refused); }
+    int shown() const { return bpf_map__fd(skeleton->maps.shown); }
+    int shown_counts() const { return bpf_map__fd(skeleton->maps.shown_counts); }
 
   private:
     // Both or none: with the tables alone it would start anew in those that are in effect.
@@ -191,9 +187,8 @@ class XdpDatapath final : public StateDatapath {
           link_(interface_, mode, programs_.xdp(), pins_.open("link"), steps_down),
           tc_(interface_, programs_.tc(), Found(pins_.open("state")).made_hook(interface_)) {
         state_.made_clsact = tc_.hook_is_ours();
-        pins_.put("state", programs_.state_map());
-        pins_.put("counters", programs_.counters());
-        pins_.put("link", link_.fd());
+        for (const auto &[name, fd] : pinned())
+            pins_.put(name, fd);
     }
 
     std::string_view kind() const override { return "xdp"; }
@@ -249,10 +244,7 @@ class XdpDatapath final : public StateDatapath {
             pins_.put("link", link_.fd());
             done.push_back("XDP program on " + interface_.name);
         }
-        const std::pair<const char *, int> pinned[] = {{"state", programs_.state_map()},
-                                                       {"counters", programs_.counters()},
-                                                       {"link", link_.fd()}};
-        for (const auto &[name, fd] : pinned)
+        for (const auto &[name, fd] : pinned())
             if (!pins_.has(name)) {
                 pins_.put(name, fd);
                 done.push_back(std::string("pin ") + name);
@@ -272,6 +264,15 @@ class XdpDatapath final : public StateDatapath {
 
   private:
     nlb_state &state() const override { return state_; }
+
+    // The last two are for nlbctl capture.
+    std::array<std::pair<const char *, int>, 5> pinned() const {
+        return {{{"state", programs_.state_map()},
+                 {"counters", programs_.counters()},
+                 {"link", link_.fd()},
+                 {kShownPin, programs_.shown()},
+                 {kShownCountsPin, programs_.shown_counts()}}};
+    }
 
     void run_judge(const std::vector<std::uint8_t> &frame) {
         LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),

@@ -23,7 +23,8 @@ std::unique_ptr<Datapath> attach(const std::string &interface, XdpMode mode, con
 // What an agent that was killed has left, once this process has a datapath of the other kind in its place.
 void remove(const std::string &interface, const std::string &pin_dir);
 
-// Looks at the XDP program with this id (Datapath::program). Throws std::runtime_error.
-std::unique_ptr<Capture> capture(std::uint32_t program);
+// Looks at the XDP datapath whose links and maps are there. They may be whoever's: what is not as the
+// agent of this version makes it is refused. Throws std::runtime_error.
+std::unique_ptr<Capture> capture(const std::string &pin_dir);
 
 } // namespace filter::xdp

@@ -85,6 +85,7 @@ def take_over(cluster):
 def obey(cluster):
     cluster.nlbctl("enable", "none", node=1)
     cluster.nlbctl("reload", node=1)  # the key is root's
+    cluster.nlbctl("capture", "--seconds", 1, node=1)  # root's command becomes the user, too, who may look on
     cluster.nlbctl("explain", "tcp", "198.18.0.1:4000", f"{VIP4}:7001", node=1)
     netns.ip(cluster.namespace(1), f"address delete {VIP4}/32 dev lo")
     netns.sysctl(cluster.namespace(1), "net.ipv4.conf.all.arp_ignore", 0)

@@ -8,6 +8,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <sstream>
 
@@ -106,6 +110,23 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_there_is_not_written_to_by_whatever_name) {
     agent::CaptureFile(fresh, out).write("new");
     BOOST_TEST(std::filesystem::file_size(fresh) == 3u);
     BOOST_CHECK_NO_THROW(agent::CaptureFile("/dev/null", out).write("anything"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_there_is_written_to_if_nobody_else_reads_it) {
+    const agent_test::TemporaryDirectory directory;
+    const std::string pipe = directory.path + "/pipe", empty = directory.path + "/empty";
+    std::ostringstream out;
+    { agent::CaptureFile left(empty, out); } // by a capture that was refused
+    BOOST_CHECK_NO_THROW(agent::CaptureFile(empty, out));
+    BOOST_REQUIRE(mkfifo(pipe.c_str(), 0666) == 0);
+    const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    BOOST_CHECK_NO_THROW(agent::CaptureFile(pipe, out));
+    if (geteuid() == 0) {
+        BOOST_REQUIRE(chown(pipe.c_str(), 65534, 65534) == 0 && chown(empty.c_str(), 65534, 65534) == 0);
+        BOOST_CHECK_THROW(agent::CaptureFile(pipe, out), std::runtime_error);
+        BOOST_CHECK_THROW(agent::CaptureFile(empty, out), std::runtime_error);
+    }
+    close(reader);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
