@@ -5,6 +5,7 @@
 #include "agent/health/exec.hpp"
 
 #include "agent/base/failure.hpp"
+#include "agent/base/printable.hpp"
 #include "agent/host/privileges.hpp"
 
 #include <fcntl.h>
@@ -42,11 +43,11 @@ std::vector<char *> pointers(std::vector<std::string> &words) {
     return result;
 }
 
-// In the child. Without the right to change the user, the command runs as the agent's, unprivileged.
-bool give_up_privileges(const User &account, bool change_user) {
-    if (change_user && (setgroups(0, nullptr) != 0 ||
-                 setresgid(account.group, account.group, account.group) != 0 ||
-                 setresuid(account.user, account.user, account.user) != 0))
+// In the child.
+bool give_up_privileges(const User &account) {
+    if (setgroups(0, nullptr) != 0 ||
+        setresgid(account.group, account.group, account.group) != 0 ||
+        setresuid(account.user, account.user, account.user) != 0)
         return false;
     return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
@@ -61,7 +62,7 @@ bool give_up_privileges(const User &account, bool change_user) {
 // another is opened, for there may be no free one; signals only when nothing of the agent's is
 // left; the parent's death after the change of user, which forgets it.
 [[noreturn]] void become(char *const *command, char *const *environment, const User &account,
-                         bool change_user, int output, pid_t parent) {
+                         int output, pid_t parent) {
     const sched_param ordinary{};
     const rlimit no_core{0, 0};
     setpgid(0, 0);
@@ -72,7 +73,7 @@ bool give_up_privileges(const User &account, bool change_user) {
     sched_setscheduler(0, SCHED_OTHER, &ordinary);
     setrlimit(RLIMIT_CORE, &no_core);
     umask(022);
-    if (chdir("/") != 0 || !give_up_privileges(account, change_user))
+    if (chdir("/") != 0 || !give_up_privileges(account))
         end(kCannotPrepare, "cannot give up privileges");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) end(kCannotPrepare, "the agent has ended");
@@ -85,17 +86,11 @@ bool give_up_privileges(const User &account, bool change_user) {
     end(kCannotExec, strerrordesc_np(errno));
 }
 
-std::string printable(std::string_view text) {
-    std::string line(text.substr(0, kShown));
-    std::ranges::replace_if(line, [](char c) { return c < ' ' || c > '~'; }, '?');
-    return line;
-}
-
 std::string last_line(std::string_view text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
         text.remove_suffix(1);
     const std::size_t newline = text.rfind('\n');
-    return printable(newline == text.npos ? text : text.substr(newline + 1));
+    return printable(newline == text.npos ? text : text.substr(newline + 1), kShown);
 }
 
 } // namespace
@@ -104,18 +99,23 @@ ExecCheck::ExecCheck(const HealthConfig &wanted, const std::string &rule)
     : command_(wanted.command),
       environment_{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                    "LANG=C.UTF-8", "NLB_RULE=" + rule},
-      change_user_(can_change_user()), reaper_(Reaper::shared()) {
-    const std::string user = "user \"" + wanted.user + "\": ";
+      unusable_(why_unusable(wanted.user)), reaper_(Reaper::shared()) {}
+
+// A command of root's, or of the agent's own user, would be obeyed by the control socket and could trace
+// the agent; so would one that runs as the agent because that may not change its user.
+std::string ExecCheck::why_unusable(const std::string &name) {
+    const std::string user = "user \"" + name + "\": ";
     try {
-        const auto account = find_account(wanted.user);
-        if (!account)
-            unusable_ = user + "unknown";
-        else if (account->user == 0)
-            unusable_ = user + "has all privileges";
-        else
-            account_ = *account;
+        const auto account = find_account(name);
+        if (!account) return user + "unknown";
+        if (account->user == 0) return user + "has all privileges";
+        if (account->user == geteuid()) return user + "is the agent's own; name another";
+        if (!can_change_user())
+            return user + "the agent may not change to it; give it CAP_SETUID and CAP_SETGID";
+        account_ = *account;
+        return "";
     } catch (const std::exception &error) {
-        unusable_ = error.what();
+        return error.what();
     }
 }
 
@@ -138,7 +138,7 @@ bool ExecCheck::begin() {
     const std::vector<char *> command = pointers(command_), environment = pointers(environment_);
     const pid_t self = getpid(), child = fork();
     if (child == 0)
-        become(command.data(), environment.data(), account_, change_user_, theirs.get(), self);
+        become(command.data(), environment.data(), account_, theirs.get(), self);
     if (child < 0) fail("fork");
     output_ = std::move(ours);
     setpgid(child, child); // whoever comes first

@@ -3,7 +3,7 @@
 // Type "exec": a command says by its exit code whether the service works (0: it does); the last
 // line that it prints is the reason. No shell reads the command.
 //
-// It runs as `user`, without privileges or a way to gain any, in a process group of its own, with an
+// It runs as `user`, who is neither root nor the agent's own, without privileges or a way to gain any, in a process group of its own, with an
 // empty standard input, and is killed with all its children when its time is up, and also when the
 // agent dies. Plain fork and exec: with vfork, or posix_spawn, which is built on it, the agent would
 // stand still until the child, an ordinary process among many, has been given a processor and has
@@ -33,6 +33,7 @@ class ExecCheck final : public HealthCheck {
     void wait(Poll &poll) const override;
 
   private:
+    std::string why_unusable(const std::string &name); // empty: it is account_
     void read_output();
     bool reap(int &status);
     CheckResult result(int status);
@@ -40,7 +41,6 @@ class ExecCheck final : public HealthCheck {
     std::vector<std::string> command_, environment_;
     User account_;
     std::string unusable_; // why the account is
-    bool change_user_;
     Reaper &reaper_;
     pid_t child_ = 0; // 0: none
     filter::Descriptor process_, output_;
