@@ -43,7 +43,6 @@ Agent::Agent(const AgentOptions &options)
       seen_(find_interface(interface_).value_or(Interface{})), // index 0: none, the filter will say so
       run_dir_(options.run_dir), // with a bpffs, for this agent alone
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
-      web_(make_web_server(config())),                     // before anything is changed
       datapath_(attach_datapath(config(), self(), run_dir_,
                                 filter_settings(config(), keys().in_use, orders_),
                                 steps_down_)), // drops everything as yet
@@ -74,7 +73,7 @@ Agent::Agent(const AgentOptions &options)
                 transport_, census_, commands_, control_port_, execution_, problems_, lag_,
                 [this] { upkeep_.look_after_filter(); }}),
       upkeep_({in_force_, interface_, *datapath_, host_, neighbours_, multicast_router_, witness_,
-               transport_, control_port_, node_, execution_, problems_},
+               transport_, control_port_, web_, node_, execution_, problems_},
               seen_),
       departure_({signals_, in_force_, node_, census_, draining_, execution_, service_manager_}) {
     if (node_.resumed()) resume_services();
@@ -97,6 +96,7 @@ Agent::~Agent() {
 void Agent::run() {
     log_start();
     set_stepped_down(problems_, *datapath_, steps_down_);
+    problems_.set(ProblemKind::interface_not_locked, interface_lock_.obstacle());
     execution_.restore();
     upkeep_.look_after_filter(); // or it takes no part
     upkeep_.look_at_reach(boot_now());

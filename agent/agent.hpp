@@ -86,7 +86,7 @@ class Agent {
     Interface seen_; // of that interface, at the start
     RunDir run_dir_;
     HostLock interface_lock_;
-    std::optional<WebServer> web_; // answers when the loop does
+    std::optional<WebServer> web_; // answers when the loop does; made by the upkeep
     std::vector<filter::StepDown> steps_down_; // why the datapath is not the one that was tried first
     std::unique_ptr<filter::Datapath> datapath_;
     HostSetup host_;

@@ -123,9 +123,4 @@ heartbeat::Settings with_health(heartbeat::Settings settings, const Health &heal
     return settings;
 }
 
-std::optional<WebServer> make_web_server(const Config &config) {
-    if (!config.metrics_listen) return std::nullopt;
-    return std::optional<WebServer>(std::in_place, *config.metrics_listen);
-}
-
 } // namespace agent

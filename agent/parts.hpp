@@ -11,7 +11,6 @@
 #include "agent/host/setup.hpp"
 #include "agent/node/serving.hpp"
 #include "agent/report/problems.hpp"
-#include "agent/web/server.hpp"
 #include "filter/datapath.hpp"
 
 #include <memory>
@@ -59,6 +58,5 @@ heartbeat::Settings with_health(heartbeat::Settings settings, const Health &heal
 std::optional<Witness> make_witness(const Config &config, const std::string &interface);
 std::optional<MulticastRouter> make_multicast_router(const Config &config,
                                                      const std::string &interface);
-std::optional<WebServer> make_web_server(const Config &config);
 
 } // namespace agent

@@ -161,6 +161,21 @@ void Upkeep::look_after_sockets(Time now) {
     } catch (const std::exception &error) {
         log::warn(std::string("beats: interfaces not looked at (") + error.what() + ")");
     }
+    parts_.problems.set(ProblemKind::commands_not_heard, parts_.control_port.obstacle());
+    look_after_web();
+}
+
+// Anybody on this host can take a port; that is to cost no more than what the port is for.
+void Upkeep::look_after_web() {
+    const auto &listen = parts_.in_force.config.metrics_listen;
+    if (!listen || parts_.web) return;
+    std::optional<std::string> obstacle;
+    try {
+        parts_.web.emplace(*listen);
+    } catch (const std::exception &error) {
+        obstacle = error.what();
+    }
+    parts_.problems.set(ProblemKind::metrics_not_served, obstacle);
 }
 
 void Upkeep::look_after_host() {

@@ -15,6 +15,7 @@
 #include "agent/node/node.hpp"
 #include "agent/orders/execution.hpp"
 #include "agent/report/problems.hpp"
+#include "agent/web/server.hpp"
 #include "filter/datapath.hpp"
 #include "heartbeat/transport.hpp"
 
@@ -34,6 +35,7 @@ struct Kept { // all of it outlives the Upkeep
     std::optional<Witness> &witness;
     heartbeat::Transport &transport;
     ControlPort &control_port;
+    std::optional<WebServer> &web; // nothing: not wanted, or not possible so far
     const Node &node;
     Execution &execution;
     Problems &problems;
@@ -66,6 +68,7 @@ class Upkeep {
     void look_after_interface();
     void look_after_host();
     void look_after_sockets(heartbeat::Time now);
+    void look_after_web();
     void set(ProblemKind kind, bool present, const std::string &text);
     std::string heal_filter();
     std::string dead_path_text(const Hearing::DeadPath &path) const;

@@ -65,7 +65,7 @@ ControlGate::ControlGate(const std::string &interface, std::uint16_t port)
                    static_cast<socklen_t>(interface.size() + 1)) != 0)
         fail(here);
     if (bind_any(socket_.get(), v6, port) != 0 || listen(socket_.get(), kWaiting) != 0)
-        fail(here + ", port " + std::to_string(port), "choose another: [control] port");
+        fail(here + ", port " + std::to_string(port));
 }
 
 int ControlGate::duplicate() const {

@@ -118,11 +118,33 @@ struct ControlPort::Sockets {
     Callers callers;
     struct Listener {
         std::string interface;
-        ControlGate gate;
-        std::uint64_t dropped_before = 0; // by the gates before this one
+        std::optional<ControlGate> gate{}; // nothing: the port is taken, or there is no interface
+        std::uint64_t dropped_before = 0;  // by the gates before this one
+        std::string obstacle{};
+
+        bool is_stale() const;
+        std::uint64_t dropped() const { return dropped_before + (gate ? gate->dropped() : 0); }
+        bool open(std::uint16_t port); // false: there is an obstacle
     };
     std::vector<Listener> listeners;
 };
+
+bool ControlPort::Sockets::Listener::is_stale() const {
+    const unsigned index = if_nametoindex(interface.c_str());
+    return !gate || (index != 0 && index != gate->index());
+}
+
+bool ControlPort::Sockets::Listener::open(std::uint16_t port) {
+    try {
+        ControlGate next(interface, port);
+        dropped_before = dropped();
+        gate.emplace(std::move(next));
+        obstacle.clear();
+    } catch (const std::exception &error) {
+        obstacle = error.what();
+    }
+    return obstacle.empty();
+}
 
 ControlPort::Sockets::Sockets(const ClusterKey &key) {
     authenticator.set(zmq::sockopt::linger, 0);
@@ -134,7 +156,7 @@ ControlPort::Sockets::Sockets(const ClusterKey &key) {
 void ControlPort::Sockets::use(const ClusterKey &key) {
     auto next = std::make_unique<Server>(context, key, ++servers);
     for (const Listener &listener : listeners)
-        next->accept_from(listener.gate);
+        if (listener.gate) next->accept_from(*listener.gate);
     server = std::move(next);
     callers.forget_open();
 }
@@ -169,17 +191,16 @@ void ControlPort::Sockets::watch(heartbeat::Time now) {
     }
     const bool open = callers.open() < kMostOpen && callers.lately(now) < kMostASecond;
     for (Listener &listener : listeners)
-        listener.gate.set_open(open);
+        if (listener.gate) listener.gate->set_open(open);
 }
 
 ControlPort::ControlPort(const std::vector<std::string> &interfaces, std::uint16_t port,
                          const ClusterKey &key)
     : port_(port), key_(key), sockets_(std::make_unique<Sockets>(key)) {
     try {
-        for (const std::string &interface : interfaces) {
-            sockets_->listeners.push_back({interface, ControlGate(interface, port)});
-            sockets_->server->accept_from(sockets_->listeners.back().gate);
-        }
+        for (const std::string &interface : interfaces)
+            sockets_->listeners.push_back({interface});
+        look_after();
     } catch (const zmq::error_t &error) {
         throw std::runtime_error(std::string("listen for commands: ") + error.what());
     }
@@ -213,22 +234,30 @@ bool ControlPort::serve(heartbeat::Time now, Commands &commands) {
     return sockets_->server->requests.serve(commands);
 }
 
-// ZeroMQ keeps what it listens on to its end, so other listeners need another server.
+// ZeroMQ keeps what it listens on to its end, so a listener in the place of another needs another server.
 void ControlPort::look_after() {
     for (Sockets::Listener &listener : sockets_->listeners) {
-        const unsigned index = if_nametoindex(listener.interface.c_str());
-        if (index == 0 || index == listener.gate.index()) continue;
-        listener = {listener.interface, ControlGate(listener.interface, port_),
-                    listener.dropped_before + listener.gate.dropped()};
-        if (!next_) next_ = key_;
+        if (!listener.is_stale()) continue;
+        const bool is_first = !listener.gate;
+        if (!listener.open(port_)) continue;
+        if (is_first)
+            sockets_->server->accept_from(*listener.gate);
+        else if (!next_)
+            next_ = key_;
     }
+}
+
+std::optional<std::string> ControlPort::obstacle() const {
+    for (const Sockets::Listener &listener : sockets_->listeners)
+        if (!listener.obstacle.empty()) return listener.obstacle;
+    return std::nullopt;
 }
 
 Json ControlPort::counters() const {
     const Callers &callers = sockets_->callers;
     std::uint64_t dropped = 0;
     for (const Sockets::Listener &listener : sockets_->listeners)
-        dropped += listener.dropped_before + listener.gate.dropped();
+        dropped += listener.dropped();
     const std::array<std::uint64_t, kCallers.size()> counts = {
         callers.proved(),  callers.wrong_key(),    callers.cut_off(),
         callers.garbage(), callers.not_expected(), dropped};

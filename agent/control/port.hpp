@@ -32,8 +32,9 @@ inline constexpr std::array<std::string_view, 6> kCallers = {
 
 class ControlPort {
   public:
+    // Throws when ZeroMQ refuses. A port that is taken on some interface is tried again: see obstacle().
     ControlPort(const std::vector<std::string> &interfaces, std::uint16_t port,
-                const ClusterKey &key); // throws
+                const ClusterKey &key);
     ~ControlPort();
     ControlPort(const ControlPort &) = delete;
     ControlPort &operator=(const ControlPort &) = delete;
@@ -44,9 +45,11 @@ class ControlPort {
 
     // Another key is in use: as soon as what is under way has been answered.
     void configure(const InForce &in_force) { next_ = in_force.keys.in_use; }
-    // About once a second, and when an interface has changed: listens again on one that was made anew.
-    // Throws when that cannot be done.
+    // About once a second, and when an interface has changed: listens again on one that was made anew, or
+    // on which it could not listen so far.
     void look_after();
+    // Why it does not listen on some interface; nothing: it does on all.
+    std::optional<std::string> obstacle() const;
 
     Json counters() const; // how many, by kCallers
 

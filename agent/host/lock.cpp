@@ -2,6 +2,8 @@
 #include "agent/host/lock.hpp"
 
 #include "agent/base/failure.hpp"
+#include "agent/base/printable.hpp"
+#include "agent/host/user.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -21,6 +23,8 @@ namespace agent {
 namespace {
 
 using filter::Descriptor;
+
+constexpr std::size_t kShown = 200; // of another process's command line
 
 struct AbstractName {
     sockaddr_un address{};
@@ -45,19 +49,26 @@ std::string describe_process(pid_t pid) {
     std::string command{std::istreambuf_iterator<char>(file), {}};
     while (!command.empty() && command.back() == '\0')
         command.pop_back();
-    std::replace_if(
-        command.begin(), command.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; },
-        ' ');
-    return " (pid " + std::to_string(pid) + (command.empty() ? "" : ": " + command) + ")";
+    std::ranges::replace(command, '\0', ' ');
+    return " (pid " + std::to_string(pid) +
+           (command.empty() ? "" : ": " + printable(command, kShown)) + ")";
 }
 
-pid_t listener_of(const AbstractName &name) {
+// Nothing: nobody listens there, or does not let this process ask.
+std::optional<ucred> listener_of(const AbstractName &name) {
     const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     ucred holder{};
     socklen_t size = sizeof holder;
     const bool known = connect(probe.get(), name.get(), name.size) == 0 &&
                        getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &holder, &size) == 0;
-    return known ? holder.pid : 0;
+    return known ? std::optional(holder) : std::nullopt;
+}
+
+// An agent is root's, or the user's whom the package makes for it, or this one's.
+bool may_be_an_agents(const ucred &holder) {
+    if (holder.uid == 0 || holder.uid == geteuid()) return true;
+    const auto packaged = find_account("nlbd");
+    return packaged && holder.uid == packaged->user;
 }
 
 bool is_removed(const Descriptor &file) {
@@ -73,8 +84,14 @@ HostLock HostLock::on_interface(const std::string &interface) {
     if (!descriptor) fail("lock interface " + interface);
     if (bind(descriptor.get(), name.get(), name.size) != 0) {
         if (errno != EADDRINUSE) fail("lock interface " + interface);
-        throw std::runtime_error("interface " + interface + ": is already served by another nlbd" +
-                                 describe_process(listener_of(name)));
+        const auto holder = listener_of(name);
+        if (holder && may_be_an_agents(*holder))
+            throw std::runtime_error("interface " + interface +
+                                     ": is already served by another nlbd" +
+                                     describe_process(holder->pid));
+        return HostLock("a second nlbd on " + interface + " would not be noticed: its name is held by " +
+                        (holder ? "user " + std::to_string(holder->uid) + describe_process(holder->pid)
+                                : "a process that does not answer"));
     }
     if (listen(descriptor.get(), SOMAXCONN) != 0) // so that a second one can ask whose it is
         fail("lock interface " + interface);
@@ -83,8 +100,9 @@ HostLock HostLock::on_interface(const std::string &interface) {
 
 HostLock HostLock::on_directory(const std::string &run_dir) {
     const std::string file = run_dir + "/lock";
-    Descriptor descriptor(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+    Descriptor descriptor(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!descriptor) fail("open " + file);
+    fchmod(descriptor.get(), 0600); // who can open it can lock it
     if (flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) fail("lock " + file);
         pid_t holder = 0;

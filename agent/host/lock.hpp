@@ -12,6 +12,7 @@
 
 #include "filter/descriptor.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -22,12 +23,18 @@ class HostLock {
     // Both throw std::runtime_error when another process has it, naming that process as far as can
     // be known: `interface eth0: is already served by another nlbd (pid 17: nlbd --config
     // /etc/nlb/cluster.toml)`.
+    // A name of the first kind can be taken by anybody: who is no agent, by its user, is no obstacle.
     static HostLock on_interface(const std::string &interface);
     static HostLock on_directory(const std::string &run_dir);
 
+    // Who, no agent, has it instead: a second agent would not be noticed. Nothing: it is this one's.
+    const std::optional<std::string> &obstacle() const { return obstacle_; }
+
   private:
     explicit HostLock(filter::Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+    explicit HostLock(std::string obstacle) : obstacle_(std::move(obstacle)) {}
     filter::Descriptor descriptor_;
+    std::optional<std::string> obstacle_;
 };
 
 } // namespace agent

@@ -27,6 +27,11 @@ constexpr std::array<About, kProblemKinds> kAbout{{
      "224.0.0.0/24"},
     {"datapath_stepped_down", false,
      "see to the cause and start nlbd again, or name the datapath in the configuration"},
+    {"commands_not_heard", false,
+     "see what else uses it (ss -ltnp), or choose another: [control] port; it is tried again each second"},
+    {"metrics_not_served", false,
+     "see what else uses it (ss -ltnp), or choose another: [metrics] listen; it is tried again each second"},
+    {"interface_not_locked", false, "end that process, and start nlbd again"},
 }};
 
 const About &about(ProblemKind kind) { return kAbout[static_cast<std::size_t>(kind)]; }

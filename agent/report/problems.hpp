@@ -24,8 +24,11 @@ enum class ProblemKind : std::uint8_t {
     heartbeat_interface_unusable,
     peers_lost_together,
     datapath_stepped_down,
+    commands_not_heard,
+    metrics_not_served,
+    interface_not_locked,
 };
-inline constexpr std::size_t kProblemKinds = 8;
+inline constexpr std::size_t kProblemKinds = 11;
 
 // Names stay: alerts and scripts go by them.
 std::string_view to_string(ProblemKind kind);

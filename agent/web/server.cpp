@@ -79,7 +79,7 @@ bool has_body(MHD_Connection *connection) {
 constexpr int kWaiting = 32; // connections that have not been accepted yet
 
 [[noreturn]] void cannot_listen(const Endpoint &endpoint) {
-    fail("listen on " + to_string(endpoint) + " for metrics", "choose another: [metrics] listen");
+    fail("listen on " + to_string(endpoint) + " for metrics");
 }
 
 } // namespace

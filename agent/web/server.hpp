@@ -27,7 +27,7 @@ namespace agent {
 
 class WebServer {
   public:
-    // Serves from now on. Throws "listen on ADDRESS: cause; way out".
+    // Serves from now on. Throws "listen on ADDRESS: cause".
     explicit WebServer(const Endpoint &listen);
     ~WebServer();
     WebServer(const WebServer &) = delete;
@@ -44,7 +44,7 @@ class WebServer {
 };
 
 // The socket on which the web server listens, and whom those that connect are counted under.
-// [::] is all addresses of both families. Throws "listen on ADDRESS: cause; way out".
+// [::] is all addresses of both families. Throws "listen on ADDRESS: cause".
 filter::Descriptor listen_for_web(const Endpoint &endpoint);
 
 // The bytes of an IPv4 address, or of an IPv6 address's /64.
