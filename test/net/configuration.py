@@ -31,7 +31,7 @@ affinity = "network"
 
 
 # Where a program takes a second to start and a processor is shared, the default times take a live node for a dead one.
-_PATIENT_TIMES = f"interval_ms = {20 * PATIENCE:.0f}\ndead_after_ms = {1000 * PATIENCE:.0f}"
+_PATIENT_TIMES = f"interval_ms = {40 * PATIENCE:.0f}\ndead_after_ms = {2000 * PATIENCE:.0f}"
 
 
 def configuration(nodes=3, key_file="", name="web", interface="eth0", virtual_ips=(VIP4, VIP6), rules=RULES,
