@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(one_document_is_made_once_for_many) {
     BOOST_TEST(made < 100);
 }
 
-BOOST_AUTO_TEST_CASE(an_address_in_use_is_named_with_the_way_out) {
+BOOST_AUTO_TEST_CASE(an_address_in_use_is_named) {
     const agent::Endpoint where = free_endpoint();
     const agent::WebServer server(where);
     try {
@@ -129,8 +129,7 @@ BOOST_AUTO_TEST_CASE(an_address_in_use_is_named_with_the_way_out) {
         BOOST_ERROR("two servers at one address");
     } catch (const std::runtime_error &error) {
         BOOST_TEST(error.what() == "listen on " + agent::to_string(where) +
-                                       " for metrics: Address already in use; choose another: "
-                                       "[metrics] listen");
+                                       " for metrics: Address already in use");
     }
 }
 
