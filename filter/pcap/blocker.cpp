@@ -7,6 +7,7 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -60,19 +61,46 @@ void require_ours(const std::string &table, const std::string &listed) {
                              " is there and not nlbd's: `nft delete table " + table + "`");
 }
 
-std::string drop_rule(const std::vector<IpAddress> &virtual_ips, bool v4) {
+// Drops what has one of these addresses there; nothing for none.
+std::string drop_rule(const std::string &there, const std::vector<IpAddress> &virtual_ips, bool v4,
+                      std::string (*text)(const IpAddress &)) {
     std::string addresses;
     for (const IpAddress &address : virtual_ips)
-        if (address.is_v4() == v4) addresses += (addresses.empty() ? "" : ", ") + to_string(address);
-    if (addresses.empty()) return {};
-    return std::string("    ") + (v4 ? "ip" : "ip6") + " daddr { " + addresses + " } drop\n";
+        if (address.is_v4() == v4) addresses += (addresses.empty() ? "" : ", ") + text(address);
+    return addresses.empty() ? "" : "    " + there + " { " + addresses + " } drop\n";
 }
+
+std::string drop_rule(const std::vector<IpAddress> &virtual_ips, bool v4) {
+    return drop_rule(v4 ? "ip daddr" : "ip6 daddr", virtual_ips, v4, to_string);
+}
+
+// 0x20010db8000000000000000000000064
+std::string number_of(const IpAddress &address) {
+    std::string number = "0x";
+    std::array<char, 3> digits;
+    for (const std::uint8_t byte : address.bytes) {
+        std::snprintf(digits.data(), digits.size(), "%02x", byte);
+        number += digits.data();
+    }
+    return number;
+}
+
+// Who has a virtual IP? The agent has heard the question before the chain is run. The kernel does not, for it
+// would answer for an interface that somebody has given the address.
+std::string question_rule(const std::vector<IpAddress> &virtual_ips, bool v4) {
+    if (v4) return drop_rule("arp daddr ip", virtual_ips, v4, to_string);
+    return drop_rule("ip6 nexthdr 58 icmpv6 type 135 @th,64,128", virtual_ips, v4, number_of);
+}
+
+// The stack takes off any number of tags of VLAN 0, but by then this chain is over. The first one has been
+// taken off already.
+constexpr const char *kHidden = "    @ll,116,12 0 meta protocol { 8021q, 8021ad } @nh,4,12 0 drop\n";
 
 // RFC 4861: types 133 to 137, right behind the IPv6 header, as the filter itself has it.
 std::string rules_for(const std::string &interface, const std::vector<IpAddress> &virtual_ips) {
     return "  chain originals {\n    type filter hook ingress device \"" + interface +
-           "\" priority -500; policy accept;\n"
-           "    ip6 nexthdr 58 icmpv6 type 133-137 accept\n" +
+           "\" priority -500; policy accept;\n" + kHidden + question_rule(virtual_ips, true) +
+           question_rule(virtual_ips, false) + "    ip6 nexthdr 58 icmpv6 type 133-137 accept\n" +
            drop_rule(virtual_ips, true) + drop_rule(virtual_ips, false) + "  }\n";
 }
 

@@ -99,7 +99,8 @@ NLB_INLINE __u64 nlb_bounded(__u64 number, const __u32 below, const __u32 otherw
     X(UNFILTERED, "unfiltered", FAULT, "the XDP program has not seen it")                          \
     X(CAPTURE_FULL, "capture_full", FAULT, "frames came faster than they could be judged")         \
     X(CAPTURE_CUT, "capture_cut", FAULT, "it is longer than a capture holds")                      \
-    X(TAP_REFUSED, "tap_refused", FAULT, "the TAP device did not take it")
+    X(TAP_REFUSED, "tap_refused", FAULT, "the TAP device did not take it")                         \
+    X(TOO_MANY_TAGS, "too_many_tags", FAULT, "more than two VLAN tags hide what it is")
 
 enum nlb_reason {
 #define X(name, text, importance, meaning) NLB_##name,

@@ -8,7 +8,9 @@
  *               cluster's MAC was marked "not for this host" before XDP saw it (veth), and TCP
  *               discards those. It is also the second lock: a frame to a virtual IP that XDP has
  *               not readdressed was not judged, and goes no further. So a node whose XDP program
- *               was removed by hand is silent, not open.
+ *               was removed by hand is silent, not open. And the kernel is never asked who has a
+ *               virtual IP, for it would answer for an interface that somebody has given the
+ *               address; the agent hears the question before this.
  *   nlbd_judge  the same verdict as nlbd_xdp, for BPF_PROG_TEST_RUN: reports instead of counting,
  *               and repeats what it was asked, which shows that the agent's tables are these.
  */
@@ -304,8 +306,32 @@ NLB_INLINE int finish(struct __sk_buff *frame, struct nlb_cursor *cursor, __u8 f
     return TC_ACT_SHOT;
 }
 
+NLB_INLINE int behind_ethernet(struct __sk_buff *frame, __u32 offset, void *to, __u32 size) {
+    return bpf_skb_load_bytes_relative(frame, offset, to, size, BPF_HDR_START_NET) == 0;
+}
+
+/* Who has a virtual IP? By ARP or a neighbour solicitation. Not read by way of the frame's beginning: a frame
+ * that generic XDP had to copy, since the bridge gave it to several ports, comes without Ethernet header. */
+NLB_INLINE int asks_for_virtual_ip(struct __sk_buff *frame) {
+    struct nlb_packet asked = {};
+    __u8 next = 0, type = 0;
+    if (frame->protocol == NLB_TYPE_ARP) {
+        asked.family = 4;
+        if (!behind_ethernet(frame, 24, asked.destination, 4)) return 0;
+    } else if (frame->protocol == NLB_TYPE_IPV6) {
+        asked.family = 6;
+        if (!behind_ethernet(frame, 6, &next, 1) || next != NLB_IP_ICMPV6) return 0;
+        if (!behind_ethernet(frame, 40, &type, 1) || type != NLB_NEIGHBOUR_SOLICITATION) return 0;
+        if (!behind_ethernet(frame, 48, asked.destination, 16)) return 0;
+    } else {
+        return 0;
+    }
+    return nlb_find_virtual_ip(nlb_active_config(&state), &asked) >= 0;
+}
+
 SEC("tc")
 int nlbd_tc(struct __sk_buff *frame) {
+    if (asks_for_virtual_ip(frame)) return TC_ACT_SHOT;
     const __u32 enough = 14 + 8 + 40 + 8 + 40; /* tags, addresses, ICMPv6 */
     if ((long)frame->data + enough > (long)frame->data_end)
         bpf_skb_pull_data(frame, frame->len < enough ? frame->len : enough);
@@ -315,5 +341,7 @@ int nlbd_tc(struct __sk_buff *frame) {
     __be16 type = nlb_take_ethernet(&cursor);
     if (type == NLB_TYPE_IPV4) return finish(frame, &cursor, 4, mac);
     if (type == NLB_TYPE_IPV6) return finish(frame, &cursor, 6, mac);
-    return TC_ACT_UNSPEC;
+    if (!nlb_is_tag(type)) return TC_ACT_UNSPEC;
+    count(NLB_UNFILTERED);
+    return TC_ACT_SHOT;
 }

@@ -45,6 +45,11 @@ NLB_INLINE int nlb_holds(void *context, const struct nlb_cursor *cursor, __u32 s
 
 #define NLB_TYPE_IPV4 __builtin_bswap16(0x0800)
 #define NLB_TYPE_IPV6 __builtin_bswap16(0x86dd)
+#define NLB_TYPE_ARP __builtin_bswap16(0x0806)
+
+NLB_INLINE int nlb_is_tag(__be16 type) {
+    return type == __builtin_bswap16(0x8100) || type == __builtin_bswap16(0x88a8);
+}
 
 /* Step 1. The Ethernet header and up to two VLAN tags; the type that follows in network order, 0
  * when cut off. */
@@ -54,7 +59,7 @@ NLB_INLINE __be16 nlb_take_ethernet(struct nlb_cursor *cursor) {
     __be16 type = nlb_load16(ethernet + 12);
     if (type == NLB_TYPE_IPV4 || type == NLB_TYPE_IPV6) return type;
     for (int tags = 0; tags < 2; tags++) {
-        if (type != __builtin_bswap16(0x8100) && type != __builtin_bswap16(0x88a8)) break;
+        if (!nlb_is_tag(type)) break;
         const __u8 *tag = nlb_take(cursor, 4);
         if (!tag) return 0;
         type = nlb_load16(tag + 2);
@@ -151,6 +156,8 @@ NLB_INLINE enum nlb_reason nlb_take_icmp(const struct nlb_cursor *cursor,
     packet->kind = NLB_KIND_OTHER;
     return NLB_ACCEPTED;
 }
+
+#define NLB_NEIGHBOUR_SOLICITATION 135
 
 NLB_INLINE int nlb_is_neighbour_discovery(__u8 icmpv6_type) {
     return icmpv6_type >= 133 && icmpv6_type <= 137;

@@ -195,6 +195,7 @@ NLB_INLINE __u64 nlb_decide(void *context, const struct nlb_state *state,
     __be16 type = nlb_take_ethernet(&cursor);
     if (type == NLB_TYPE_IPV4) return nlb_decide_ip(context, state, &cursor, 4);
     if (type == NLB_TYPE_IPV6) return nlb_decide_ip(context, state, &cursor, 6);
+    if (nlb_is_tag(type)) return NLB_TOO_MANY_TAGS; /* the stack takes off any number of them */
     return type == 0 ? NLB_TOO_SHORT : NLB_NOT_IP;
 }
 

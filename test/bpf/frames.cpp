@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_for_a_virtual_ip_passes_however_broken) {
             {"ARP", ethernet(zeros(28), {.type = 0x0806}), "not_ip"},
             {"LLDP", ethernet(zeros(46), {.type = 0x88cc}), "not_ip"},
             {"a length in place of a type", ethernet(zeros(46), {.type = 46}), "not_ip"},
-            {"three VLAN tags", tagged(kSyn4, {0x8100, 0x8100, 0x8100}), "not_ip"},
+            {"three VLAN tags", tagged(kSyn4, {0x8100, 0x8100, 0x8100}), "too_many_tags"},
             {"another IPv4 address", beside4({}), "not_virtual_ip"},
             {"another IPv4 address, bad length", beside4({.total = 9}), "not_virtual_ip"},
             {"another IPv4 address, bad version", beside4({.version = 7}), "not_virtual_ip"},

@@ -118,12 +118,18 @@ BOOST_AUTO_TEST_CASE(the_tc_program_stops_what_xdp_has_not_readdressed) {
         BOOST_TEST(result(query(v4)) == TC_ACT_SHOT);
         BOOST_TEST(result(query(v4, {.tags = {0x88a8, 0x8100}})) == TC_ACT_SHOT);
         BOOST_TEST(result(query(v4, own)) == TC_ACT_UNSPEC);
+        own.tags = {0x8100, 0x8100, 0x8100};
+        BOOST_TEST(result(query(v4, own)) == TC_ACT_SHOT);
+        own.tags = {};
     }
     BOOST_TEST(result(ethernet(ipv4({.destination = "192.0.2.9"}, udp({})))) == TC_ACT_UNSPEC);
     BOOST_TEST(result(ethernet(zeros(46), {.type = 0x0806})) == TC_ACT_UNSPEC);
+    const Bytes asked4 = zeros(24) + Bytes{192, 0, 2, 100}, asked6 = zeros(4) + Bytes{0xfd, 0} + zeros(12) + Bytes{1, 0};
+    BOOST_TEST(result(ethernet(asked4, {.type = 0x0806})) == TC_ACT_SHOT);
+    BOOST_TEST(result(ethernet(ipv6({.destination = "ff02::1:ff00:100"}, icmpv6(135, asked6)))) == TC_ACT_SHOT);
     BOOST_TEST(result(ethernet(ipv6({}, icmpv6(135, zeros(20))))) == TC_ACT_UNSPEC);
     BOOST_TEST(result(ethernet(ipv6({}, icmpv6(128, zeros(20))))) == TC_ACT_SHOT);
-    BOOST_TEST(counter(*datapath, "unfiltered") == 5u);
+    BOOST_TEST(counter(*datapath, "unfiltered") == 7u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -181,6 +181,7 @@ nlb_verdict Plain::judge(std::span<const std::uint8_t> frame, std::size_t readab
         bytes.at += 4;
     }
     const bool v4 = type == 0x0800;
+    if (is_tag(type)) return without_table(NLB_TOO_MANY_TAGS);
     if (type == 0) return without_table(NLB_TOO_SHORT);
     if (!v4 && type != 0x86dd) return without_table(NLB_NOT_IP);
     if (!bytes.can_read(v4 ? 20 : 40)) return without_table(NLB_TOO_SHORT);

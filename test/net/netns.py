@@ -8,6 +8,7 @@ that one gives them a mount namespace of their own, in which a bpffs would die w
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -99,3 +100,8 @@ def with_prefix(prefix):
         return sorted(name for name in os.listdir("/run/netns") if name.startswith(prefix))
     except FileNotFoundError:
         return []
+
+
+def mac_of(name, interface="eth0"):
+    """The interface's own MAC address, as text."""
+    return json.loads(run(name, "ip", "-j", "link", "show", interface).stdout)[0]["address"]

@@ -102,7 +102,7 @@ def live(cluster, mac):
 
 
 def own_mac(cluster, who):
-    return json.loads(netns.run(cluster.namespace(who), "ip", "-j", "link", "show", "eth0").stdout)[0]["address"]
+    return netns.mac_of(cluster.namespace(who))
 
 
 def test_mode(mode, mac):
