@@ -173,7 +173,7 @@ void Agent::decide() {
 void Agent::answer() {
     queries_.handle(boot_now());
     neighbours_.set_answering(node_.answers(boot_now()));
-    neighbours_.handle();
+    neighbours_.handle(boot_now());
     rejects_.handle(boot_now());
     departure_.obey_signals();
     execution_.handle();

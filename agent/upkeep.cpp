@@ -5,6 +5,7 @@
 #include "agent/orders/settings.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -17,16 +18,24 @@ using heartbeat::Time;
 constexpr Time kEvery = 1s;
 constexpr unsigned kToLook = 8; // descriptors
 
+std::string listed(const std::vector<std::string> &texts) {
+    std::string all;
+    for (const std::string &text : texts)
+        all += (all.empty() ? "" : ", ") + text;
+    return all;
+}
+
 // Whether beats come in where clients do, and on another interface as well.
-bool hears_apart(const Kept &parts) {
-    const auto interfaces = heartbeat_interfaces(parts.in_force.config, parts.in_force.self);
-    return interfaces.size() > 1 && std::ranges::count(interfaces, parts.interface) > 0;
+bool hears_apart(const std::vector<std::string> &interfaces, const std::string &clients) {
+    return interfaces.size() > 1 && std::ranges::count(interfaces, clients) > 0;
 }
 
 } // namespace
 
 Upkeep::Upkeep(Kept parts, const Interface &interface)
-    : parts_(parts), seen_(interface), index_(interface.index), judges_paths_(hears_apart(parts)),
+    : parts_(parts), seen_(interface), index_(interface.index),
+      beats_on_(heartbeat_interfaces(parts.in_force.config, parts.in_force.self)),
+      judges_paths_(hears_apart(beats_on_, parts.interface)),
       bridges_("bridges: not told", "bridges: told (interface=" + parts.interface + ")") {}
 
 void Upkeep::wait(Poll &poll) const {
@@ -49,10 +58,13 @@ void Upkeep::look_after_all(Time now, bool link_changed) {
     look_after_bridges(now, link_changed);
     look_after_interface();
     if (!failure_.empty()) return;
+    look_at_ports();
     look_after_filter();
     look_after_sockets(now);
     look_at_reach(now);
     look_after_host();
+    const std::vector<std::string> claims = parts_.neighbours.claims(now);
+    set(ProblemKind::virtual_ip_claimed, !claims.empty(), listed(claims));
 }
 
 void Upkeep::look_after_bridges(Time now, bool link_changed) {
@@ -81,14 +93,32 @@ void Upkeep::look_after_interface() {
                    ": the interface was removed; start nlbd again when it is back";
 }
 
+// What a bridge or a bond takes from its port, the agent does not hear.
+void Upkeep::look_at_ports() {
+    std::vector<std::string> ports;
+    try {
+        for (const std::string &name : beats_on_) {
+            const auto found = find_interface(name);
+            const std::string master = found ? master_of(found->index) : "";
+            if (!master.empty()) ports.push_back(name + " is a port of " + master);
+        }
+        ports_ = std::move(ports);
+    } catch (const std::exception &error) {
+        log::warn(std::string("beats: interfaces not looked at (") + error.what() + ")");
+    }
+}
+
 // It takes two heartbeat interfaces to tell that one of them is dead.
 Upkeep::Reach Upkeep::reach(Time now) {
     const Hearing &hearing = parts_.node.hearing();
     Reach reach;
     reach.linked = seen_.running;
     reach.obstacles = parts_.transport.obstacles();
-    reach.mute = parts_.transport.mute() && parts_.in_force.config.nodes.size() > 1;
-    if (!reach.linked || reach.mute) listens_until_ = now + parts_.in_force.config.dead_after;
+    reach.ports = ports_;
+    const bool has_peers = parts_.in_force.config.nodes.size() > 1;
+    reach.mute = parts_.transport.mute() && has_peers;
+    reach.deaf = has_peers && ports_.size() == beats_on_.size();
+    if (!reach.linked || reach.mute || reach.deaf) listens_until_ = now + parts_.in_force.config.dead_after;
     reach.listens = now < listens_until_ && !hearing.hears_any(now);
     if (reach.linked && judges_paths_) reach.dead_path = hearing.dead_path(now);
     reach.lost_together = reach.linked && hearing.lost_together(now);
@@ -104,19 +134,21 @@ void Upkeep::look_at_reach(Time now) {
         "no client is reached: " + parts_.interface + (seen_.up ? " has no link" : " is down"));
     set(ProblemKind::clients_path_dead, reach_.dead_path.has_value(),
         reach_.dead_path ? dead_path_text(*reach_.dead_path) : "");
-    std::string lacking;
-    for (const std::string &obstacle : reach_.obstacles)
-        lacking += (lacking.empty() ? "" : ", ") + obstacle;
-    set(ProblemKind::beats_not_sent, reach_.mute, "no beats can be sent: " + lacking);
-    set(ProblemKind::heartbeat_interface_unusable, !reach_.mute && !lacking.empty(),
-        "some beats cannot be sent: " + lacking);
-    set(ProblemKind::listening, reach_.listens && reach_.linked && !reach_.mute,
+    set(ProblemKind::beats_not_sent, reach_.mute, "no beats can be sent: " + listed(reach_.obstacles));
+    set(ProblemKind::beats_not_heard, reach_.deaf, "no beats are heard: " + listed(reach_.ports));
+    std::vector<std::string> lacking = reach_.mute ? std::vector<std::string>{} : reach_.obstacles;
+    if (!reach_.deaf) std::ranges::copy(reach_.ports, std::back_inserter(lacking));
+    set(ProblemKind::heartbeat_interface_unusable, !lacking.empty(),
+        "some beats go astray: " + listed(lacking));
+    set(ProblemKind::listening, reach_.listens && reach_.linked && !reach_.mute && !reach_.deaf,
         "it was cut off, and has not heard yet whether others serve");
     set(ProblemKind::peers_lost_together, reach_.lost_together,
         "all other nodes fell silent in the same moment, though " + parts_.interface +
             " has its link");
-    parts_.execution.set_able(parts_.problems.why_not_serving().empty());
+    judge();
 }
+
+void Upkeep::judge() { parts_.execution.set_able(parts_.problems.why_not_serving().empty()); }
 
 void Upkeep::set(ProblemKind kind, bool present, const std::string &text) {
     parts_.problems.set(kind, present ? std::optional(text) : std::nullopt);
@@ -139,7 +171,7 @@ void Upkeep::look_after_filter() {
         log::warn(std::string("datapath: not looked at (") + error.what() + ")");
     }
     parts_.problems.set(ProblemKind::filter_not_proven, flaw_, obstacle);
-    parts_.execution.set_able(parts_.problems.why_not_serving().empty());
+    judge();
 }
 
 // Why something cannot be put back; empty: everything is in its place.
@@ -188,6 +220,22 @@ void Upkeep::look_after_host() {
     } catch (const std::exception &error) {
         log::warn(std::string("host: not as it should be (") + error.what() + ")");
     }
+    look_at_host();
+}
+
+// Nothing that a start refuses comes about later unnoticed.
+void Upkeep::look_at_host() {
+    const auto tell = [&](ProblemKind kind, const std::optional<Obstacle> &found) {
+        parts_.problems.set(kind, found ? std::optional(found->what) : std::nullopt,
+                            found ? found->way_out : "");
+    };
+    try {
+        tell(ProblemKind::host_unfit, parts_.host.obstacle());
+        tell(ProblemKind::virtual_ip_elsewhere, parts_.host.misplaced());
+    } catch (const std::exception &error) {
+        log::warn(std::string("host: not looked at (") + error.what() + ")");
+    }
+    judge();
 }
 
 } // namespace agent

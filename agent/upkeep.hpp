@@ -66,7 +66,10 @@ class Upkeep {
     void look_after_all(heartbeat::Time now, bool link_changed);
     void look_after_bridges(heartbeat::Time now, bool link_changed);
     void look_after_interface();
+    void look_at_ports();
     void look_after_host();
+    void look_at_host();
+    void judge();
     void look_after_sockets(heartbeat::Time now);
     void look_after_web();
     void set(ProblemKind kind, bool present, const std::string &text);
@@ -77,9 +80,10 @@ class Upkeep {
     struct Reach {
         bool linked = true;   // the clients' interface
         bool mute = false;    // no beats can be sent
+        bool deaf = false;    // none can be heard: each heartbeat interface is another's port
         bool listens = false; // it was one or the other, and the others may serve, though none is heard
         bool lost_together = false;
-        std::vector<std::string> obstacles;
+        std::vector<std::string> obstacles, ports;
         std::optional<Hearing::DeadPath> dead_path;
         bool operator==(const Reach &) const = default;
     };
@@ -88,6 +92,8 @@ class Upkeep {
     Kept parts_;
     Interface seen_;
     int index_;
+    std::vector<std::string> beats_on_; // interfaces
+    std::vector<std::string> ports_;    // of those, the ones that are: "eth1 is a port of br0"
     bool judges_paths_;
     Reach reach_;
     heartbeat::Time listens_until_{};

@@ -30,12 +30,10 @@ std::string address_is(const filter::IpAddress &address, std::size_t start) {
     return "(" + text + ")";
 }
 
-std::string any_of(const std::vector<filter::IpAddress> &addresses, bool v4) {
+std::string any_of(const std::vector<filter::IpAddress> &addresses, bool v4, std::size_t start) {
     std::string text;
     for (const auto &address : addresses)
-        if (address.is_v4() == v4)
-            text +=
-                (text.empty() ? "" : " or ") + address_is(address, v4 ? kArpTarget : kIcmpv6Target);
+        if (address.is_v4() == v4) text += (text.empty() ? "" : " or ") + address_is(address, start);
     return text;
 }
 
@@ -43,11 +41,12 @@ std::string any_of(const std::vector<filter::IpAddress> &addresses, bool v4) {
 
 std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips) {
     std::string text;
-    if (const auto targets = any_of(virtual_ips, true); !targets.empty())
-        text = "(arp[6:2] = 1 and (" + targets + "))";
-    if (const auto targets = any_of(virtual_ips, false); !targets.empty())
-        text += std::string(text.empty() ? "" : " or ") + "(ip6[6] = 58 and ip6[40] = 135 and (" +
-                targets + "))";
+    if (const auto targets = any_of(virtual_ips, true, kArpTarget); !targets.empty())
+        text = "(arp[6:2] = 1 and (" + targets + ")) or (" +
+               any_of(virtual_ips, true, kArpSender) + ")";
+    if (const auto targets = any_of(virtual_ips, false, kIcmpv6Target); !targets.empty())
+        text += std::string(text.empty() ? "" : " or ") +
+                "(ip6[6] = 58 and (ip6[40] = 135 or ip6[40] = 136) and (" + targets + "))";
     return text;
 }
 

@@ -17,7 +17,8 @@
 
 namespace agent {
 
-// The capture filter: ARP requests and neighbour solicitations for exactly these addresses. Frames
+// The capture filter: ARP requests and neighbour solicitations for exactly these addresses, and what
+// others say of them, ARP messages from them and neighbour advertisements. Frames
 // with a VLAN tag as well: the kernel has taken the tag out when the filter runs, and libpcap puts
 // it back afterwards.
 std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips);

@@ -17,7 +17,7 @@ using filter::MacAddress;
 constexpr std::size_t kMacs = 12; // both Ethernet addresses
 constexpr std::uint16_t kVlan = 0x8100, kArp = 0x0806, kIpv6 = 0x86dd;
 constexpr std::uint8_t kIcmpv6 = 58, kNeighbourSolicitation = 135, kNeighbourAdvertisement = 136;
-constexpr std::uint8_t kSourceLinkAddress = 1;
+constexpr std::uint8_t kSourceLinkAddress = 1, kTargetLinkAddress = 2;
 constexpr std::size_t kOptions = 24; // where they begin in either message
 
 // The caller has checked that the bytes are there.
@@ -64,15 +64,16 @@ std::uint16_t icmpv6_checksum(Bytes addresses, Bytes message) {
 
 struct Options {
     bool valid = true;
-    std::optional<MacAddress> source;
+    std::optional<MacAddress> source, target;
 };
 
 Options parse_options(Bytes options) {
     Options found;
     while (!options.empty()) {
         const std::size_t length = options.size() < 2 ? 0 : options[1] * std::size_t{8};
-        if (length == 0 || length > options.size()) return {false, {}};
+        if (length == 0 || length > options.size()) return {false, {}, {}};
         if (options[0] == kSourceLinkAddress && length == 8) found.source = take<6>(options, 2);
+        if (options[0] == kTargetLinkAddress && length == 8) found.target = take<6>(options, 2);
         options = options.subspan(length);
     }
     return found;
@@ -120,25 +121,56 @@ std::optional<IpAddress> parse_advertisement(Bytes packet) {
     return v6(message, 8);
 }
 
+std::optional<Claim> parse_arp_claim(Bytes arp) {
+    constexpr std::array<std::uint8_t, 7> any{0, 1, 8, 0, 6, 4, 0}; // a request or a reply
+    if (arp.size() < 28 || take<7>(arp, 0) != any || arp[7] < 1 || arp[7] > 2) return std::nullopt;
+    const Claim found{v4(arp, 14), take<6>(arp, 8)};
+    return found.address.bytes == IpAddress{}.bytes ? std::nullopt : std::optional(found);
+}
+
+std::optional<Claim> parse_ipv6_claim(Bytes packet) {
+    const auto target = parse_advertisement(packet);
+    if (!target) return std::nullopt;
+    const auto mac = parse_options(discovery(packet, kNeighbourAdvertisement).subspan(kOptions)).target;
+    return mac ? std::optional(Claim{*target, *mac}) : std::nullopt;
+}
+
+// What is behind the Ethernet header and at most one tag.
+struct Payload {
+    std::uint16_t type = 0; // none: it is cut off
+    std::optional<std::uint16_t> tag;
+    Bytes bytes;
+};
+
+Payload payload_of(Bytes frame) {
+    Payload found;
+    std::size_t at = kMacs;
+    if (frame.size() >= kMacs + 6 && be16(frame, at) == kVlan) {
+        found.tag = be16(frame, at + 2);
+        at += 4;
+    }
+    if (frame.size() < at + 2) return found;
+    found.type = be16(frame, at);
+    found.bytes = frame.subspan(at + 2);
+    return found;
+}
+
 } // namespace
 
 std::optional<Solicitation> parse_solicitation(Bytes frame) {
-    if (frame.size() < kMacs + 2) return std::nullopt;
-    const auto sender = take<6>(frame, 6);
-    std::size_t at = kMacs;
-    std::optional<std::uint16_t> tag;
-    if (be16(frame, at) == kVlan) {
-        if (frame.size() < kMacs + 6) return std::nullopt;
-        tag = be16(frame, at + 2);
-        at += 4;
-    }
-    const auto type = be16(frame, at);
-    const auto payload = frame.subspan(at + 2);
-    auto found = type == kArp    ? parse_arp(payload)
-                 : type == kIpv6 ? parse_ipv6(payload, sender)
-                                 : std::nullopt;
-    if (found) found->vlan_tag = tag;
+    const Payload payload = payload_of(frame);
+    auto found = payload.type == kArp    ? parse_arp(payload.bytes)
+                 : payload.type == kIpv6 ? parse_ipv6(payload.bytes, take<6>(frame, 6))
+                                         : std::nullopt;
+    if (found) found->vlan_tag = payload.tag;
     return found;
+}
+
+std::optional<Claim> parse_claim(Bytes frame) {
+    const Payload payload = payload_of(frame);
+    return payload.type == kArp    ? parse_arp_claim(payload.bytes)
+           : payload.type == kIpv6 ? parse_ipv6_claim(payload.bytes)
+                                   : std::nullopt;
 }
 
 std::optional<IpAddress> parse_answer(Bytes frame) {

@@ -29,6 +29,17 @@ struct Solicitation {
 // checksum, options and all).
 std::optional<Solicitation> parse_solicitation(std::span<const std::uint8_t> frame);
 
+// Somebody says where an address is: by an ARP message from it, of either kind, or by a neighbour
+// advertisement.
+struct Claim {
+    filter::IpAddress address;
+    filter::MacAddress mac;
+    bool operator==(const Claim &) const = default;
+};
+
+// Of a frame as above. Nothing when it says nothing of the kind: a probe, an advertisement without a MAC.
+std::optional<Claim> parse_claim(std::span<const std::uint8_t> frame);
+
 // An ARP reply or a neighbour advertisement, without a tag: the address that has answered. Nothing
 // when it is not a complete and valid answer (for IPv6: RFC 4861 section 7.1.2).
 std::optional<filter::IpAddress> parse_answer(std::span<const std::uint8_t> frame);

@@ -6,6 +6,17 @@
 #include <algorithm>
 
 namespace agent {
+namespace {
+
+using namespace std::chrono_literals;
+using heartbeat::Time;
+
+constexpr int kAnnouncements = 3;
+constexpr Time kApart = 1s;       // between two of them
+constexpr Time kDefence = 200ms;  // when somebody claims an address
+constexpr Time kRemembered = 10s; // a claim
+
+} // namespace
 
 Neighbours::Neighbours(const std::string &interface,
                        const std::vector<filter::IpAddress> &virtual_ips,
@@ -15,20 +26,68 @@ Neighbours::Neighbours(const std::string &interface,
     heal();
 }
 
-void Neighbours::handle() {
+void Neighbours::wait(Poll &poll) const {
+    line_.wait(poll);
+    if (answering_ && announcements_ > 0 && line_.is_open()) poll.at(next_);
+}
+
+void Neighbours::set_answering(bool answering) {
+    if (answering && !answering_) announcements_ = kAnnouncements;
+    answering_ = answering;
+}
+
+void Neighbours::handle(Time now) {
     constexpr int batch = 64; // a flood of questions must not keep the loop from its beats
     for (int i = 0; i < batch; ++i) {
         const auto frame = line_.next();
-        if (frame.empty()) return;
-        const auto question = parse_solicitation(frame);
-        if (!question || std::find(virtual_ips_.begin(), virtual_ips_.end(), question->target) ==
-                             virtual_ips_.end())
-            ++counters_.malformed;
-        else if (!answering_)
-            ++counters_.ignored;
-        else
-            answer(*question);
+        if (frame.empty()) break;
+        hear(now, frame);
     }
+    if (answering_ && announcements_ > 0 && line_.is_open() && now >= next_) announce(now);
+}
+
+bool Neighbours::is_virtual_ip(const filter::IpAddress &address) const {
+    return std::ranges::count(virtual_ips_, address) > 0;
+}
+
+// A question may be a claim, too: an announcement in ARP asks for its own sender.
+void Neighbours::hear(Time now, std::span<const std::uint8_t> frame) {
+    const auto claim = parse_claim(frame);
+    const bool claims = claim && is_virtual_ip(claim->address);
+    if (claims && claim->mac == cluster_mac_) return; // another node's word
+    if (claims) {
+        ++counters_.claimed;
+        std::erase_if(heard_, [&](const Heard &heard) { return heard.claim.address == claim->address; });
+        heard_.push_back({*claim, now});
+        announcements_ = std::max(announcements_, 1);
+        next_ = std::min(next_, now + kDefence);
+    }
+    const auto question = parse_solicitation(frame);
+    if (!question || !is_virtual_ip(question->target))
+        counters_.malformed += claims ? 0 : 1;
+    else if (!answering_)
+        ++counters_.ignored;
+    else
+        answer(*question);
+}
+
+void Neighbours::announce(Time now) {
+    next_ = now + kApart;
+    --announcements_;
+    const auto mac = line_.mac();
+    for (const auto &address : virtual_ips_) {
+        const bool sent = mac && line_.send(build_announcement(address, cluster_mac_, *mac));
+        ++(sent ? counters_.announced : counters_.send_errors);
+    }
+}
+
+std::vector<std::string> Neighbours::claims(Time now) const {
+    std::vector<std::string> texts;
+    for (const auto &[claim, at] : heard_)
+        if (now - at < kRemembered)
+            texts.push_back("virtual IP " + filter::to_string(claim.address) + ": " +
+                            filter::to_string(claim.mac) + " says that it is there, too");
+    return texts;
 }
 
 void Neighbours::answer(const Solicitation &question) {
@@ -47,6 +106,7 @@ bool Neighbours::heal() {
         line_.close(); // deaf to neighbour solicitations it would be open for good
         throw;
     }
+    announcements_ = kAnnouncements; // what others have said meanwhile was not heard
     return true;
 }
 

@@ -2,16 +2,21 @@
 //
 // Answers for the virtual IPs in ARP and neighbour discovery, with the cluster MAC, while this node
 // is the one that should; the kernel is silent about them (host/setup.hpp). Every node hears the
-// questions; the default host alone answers. Its place in the cluster can move without a word to
-// the clients: the answer stays the same, so nothing is ever announced.
+// questions; the default host alone answers.
+//
+// It also announces them, unasked: three times from when it becomes the one that should, for others
+// may have had the addresses before; and each time that another machine claims one, as often as
+// kDefence allows (RFC 5227, section 2.4, has ten seconds, in which clients would be lost).
 #pragma once
 
 #include "agent/frames/line.hpp"
 #include "agent/frames/message.hpp"
 #include "agent/frames/solicited.hpp"
+#include "heartbeat/types.hpp"
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +27,8 @@ struct NeighbourCounters {
     std::uint64_t ignored = 0;   // well-formed, but another node's to answer
     std::uint64_t malformed = 0; // not a valid question
     std::uint64_t send_errors = 0;
+    std::uint64_t announced = 0;
+    std::uint64_t claimed = 0; // by others, for themselves
 };
 
 class Neighbours {
@@ -30,22 +37,37 @@ class Neighbours {
     Neighbours(const std::string &interface, const std::vector<filter::IpAddress> &virtual_ips,
                const filter::MacAddress &cluster_mac);
 
-    void wait(Poll &poll) const { line_.wait(poll); } // readable: call handle()
+    void wait(Poll &poll) const; // readable, or an announcement is due: call handle()
     int descriptor() const { return line_.descriptor(); }
-    void handle(); // a bounded number of the frames that wait; the rest wakes poll up again
-    void set_answering(bool answering) { answering_ = answering; } // false at first
+    // A bounded number of the frames that wait; the rest wakes poll up again.
+    void handle(heartbeat::Time now);
+    void set_answering(bool answering); // false at first
+
+    // Who says that a virtual IP is his, one a line; of the last ten seconds.
+    std::vector<std::string> claims(heartbeat::Time now) const;
 
     bool heal(); // as Line's
 
     const NeighbourCounters &counters() const { return counters_; }
 
   private:
+    bool is_virtual_ip(const filter::IpAddress &address) const;
+    void hear(heartbeat::Time now, std::span<const std::uint8_t> frame);
     void answer(const Solicitation &question);
+    void announce(heartbeat::Time now);
+
+    struct Heard {
+        Claim claim;
+        heartbeat::Time at;
+    };
 
     std::string interface_;
     std::vector<filter::IpAddress> virtual_ips_;
     filter::MacAddress cluster_mac_;
     bool answering_ = false;
+    int announcements_ = 0; // that are left
+    heartbeat::Time next_{}; // of them
+    std::vector<Heard> heard_; // the last claim of each address
     std::optional<SolicitedNodeGroups> groups_;
     Line line_;
     NeighbourCounters counters_;

@@ -55,10 +55,11 @@ void put_advertisement(libnet_t *context, const Solicitation &question,
                  question.vlan_tag);
 }
 
+// from_mac: the sender's by the message; the frame is from own_mac.
 void put_request(libnet_t *context, const IpAddress &target, const IpAddress &from,
-                 const MacAddress &own_mac) {
+                 const MacAddress &from_mac, const MacAddress &own_mac) {
     constexpr MacAddress nobody{}, everybody{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    check(context, libnet_build_arp(ARPHRD_ETHER, ETHERTYPE_IP, 6, 4, ARPOP_REQUEST, own_mac.data(),
+    check(context, libnet_build_arp(ARPHRD_ETHER, ETHERTYPE_IP, 6, 4, ARPOP_REQUEST, from_mac.data(),
                                     from.bytes.data(), nobody.data(), target.bytes.data(), nullptr,
                                     0, context, 0));
     put_ethernet(context, everybody, own_mac, ETHERTYPE_ARP, {});
@@ -94,11 +95,22 @@ std::vector<std::uint8_t> build_reply(const Solicitation &question, const MacAdd
     return libnet::built(context.get());
 }
 
+std::vector<std::uint8_t> build_announcement(const IpAddress &virtual_ip,
+                                             const MacAddress &cluster_mac,
+                                             const MacAddress &own_mac) {
+    const libnet::Context context = libnet::new_context();
+    if (virtual_ip.is_v4())
+        put_request(context.get(), virtual_ip, virtual_ip, cluster_mac, own_mac);
+    else
+        put_advertisement(context.get(), {virtual_ip, {virtual_ip.family, {}}, {}, {}}, cluster_mac, own_mac);
+    return libnet::built(context.get());
+}
+
 std::vector<std::uint8_t> build_question(const IpAddress &target, const IpAddress &from,
                                          const MacAddress &own_mac) {
     const libnet::Context context = libnet::new_context();
     if (target.is_v4())
-        put_request(context.get(), target, from, own_mac);
+        put_request(context.get(), target, from, own_mac, own_mac);
     else
         put_solicitation(context.get(), target, from, own_mac);
     return libnet::built(context.get());

@@ -72,6 +72,13 @@ Netlink<nl_sock> open_netlink() {
     return socket;
 }
 
+bool is_bridge(int index) {
+    const auto socket = open_netlink();
+    const auto link = link_of(socket.get(), index);
+    const char *type = link ? rtnl_link_get_type(link.get()) : nullptr;
+    return type != nullptr && type == std::string_view("bridge");
+}
+
 std::string master_of(int index) {
     const auto socket = open_netlink();
     const auto port = link_of(socket.get(), index);
@@ -99,6 +106,7 @@ std::vector<HostAddress> HostAddresses::list() const {
         address.address.family = v4 ? filter::IpAddress::Family::v4 : filter::IpAddress::Family::v6;
         const auto *bytes = static_cast<const std::uint8_t *>(nl_addr_get_binary_addr(local));
         std::copy_n(bytes, nl_addr_get_len(local), address.address.bytes.begin());
+        address.length = static_cast<unsigned>(rtnl_addr_get_prefixlen(entry));
         all.push_back(address);
     }
     return all;
@@ -160,9 +168,10 @@ std::string HostMacs::add(int index, const filter::MacAddress &mac) const {
                                             NLM_F_CREATE | NLM_F_EXCL));
 }
 
+// A device that takes none has none.
 std::string HostMacs::remove(int index, const filter::MacAddress &mac) const {
-    return unless(NLE_OBJ_NOTFOUND,
-                  rtnl_neigh_delete(socket_.get(), to_netlink(index, mac).get(), 0));
+    const int error = rtnl_neigh_delete(socket_.get(), to_netlink(index, mac).get(), 0);
+    return error == -NLE_OPNOTSUPP ? "" : unless(NLE_OBJ_NOTFOUND, error);
 }
 
 } // namespace agent

@@ -36,11 +36,13 @@ Netlink<nl_sock> open_netlink(); // throws std::runtime_error
 // The bridge, bond or team that this device is a port of, and that takes its frames; a VRF leaves them to it.
 // Empty: there is none, or no such device. Throws std::runtime_error.
 std::string master_of(int index);
+bool is_bridge(int index); // throws std::runtime_error
 
 // The host's IP addresses, through netlink.
 struct HostAddress {
     int index = 0; // the device's
     filter::IpAddress address;
+    unsigned length = 0; // of its prefix, as listed
 };
 
 class HostAddresses {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
-#include <fstream>
 #include <net/if.h>
 #include <stdexcept>
 #include <unistd.h>
@@ -94,39 +93,10 @@ bool is_gone(const HostChange &change) {
            if_indextoname(static_cast<unsigned>(change.index), name) == nullptr && errno == ENXIO;
 }
 
-void require_ipv6(const std::string &device, const filter::IpAddress &address) {
-    int disabled = 1; // no such file: IPv6 is disabled for the whole host
-    std::ifstream("/proc/sys/net/ipv6/conf/" + device + "/disable_ipv6") >> disabled;
-    if (disabled != 0)
-        throw std::runtime_error("virtual IP " + filter::to_string(address) +
-                                 ": IPv6 is disabled on " + device + ": sysctl net/ipv6/conf/" +
-                                 device + "/disable_ipv6=0");
-}
-
 void refuse_impossible(const HostSettings &wish, const HostState &state) {
-    const auto self = filter::require_interface(wish.interface);
-    if (const auto master = master_of(self.index); !master.empty())
-        throw std::runtime_error("interface " + wish.interface + ": is a port of " + master +
-                                 ", which takes its frames: name " + master + " instead");
-    const auto lo = find_interface("lo");
-    if (!lo || !lo->up)
-        throw std::runtime_error(
-            "interface lo: is down, so it cannot hold virtual IPs: ip link set lo up");
-    if (self.mac == wish.cluster_mac)
-        throw std::runtime_error("interface " + wish.interface + ": its own MAC address is the " +
-                                 "cluster's, " + filter::to_string(wish.cluster_mac) +
-                                 ": give it one of its own, nlbd adds the cluster's");
-    for (const auto &address : wish.virtual_ips) {
-        if (!address.is_v4()) {
-            require_ipv6("lo", address);
-            require_ipv6(wish.interface, address);
-        }
-        for (const auto &holder : state.holders(address))
-            if (holder != "lo" && holder != wish.entrance)
-                throw std::runtime_error("virtual IP " + filter::to_string(address) +
-                                         ": is an address of " + holder +
-                                         " already; remove it there, nlbd puts it on lo");
-    }
+    filter::require_interface(wish.interface);
+    for (const auto &found : {find_obstacle(wish), find_misplaced(wish, state)})
+        if (found) throw std::runtime_error(found->what + "; " + found->way_out);
 }
 
 } // namespace

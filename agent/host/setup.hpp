@@ -27,7 +27,9 @@
 // answer.
 #pragma once
 
+#include "agent/host/obstacle.hpp"
 #include "agent/host/record.hpp"
+#include "agent/host/settings.hpp"
 #include "agent/host/state.hpp"
 
 #include <optional>
@@ -35,15 +37,6 @@
 #include <vector>
 
 namespace agent {
-
-struct HostSettings {
-    std::string interface; // where clients' frames arrive
-    std::vector<filter::IpAddress> virtual_ips;
-    filter::MacAddress cluster_mac{};
-    std::optional<filter::IpAddress>
-        cluster_group{}; // igmp: the IPv4 group that the cluster MAC belongs to
-    std::string entrance{}; // of accepted frames, where that is not the interface itself
-};
 
 class HostSetup {
   public:
@@ -60,6 +53,10 @@ class HostSetup {
     // An interface that is not there is passed over. Throws std::runtime_error when something
     // cannot be put back: try again later.
     std::vector<std::string> heal();
+
+    // As obstacle.hpp; of addresses as of the last heal().
+    std::optional<Obstacle> obstacle() const { return find_obstacle(wish_); }
+    std::optional<Obstacle> misplaced() const { return find_misplaced(wish_, state_); }
 
     // Makes the host what it was and removes the record. Tries everything, then throws about the
     // first failure; the record stays in that case.

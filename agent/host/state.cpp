@@ -80,7 +80,7 @@ int change_group(unsigned long request_code, const HostChange &change) {
 HostAddress address_of(const HostChange &change) {
     const auto address = filter::parse_ip(change.what);
     if (!address) throw std::runtime_error("address " + change.what + ": is not an IP address");
-    return {change.index, *address};
+    return {.index = change.index, .address = *address};
 }
 
 void check(const std::string &cause, const char *verb, const HostChange &change,
@@ -136,14 +136,14 @@ bool HostState::has_address(const HostChange &change) const {
     });
 }
 
-std::vector<std::string> HostState::holders(const filter::IpAddress &address) const {
-    std::vector<std::string> names;
+std::vector<HostState::Holder> HostState::holders(const filter::IpAddress &address) const {
+    std::vector<Holder> holders;
     char name[IF_NAMESIZE];
     for (const auto &there : present_)
         if (there.address == address &&
             if_indextoname(static_cast<unsigned>(there.index), name) != nullptr)
-            names.emplace_back(name);
-    return names;
+            holders.push_back({name, there.length});
+    return holders;
 }
 
 void HostState::make(const HostChange &change) {

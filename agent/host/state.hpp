@@ -19,8 +19,11 @@ class HostState {
     // Reads addresses and groups of all kinds anew; stands() and holders() answer from this.
     void refresh();
     bool in_place(const HostChange &change) const;
-    std::vector<std::string>
-    holders(const filter::IpAddress &address) const; // devices that have it
+    struct Holder {
+        std::string device;
+        unsigned length; // of the prefix
+    };
+    std::vector<Holder> holders(const filter::IpAddress &address) const; // the devices that have it
 
     // Both throw std::runtime_error, "verb object: cause". A change that is made already, or that
     // has been undone by others, is no error; a sysctl that others have set since is left to them.

@@ -278,9 +278,13 @@ void add_network(MetricsText &out, const Json &status) {
     const Json &neighbours = status["neighbours"];
     out.counter("nlbd_neighbour_requests_total",
                 "ARP requests and neighbour solicitations for virtual IPs.");
-    counts(out, "result", neighbours, {"send_errors"});
-    out.counter("nlbd_neighbour_send_errors_total", "Answers that could not be sent.");
+    counts(out, "result", neighbours, {"send_errors", "announced", "claimed"});
+    out.counter("nlbd_neighbour_send_errors_total", "Answers and announcements that could not be sent.");
     out.sample({}, number(neighbours["send_errors"]));
+    out.counter("nlbd_neighbour_announcements_total", "Announcements of virtual IPs, unasked.");
+    out.sample({}, number(neighbours["announced"]));
+    out.counter("nlbd_neighbour_claims_total", "Messages of other machines that a virtual IP is theirs.");
+    out.sample({}, number(neighbours["claimed"]));
     const Json &witness = status["witness"];
     if (witness.is_null()) return;
     out.counter("nlbd_witness_questions_total", "How often the witness was asked.");

@@ -19,16 +19,20 @@ enum class ProblemKind : std::uint8_t {
     filter_not_proven,
     clients_link_lost,
     clients_path_dead,
+    host_unfit,
     beats_not_sent,
+    beats_not_heard,
     listening,
     heartbeat_interface_unusable,
+    virtual_ip_elsewhere,
+    virtual_ip_claimed,
     peers_lost_together,
     datapath_stepped_down,
     commands_not_heard,
     metrics_not_served,
     interface_not_locked,
 };
-inline constexpr std::size_t kProblemKinds = 11;
+inline constexpr std::size_t kProblemKinds = 15;
 
 // Names stay: alerts and scripts go by them.
 std::string_view to_string(ProblemKind kind);

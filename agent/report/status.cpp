@@ -223,7 +223,9 @@ Json neighbours(const NeighbourCounters &counters) {
     return {{"answered", counters.answered},
             {"ignored", counters.ignored},
             {"malformed", counters.malformed},
-            {"send_errors", counters.send_errors}};
+            {"send_errors", counters.send_errors},
+            {"announced", counters.announced},
+            {"claimed", counters.claimed}};
 }
 
 Json witness(const StatusSources &sources) {

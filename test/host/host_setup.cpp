@@ -328,7 +328,7 @@ BOOST_AUTO_TEST_CASE(every_interface_is_silenced_those_that_come_later_as_well) 
 BOOST_AUTO_TEST_CASE(port_of_a_bridge_is_refused) {
     run("ip link add br0 type bridge; ip link set eth0 master br0");
     check_refused(*this, wish(),
-                  "interface eth0: is a port of br0, which takes its frames: name br0 instead");
+                  "interface eth0: is a port of br0, which takes its frames; name br0 instead");
     run("ip link delete br0");
     { const HostSetup setup(wish(), file("host")); }
 }
@@ -342,12 +342,12 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_and_nothing_left_behind) {
     other = wish();
     other.cluster_mac = {0x0a, 0, 0, 0, 0, 0x99};
     check_refused(*this, other,
-                  "interface eth0: its own MAC address is the cluster's, 0a:00:00:00:00:99: give "
+                  "interface eth0: its own MAC address is the cluster's, 0a:00:00:00:00:99; give "
                   "it one of its own, nlbd adds the cluster's");
     run("ip address add 192.0.2.100/24 dev eth0");
     check_refused(*this, wish(),
-                  "virtual IP 192.0.2.100: is an address of eth0 already; remove it there, nlbd "
-                  "puts it on lo");
+                  "virtual IP 192.0.2.100: is an address of eth0, too; ip address delete "
+                  "192.0.2.100/24 dev eth0, and where it comes from: nlbd has it on lo");
 }
 
 BOOST_AUTO_TEST_CASE(ipv6_that_is_disabled_is_named) {
@@ -355,7 +355,7 @@ BOOST_AUTO_TEST_CASE(ipv6_that_is_disabled_is_named) {
         run("echo 1 > /proc/sys/net/ipv6/conf/" + device + "/disable_ipv6");
         check_refused(*this, wish(),
                       "virtual IP fd00::64: IPv6 is disabled on " + device +
-                          ": sysctl net/ipv6/conf/" + device + "/disable_ipv6=0");
+                          "; sysctl net/ipv6/conf/" + device + "/disable_ipv6=0");
     }
     auto v4_alone = wish();
     v4_alone.virtual_ips.pop_back();
@@ -374,7 +374,7 @@ BOOST_AUTO_TEST_CASE(failure_halfway_undoes_the_first_half) {
 BOOST_AUTO_TEST_CASE(loopback_that_is_down_is_named) {
     run("ip link set lo down");
     check_refused(*this, wish(),
-                  "interface lo: is down, so it cannot hold virtual IPs: ip link set lo up");
+                  "interface lo: is down, so it cannot hold virtual IPs; ip link set lo up");
 }
 
 BOOST_AUTO_TEST_CASE(record_file_that_cannot_be_written_is_named) {

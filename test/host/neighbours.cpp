@@ -82,13 +82,17 @@ struct Served : Node {
     Neighbours neighbours{"eth0", wish().virtual_ips, kClusterMac};
     Wire wire{*this};
 
-    Served() { neighbours.set_answering(true); }
+    Served() {
+        neighbours.set_answering(true);
+        neighbours.handle({}); // announces
+        wire.received();
+    }
 
     // Runs the agent's part of the loop until the condition holds.
     bool serve_until(const std::function<bool()> &condition) {
         return eventually([&] {
             pollfd waiting{neighbours.descriptor(), POLLIN, 0};
-            if (poll(&waiting, 1, 0) > 0) neighbours.handle();
+            if (poll(&waiting, 1, 0) > 0) neighbours.handle({});
             return condition();
         });
     }
@@ -198,6 +202,26 @@ BOOST_AUTO_TEST_CASE(another_host_that_wants_a_virtual_ip_for_itself_finds_it_ta
                boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(virtual_ips_are_announced_and_what_others_claim_is_contradicted) {
+    using namespace std::chrono_literals;
+    const auto announced = neighbours.counters().announced;
+    BOOST_TEST(announced == wish().virtual_ips.size());
+    auto claim = kArpRequest; // from another address of the client's, as it were
+    std::copy_n(claim.begin() + 38, 4, claim.begin() + 28);
+    wire.send(claim);
+    BOOST_TEST(serve_until([&] { return neighbours.counters().claimed == 1; }));
+    BOOST_TEST(neighbours.claims(1s).size() == 1U);
+    BOOST_TEST(neighbours.claims(11s).empty());
+    neighbours.handle(1s);
+    BOOST_TEST(neighbours.counters().announced == 2 * announced);
+    const auto frames = wire.received();
+    const auto broadcast = std::ranges::find_if(frames, [](const Frame &frame) {
+        return frame[0] == 0xff && frame[21] == 1 && frame[22] == kClusterMac[0];
+    });
+    BOOST_TEST_REQUIRE((broadcast != frames.end()));
+    BOOST_TEST(!from_cluster_mac(*broadcast));
+}
+
 BOOST_AUTO_TEST_CASE(tagged_questions_are_answered) {
     for (const auto &question : {kArpRequest, kSolicitation}) {
         const auto plain = answer_to(question);
@@ -224,7 +248,7 @@ BOOST_AUTO_TEST_CASE(malformed_questions_are_counted_and_garbage_changes_nothing
         frame[14 + random() % (frame.size() - 14)] = static_cast<std::uint8_t>(random());
         frame.resize(14 + random() % (frame.size() - 13));
         wire.send(frame);
-        neighbours.handle();
+        neighbours.handle({});
     }
     BOOST_TEST(has(resolve("192.0.2.100"), "lladdr " + kClusterMacText));
     BOOST_TEST(has(resolve("fd00::64"), "lladdr " + kClusterMacText));
@@ -233,7 +257,7 @@ BOOST_AUTO_TEST_CASE(malformed_questions_are_counted_and_garbage_changes_nothing
 BOOST_AUTO_TEST_CASE(link_that_goes_down_and_comes_back_is_served_again) {
     for (int flap = 0; flap < 3; ++flap) {
         run("ip link set eth0 down");
-        neighbours.handle();
+        neighbours.handle({});
         neighbours.heal();
         run("ip link set eth0 up");
         neighbours.heal();
@@ -265,7 +289,7 @@ BOOST_AUTO_TEST_CASE(interface_that_is_down_at_the_start_is_opened_later) {
     run("ip link set eth0 down");
     Neighbours later("eth0", wish().virtual_ips, kClusterMac);
     BOOST_TEST(later.descriptor() == -1);
-    later.handle();
+    later.handle({});
     run("ip link set eth0 up");
     BOOST_TEST(later.heal());
     BOOST_TEST(later.descriptor() >= 0);

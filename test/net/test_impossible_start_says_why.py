@@ -17,7 +17,7 @@ char terms[] __attribute__((section("license"), used)) = "GPL";
 """
 
 
-def attempt(cluster, node, what, words, prefix=(), run_dir="attempt", **changes):
+def attempt(cluster, node, what, words, /, prefix=(), run_dir="attempt", **changes):
     """Starts an agent that must refuse; words: what its one line has to contain."""
     run_dir = f"{cluster.directory}/{run_dir}"
     had_run_dir = os.path.exists(run_dir)
@@ -63,6 +63,15 @@ def test():
         attempt(cluster, 2, "a key that others can read", [cluster.key_file, "chmod 600"])
         os.chmod(cluster.key_file, 0o600)
 
+        namespace = cluster.namespace(2)
+        netns.ip(namespace, """
+            link add br9 type bridge
+            link add link eth0 name macvlan9 type macvlan mode bridge""")
+        for interface, words in (("br9", ["br9: is a bridge"]), ("macvlan9", ["Operation not supported"])):
+            attempt(cluster, 2, f"a second unicast MAC on {interface}", words + ['mac_mode = "multicast"'],
+                    interface=interface, heartbeat='interfaces = ["eth0"]', cluster='mac_mode = "unicast"')
+            netns.ip(namespace, f"link delete {interface}")
+
         no_bpf = ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin"]
         xdp, pcap = {"datapaths": {2: "xdp"}}, {"datapaths": {2: "pcap"}}
         attempt(cluster, 2, "no CAP_SYS_ADMIN either", ["CAP_SYS_ADMIN"], prefix=no_bpf, **xdp)
@@ -74,7 +83,6 @@ def test():
         attempt(cluster, 2, "no CAP_BPF", ["CAP_BPF"], prefix=no_bpf, run_dir="mounted", **xdp)
         check(os.path.ismount(mounted) and os.listdir(mounted) == pins, "a mount of others was changed")
 
-        namespace = cluster.namespace(2)
         foreign = foreign_program(cluster)
         for mode in ("xdpgeneric", "xdpdrv"):
             netns.run(namespace, "ip", "link", "set", "dev", "eth0", mode, "obj", foreign, "sec", "xdp")

@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(answer_filter_names_one_address_alone) {
 
 BOOST_AUTO_TEST_CASE(capture_filter_names_every_virtual_ip) {
     BOOST_TEST(agent::capture_filter({filter::parse_ip("192.0.2.100").value()}) ==
-               "(arp[6:2] = 1 and ((arp[24:4] = 0xc0000264)))");
+               "(arp[6:2] = 1 and ((arp[24:4] = 0xc0000264))) or ((arp[14:4] = 0xc0000264))");
     const auto both = agent::capture_filter(
         {filter::parse_ip("192.0.2.100").value(), filter::parse_ip("fd00::64").value()});
     BOOST_TEST(

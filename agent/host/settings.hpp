@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a configuration wants of this host.
+#pragma once
+
+#include "filter/address.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+struct HostSettings {
+    std::string interface; // where clients' frames arrive
+    std::vector<filter::IpAddress> virtual_ips;
+    filter::MacAddress cluster_mac{};
+    std::optional<filter::IpAddress>
+        cluster_group{}; // igmp: the IPv4 group that the cluster MAC belongs to
+    std::string entrance{}; // of accepted frames, where that is not the interface itself
+};
+
+} // namespace agent
