@@ -80,8 +80,8 @@ Agent::Agent(const AgentOptions &options)
     queries_.add_to(commands_);
     execution_.add_to(commands_);
     reload_.add_to(commands_);
-    commands_.set_elsewhere([this](const auto &node, const auto &command, const auto &args) {
-        return relay_.ask(node, command, args);
+    commands_.set_elsewhere([this](const auto &node, const auto &command, const auto &args, const auto &by) {
+        return relay_.ask(node, command, args, by);
     });
 }
 

@@ -3,8 +3,13 @@
 // own consent.
 #include "agent/control/commands.hpp"
 
+#include "agent/base/log.hpp"
+#include "agent/base/printable.hpp"
+
 namespace agent {
 namespace {
+
+constexpr std::size_t kMostOfName = 100; // bytes of the name of whose order it is
 
 Json refusal(const std::string &code, const std::string &error) {
     return {{"ok", false}, {"code", code}, {"error", error}};
@@ -17,11 +22,21 @@ Commands::Later known(Json reply) {
 bool well_formed(const Json &request) {
     if (!request.is_object() || !request.contains("command") || !request["command"].is_string())
         return false;
-    if (request.contains("node") && !request["node"].is_string()) return false;
+    for (const char *key : {"node", "by"})
+        if (request.contains(key) && !request[key].is_string()) return false;
     if (!request.contains("args")) return true;
     const Json &args = request["args"];
     return args.is_array() &&
            std::all_of(args.begin(), args.end(), [](const Json &arg) { return arg.is_string(); });
+}
+
+void log_order(const std::string &name, const Commands::Arguments &args, const std::string &by,
+               const Json &reply) {
+    std::string line = "order: " + name + (reply["ok"] ? " done" : " " + std::string(reply["code"]));
+    line += " (by=" + by;
+    for (const std::string &arg : args)
+        line += " argument=" + arg;
+    log::info(line + ")");
 }
 
 // A command from its call to its result.
@@ -79,19 +94,27 @@ Commands::Later Commands::decide(std::string_view request) {
             refusal("malformed", R"(a request is {"command": NAME, "args": [TEXT, ...]})"));
     const std::string name = parsed["command"];
     const auto args = parsed.value("args", Arguments{});
+    const std::string by = printable(parsed.value("by", "unknown"), kMostOfName);
     if (!parsed.contains("node") || !elsewhere_ || !functions_.contains(name))
-        return run(name, args);
-    const auto there = [this, node = std::string(parsed["node"]), name](const Arguments &given) {
-        return elsewhere_(node, name, given);
+        return run(name, args, by);
+    const auto there = [this, node = std::string(parsed["node"]), name, by](const Arguments &given) {
+        return elsewhere_(node, name, given, by);
     };
     return [running = std::make_shared<Running>(there, args)] { return running->ask(); };
 }
 
-Commands::Later Commands::run(const std::string &name, const Arguments &args) {
+Commands::Later Commands::run(const std::string &name, const Arguments &args,
+                              const std::string &by) {
     const auto function = functions_.find(name);
     if (function == functions_.end())
         return known(refusal("unknown_command", "no such command: " + name));
-    return [running = std::make_shared<Running>(function->second, args)] { return running->ask(); };
+    const auto running = std::make_shared<Running>(function->second.function, args);
+    if (!function->second.is_order) return [running] { return running->ask(); };
+    return [running, name, args, by] {
+        const std::optional<Json> reply = running->ask();
+        if (reply) log_order(name, args, by, *reply);
+        return reply;
+    };
 }
 
 void Commands::count(const Json &reply) {

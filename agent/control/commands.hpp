@@ -3,7 +3,8 @@
 // Requests of the control plane: {"command": NAME, "args": [TEXT...]} in, {"ok": true, "result":
 // ...} or {"ok": false, "code": CODE, "error": TEXT} out. Every request is counted, each refused
 // one by its code. With "node": NAME, ID or "all", it is for other nodes, which the Relay asks; ""
-// means this one, answered in the same form.
+// means this one, answered in the same form. "by" says whose order it is, for the log: "user 0 on web1".
+// It is a word of those who may give orders, and grants nothing.
 //
 // Some commands take their time: a disk has to write, other members have to let go, other nodes
 // have to answer. The agent's loop waits for nothing, so such a command gives back a question to be
@@ -44,16 +45,22 @@ class Commands {
 
     // What becomes of a request that names a node.
     using Elsewhere = std::function<Result(const std::string &node, const std::string &command,
-                                           const Arguments &args)>;
+                                           const Arguments &args, const std::string &by)>;
 
-    void add(const std::string &name, Function function) { functions_[name] = std::move(function); }
+    void add(const std::string &name, Function function) {
+        functions_[name] = {std::move(function), false};
+    }
+    // An order changes something: the log has one line of it, with what became of it and whose it was.
+    void add_order(const std::string &name, Function function) {
+        functions_[name] = {std::move(function), true};
+    }
     void set_elsewhere(Elsewhere elsewhere) { elsewhere_ = std::move(elsewhere); }
 
     // One request on its way: nothing, or once its reply. Whatever was asked, it never throws.
     using Reply = std::function<std::optional<std::string>()>;
     Reply begin(std::string_view request);
     // The same for a command from within: {"ok": ...} as above, and not counted.
-    Later run(const std::string &name, const Arguments &args);
+    Later run(const std::string &name, const Arguments &args, const std::string &by);
 
     Json counters() const;
 
@@ -63,7 +70,11 @@ class Commands {
     Later decide(std::string_view request);
     void count(const Json &reply);
 
-    std::map<std::string, Function> functions_;
+    struct Known {
+        Function function;
+        bool is_order = false;
+    };
+    std::map<std::string, Known> functions_;
     Elsewhere elsewhere_;
     std::uint64_t answered_ = 0;
     std::map<std::string, std::uint64_t> refused_{

@@ -67,15 +67,16 @@ std::vector<const NodeConfig *> Relay::chosen(const std::string &node) const {
 }
 
 Commands::Later Relay::ask(const std::string &node, const std::string &command,
-                           const Commands::Arguments &args) {
+                           const Commands::Arguments &args, const std::string &by) {
+    const std::string by_here = by + " on " + in_force_.self.name;
     const auto nodes = chosen(node);
     forget_done();
     auto replies = std::make_shared<Replies>(now_);
-    const std::string request = Json{{"command", command}, {"args", args}}.dump(
+    const std::string request = Json{{"command", command}, {"args", args}, {"by", by_here}}.dump(
         -1, ' ', false, Json::error_handler_t::replace);
     for (const NodeConfig *one : nodes) {
         if (one->id == in_force_.self.id)
-            replies->add_here(*one, commands_.run(command, args));
+            replies->add_here(*one, commands_.run(command, args, by_here));
         else
             call(*replies, *one, request);
     }

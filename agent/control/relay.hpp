@@ -43,7 +43,7 @@ class Relay {
     // "code" and "error"}]}. Code "no_answer": nobody knows whether it was done. Throws Denied
     // when there is no such node.
     Commands::Later ask(const std::string &node, const std::string &command,
-                        const Commands::Arguments &args);
+                        const Commands::Arguments &args, const std::string &by);
 
     void wait(Poll &poll) const; // edge-triggered
 

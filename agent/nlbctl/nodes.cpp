@@ -5,6 +5,9 @@
 #include "agent/base/printable.hpp"
 #include "agent/control/client.hpp"
 
+#include <unistd.h>
+
+#include <fstream>
 #include <map>
 #include <ostream>
 #include <thread>
@@ -17,8 +20,22 @@ using namespace std::chrono_literals;
 constexpr unsigned kDeepest = 32; // of JSON in JSON
 constexpr auto kPatience = 9s; // the agent itself waits for other nodes, and then says which
 
+// Who gives the command, for the log of those who obey: the user, and as whom that user has logged in.
+std::string who() {
+    std::string text = "user " + std::to_string(getuid());
+    std::ifstream file("/proc/self/loginuid");
+    constexpr auto kNone = static_cast<uid_t>(-1);
+    if (uid_t login = kNone; file >> login && login != kNone && login != getuid())
+        text += ", logged in as " + std::to_string(login);
+    return text;
+}
+const std::string kWho = who(); // before it becomes the agent's user
+
 Json ask_nodes(const std::string &run_dir, const NodeCommand &command) {
-    const Json question{{"command", command.name}, {"args", command.args}, {"node", command.node}};
+    const Json question{{"command", command.name},
+                        {"args", command.args},
+                        {"node", command.node},
+                        {"by", kWho}};
     return ask_agent(run_dir, question, kPatience).at("nodes");
 }
 

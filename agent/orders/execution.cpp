@@ -47,21 +47,21 @@ void Execution::add_to(Commands &commands) {
             });
         };
     };
-    commands.add("start", part(Part::serve));
-    commands.add("stop", part(Part::stop));
-    commands.add("drain", [this](const auto &args) { return drain(args); });
-    commands.add("suspend", [this](const auto &) {
+    commands.add_order("start", part(Part::serve));
+    commands.add_order("stop", part(Part::stop));
+    commands.add_order("drain", [this](const auto &args) { return drain(args); });
+    commands.add_order("suspend", [this](const auto &) {
         return order([](Orders &orders) { orders.suspended = true; }, true);
     });
-    commands.add("resume", [this](const auto &) {
+    commands.add_order("resume", [this](const auto &) {
         return order([](Orders &orders) { orders.suspended = false; }, true);
     });
-    commands.add("enable", [this](const auto &args) { return order_rule(args, std::nullopt); });
-    commands.add("disable",
+    commands.add_order("enable", [this](const auto &args) { return order_rule(args, std::nullopt); });
+    commands.add_order("disable",
                  [this](const auto &args) { return order_rule(args, RuleOrder::disabled); });
-    commands.add("drain-rule",
+    commands.add_order("drain-rule",
                  [this](const auto &args) { return order_rule(args, RuleOrder::draining); });
-    commands.add("weight", [this](const auto &args) { return weight(args); });
+    commands.add_order("weight", [this](const auto &args) { return weight(args); });
     commands.add("state", [this](const auto &) { return state(); });
 }
 

@@ -109,7 +109,7 @@ Json reloading(const Config &config, const heartbeat::Status &status) {
 }
 
 void Reload::add_to(Commands &commands) {
-    commands.add("reload", [this](const auto &) { return reload(); });
+    commands.add_order("reload", [this](const auto &) { return reload(); });
 }
 
 Commands::Result Reload::reload() {

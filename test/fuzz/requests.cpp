@@ -58,7 +58,7 @@ Commands commands() {
             return left-- > 0 ? std::nullopt : std::optional<Json>(1);
         }};
     });
-    all.set_elsewhere([](const std::string &node, const std::string &, const auto &) -> Json {
+    all.set_elsewhere([](const std::string &node, const std::string &, const auto &, const auto &) -> Json {
         if (node.empty()) throw Denied("no such node");
         return {{"node", node}};
     });

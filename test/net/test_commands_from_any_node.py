@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 import time
 
 import flows
@@ -29,6 +30,11 @@ def weights(cluster, node):
 
 def buckets(cluster, node, rule):
     return {one["name"]: one["buckets"] for one in cluster.status(node)["rules"]}[rule]
+
+
+def log_of(cluster, node):
+    with open(cluster.log_file(node)) as file:
+        return file.read()
 
 
 def test():
@@ -79,6 +85,9 @@ def test():
         codes = give(cluster, 1, "weight", "all", "80", code=4)
         check(codes == {"web1": "done", "web2": "refused", "web3": "done"}, f"with one suspended: {codes}")
         give(cluster, 1, "weight", "all", "default", code=4)
+        for node, became in ((1, "done"), (2, "refused"), (3, "done")):
+            line = rf"order: weight {became} \(by=user 0(, logged in as \d+)? on web1 argument=80\)"
+            check(re.search(line, log_of(cluster, node)), f"web{node} does not log whose order it was")
         give(cluster, 2, "resume")
         cluster.wait_active([1, 2, 3])
 

@@ -65,7 +65,7 @@ struct Pair {
     }
     Json ask(const std::string &node, const std::string &command,
              const agent::Commands::Arguments &args = {}) {
-        for (auto later = relay.ask(node, command, args);; turn())
+        for (auto later = relay.ask(node, command, args, "user 7");; turn())
             if (const auto result = later()) return (*result)["nodes"];
     }
     template <class Condition>
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_command_travels_and_its_answer_comes_back) {
     BOOST_TEST(pair.count("callers") == 2u);
     BOOST_TEST(pair.ask("", "echo", {"here"})[0]["name"] == "web1"); // goes nowhere
     BOOST_TEST(pair.there.counters()["answered"] == 1);
-    BOOST_CHECK_THROW(pair.relay.ask("web9", "echo", {}), agent::Denied);
+    BOOST_CHECK_THROW(pair.relay.ask("web9", "echo", {}, ""), agent::Denied);
 }
 
 BOOST_AUTO_TEST_CASE(all_reaches_each_node_and_names_those_that_cannot_be_reached) {
@@ -126,12 +126,12 @@ BOOST_AUTO_TEST_CASE(who_does_not_answer_is_said_so_when_the_time_is_up) {
     const agent::InForce in_force = first_of_three({7});
     agent::Relay relay(in_force, commands, [&] { return now; });
     relay.heard(heartbeat::NodeId{2}, {{127, 0, 0, 1}}); // nobody listens
-    const auto beating = relay.ask("web2", "echo", {});
+    const auto beating = relay.ask("web2", "echo", {}, "");
     BOOST_TEST(!beating());
     BOOST_TEST((agent_test::wakes_at(relay) == now + agent::Relay::kPatience));
     now += agent::Relay::kPatience;
     BOOST_TEST((*beating())["nodes"][0]["error"] == "does not answer within 7 s");
-    const auto silent = relay.ask("web2", "echo", {});
+    const auto silent = relay.ask("web2", "echo", {}, "");
     BOOST_TEST(!silent());
     BOOST_TEST((agent_test::wakes_at(relay) == now + agent::Relay::kSilentPatience));
     now += agent::Relay::kSilentPatience;
@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(who_does_not_answer_is_said_so_when_the_time_is_up) {
 BOOST_AUTO_TEST_CASE(another_key_gets_no_answer_on_either_side_and_is_counted) {
     Pair pair({7}, {8});
     BOOST_TEST_REQUIRE(pair.port.has_value());
-    const auto later = pair.relay.ask("web2", "echo", {});
+    const auto later = pair.relay.ask("web2", "echo", {}, "");
     BOOST_TEST(pair.wait_for([&] { return pair.count("wrong_key") > 0; }));
     BOOST_TEST(!later());
     BOOST_TEST(pair.there.counters()["answered"] == 0);

@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(a_command_that_takes_its_time_is_asked_until_it_is_done_and
 
 BOOST_AUTO_TEST_CASE(a_request_that_names_a_node_goes_elsewhere_if_there_is_such_a_command) {
     agent::Commands commands = echo();
-    commands.set_elsewhere([](const auto &node, const auto &command, const auto &args) {
+    commands.set_elsewhere([](const auto &node, const auto &command, const auto &args, const auto &) {
         if (node == "web9") throw agent::Denied("no such node");
         return Json{node, command, args};
     });

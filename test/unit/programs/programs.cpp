@@ -89,7 +89,7 @@ agent::Commands::Result elsewhere(agent::Commands &here, const std::string &node
     Json nodes = Json::array();
     if (node.empty() || node == "web1" || node == "1" || node == "all") {
         Json entry{{"id", 1}, {"name", "web1"}};
-        entry.update(here.run(command, args)().value());
+        entry.update(here.run(command, args, "")().value());
         nodes.push_back(entry);
     }
     const auto other = [&](int id, const char *code, const char *error) {
@@ -107,7 +107,7 @@ agent::Commands::Result elsewhere(agent::Commands &here, const std::string &node
 agent::Commands example_agent() {
     agent::Commands commands = example_commands();
     commands.set_elsewhere([here = std::make_shared<agent::Commands>(commands)](
-                               const auto &node, const auto &command, const auto &args) {
+                               const auto &node, const auto &command, const auto &args, const auto &) {
         return elsewhere(*here, node, command, args);
     });
     return commands;
