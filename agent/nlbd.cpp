@@ -63,6 +63,12 @@ void raise_descriptor_limit() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// The cluster key is in the memory of the process.
+void forbid_core_dumps() {
+    const rlimit none{0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+}
+
 } // namespace
 
 int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostream &err) {
@@ -84,6 +90,7 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
             return kDone;
         }
         raise_descriptor_limit();
+        forbid_core_dumps();
         std::signal(SIGPIPE, SIG_IGN); // a reader of the log that went away
         Agent agent(line.options);
         log::open(line.level);

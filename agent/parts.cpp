@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/parts.hpp"
 
+#include "agent/config/trust.hpp"
 #include "agent/host/privileges.hpp"
 #include "agent/orders/settings.hpp"
 #include "filter/pcap/pcap.hpp"
@@ -73,6 +74,7 @@ void set_stepped_down(Problems &problems, const filter::Datapath &datapath,
 
 InForce load(const AgentOptions &options) {
     InForce in_force;
+    require_trusted(options.config_file);
     in_force.config = load_config(options.config_file);
     in_force.self = find_self(in_force.config, options.node); // by name, or by the host's
     in_force.keys = load_keys(in_force.config.key_file);      // root's alone

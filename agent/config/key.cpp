@@ -7,6 +7,7 @@
 
 #include "agent/base/failure.hpp"
 #include "agent/base/file.hpp"
+#include "agent/config/trust.hpp"
 #include "filter/descriptor.hpp"
 
 #include <cerrno>
@@ -61,6 +62,8 @@ void check_status(const std::string &file, int descriptor) {
         fail("read", file, std::string("others than its owner have access (mode ") + mode + ")",
              "close it with: chmod 600 " + file);
     }
+    if (const auto why = distrust(file, status))
+        throw std::runtime_error("read key " + file + ": " + *why);
 }
 
 template <std::size_t size>

@@ -42,6 +42,18 @@ std::optional<int> number(std::string_view text) {
     return value;
 }
 
+// A name of a directory or file, and no way out of the one above: the record is the agent's user's, and
+// who reads it next may be root.
+bool is_device(std::string_view text) {
+    return !text.empty() && text != "." && text != ".." && text.find('/') == text.npos;
+}
+bool is_sysctl(std::string_view text) {
+    if (text.starts_with("ipv6/")) text.remove_prefix(5);
+    return !text.empty() && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    });
+}
+
 // The line up to the next newline, which is taken off the text; nothing when there is no whole line
 // left.
 std::optional<std::string_view> take_line(std::string_view &text) {
@@ -77,7 +89,8 @@ std::optional<HostChange> parse_change(std::string_view line) {
     if (kind == kKinds.end() || word.size() != (sysctl ? 6U : 4U)) return std::nullopt;
     const auto index = number(word[1]);
     const auto before = number(sysctl ? word[4] : "0"), value = number(sysctl ? word[5] : "0");
-    if (!index || !before || !value) return std::nullopt;
+    if (!index || !before || !value || !is_device(word[2])) return std::nullopt;
+    if (sysctl && !is_sysctl(word[3])) return std::nullopt;
     change.index = *index;
     change.device = word[2];
     change.what = word[3];

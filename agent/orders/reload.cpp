@@ -2,6 +2,7 @@
 #include "agent/orders/reload.hpp"
 
 #include "agent/base/log.hpp"
+#include "agent/config/trust.hpp"
 #include "agent/host/privileges.hpp"
 #include "agent/orders/settings.hpp"
 
@@ -154,6 +155,7 @@ Reload::Read Reload::read_files(const std::string &file) {
         if (std::error_code gone; !std::filesystem::is_regular_file(file, gone) && !gone)
             throw std::runtime_error(file +
                                      ": is not a regular file"); // a pipe would be waited for
+        require_trusted(file);
         read.config = load_config(file);
         read.keys = load_keys(read.config.key_file);
         read.checks = make_health_checks(read.config);

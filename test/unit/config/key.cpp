@@ -2,6 +2,7 @@
 // The cluster key: made, kept to its owner, read back, never overwritten; its subkeys have nothing
 // in common.
 #include "agent/config/key.hpp"
+#include "agent/config/trust.hpp"
 #include "test/unit/config/files.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -122,6 +123,21 @@ BOOST_AUTO_TEST_CASE(a_key_that_others_can_read_is_refused) {
                                         ": others than its owner have access (mode " + text +
                                         "); close it with: chmod 600 " + open);
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_a_third_user_is_not_gone_by) {
+    if (geteuid() != 0) return;
+    const std::string file = holding(kDigits);
+    BOOST_REQUIRE(chown(file.c_str(), 65534, 65534) == 0);
+    const std::string why = ": it belongs to user 65534, who can change it; give it to root with: chown root ";
+    BOOST_TEST(message_of([&] { agent::load_keys(file); }) == "read key " + file + why + file);
+    BOOST_TEST(message_of([&] { agent::require_trusted(file); }) == "read configuration " + file + why + file);
+    BOOST_REQUIRE(chown(file.c_str(), 0, 0) == 0 && chmod(file.c_str(), 0646) == 0);
+    BOOST_TEST(message_of([&] { agent::require_trusted(file); }) ==
+               "read configuration " + file + ": anybody may write to it; close it with: chmod o-w " + file);
+    BOOST_REQUIRE(chmod(file.c_str(), 0664) == 0);
+    BOOST_CHECK_NO_THROW(agent::require_trusted(file));
+    BOOST_CHECK_NO_THROW(agent::require_trusted(file + "-missing"));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_regular_file_is_refused) {

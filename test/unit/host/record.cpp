@@ -57,7 +57,10 @@ BOOST_AUTO_TEST_CASE(lines_that_are_no_change_are_refused) {
     for (const auto *line :
          {"", " ", "sysctl", "sysctl 2 eth0 arp_ignore 0", "sysctl 2 eth0 arp_ignore 0 1 2",
           "sysctl x eth0 arp_ignore 0 1", "sysctl 2 eth0 arp_ignore 0 1x", "address 1 lo",
-          "address 1 lo fd00::64 0 1", "route 1 lo fd00::64", "address 99999999999 lo fd00::64"})
+          "address 1 lo fd00::64 0 1", "route 1 lo fd00::64", "address 99999999999 lo fd00::64",
+          "sysctl 0 ../../../kernel panic 0 1", "sysctl 0 .. forwarding 0 1", "sysctl 0 . x 0 1",
+          "sysctl 2 eth0 ../../../../kernel/panic 0 1", "sysctl 2 eth0 ipv6/../all/forwarding 0 1",
+          "sysctl 2 eth0 ipv6/ 0 1", "sysctl 2 a/b arp_ignore 0 1"})
         BOOST_TEST(!agent::parse_change(line).has_value(), line);
 }
 
