@@ -7,6 +7,8 @@
 #include "filter/pcap/pcap.hpp"
 #include "filter/xdp/xdp.hpp"
 
+#include <linux/capability.h>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -46,21 +48,25 @@ std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const No
                                                   std::vector<filter::StepDown> &steps_down) {
     const std::string interface = clients_interface(config, self);
     const DatapathKind kind = self.datapath.value_or(config.datapath);
-    if (kind == DatapathKind::pcap) return pcap(interface, run_dir, settings);
     std::string why;
-    try {
-        return xdp(interface, xdp_mode(config, self), run_dir, settings, steps_down);
-    } catch (const filter::Occupied &) {
-        throw;
-    } catch (const std::runtime_error &error) {
-        if (kind != DatapathKind::automatic) throw;
-        why = error.what();
+    if (kind != DatapathKind::pcap) {
+        try {
+            auto datapath = xdp(interface, xdp_mode(config, self), run_dir, settings, steps_down);
+            give_up(CAP_PERFMON); // whoever takes over the agent is not to load programs that read the kernel
+            return datapath;
+        } catch (const filter::Occupied &) {
+            throw;
+        } catch (const std::runtime_error &error) {
+            if (kind != DatapathKind::automatic) throw;
+            why = error.what();
+        }
+        steps_down.push_back({"xdp: " + why});
     }
-    steps_down.push_back({"xdp: " + why});
+    give_up(CAP_PERFMON); // before the packets' thread is started
     try {
         return pcap(interface, run_dir, settings);
     } catch (const std::runtime_error &error) {
-        if (why == error.what()) throw;
+        if (why.empty() || why == error.what()) throw;
         throw std::runtime_error(why + "; and instead of it: " + error.what());
     }
 }

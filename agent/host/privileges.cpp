@@ -151,6 +151,13 @@ std::string become_user(const std::string &name, bool runs_commands,
     return "";
 }
 
+void give_up(int capability) {
+    if (geteuid() == 0 || capng_get_caps_process() != 0 || !has(capability)) return;
+    capng_update(CAPNG_DROP, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
+                 static_cast<unsigned>(capability));
+    if (capng_apply(CAPNG_SELECT_CAPS) != 0) fail("give up a capability");
+}
+
 void become_owner_of(const std::string &path, const std::vector<int> &kept) {
     struct stat about {};
     if (geteuid() != 0 || lstat(path.c_str(), &about) != 0 || about.st_uid == 0) return;

@@ -6,8 +6,8 @@
 // start works as well when it is done once more hours later.
 //
 // Capabilities kept: CAP_NET_ADMIN (addresses, sysctls, links, tc), CAP_NET_RAW (packet sockets),
-// CAP_NET_BIND_SERVICE (ports below 1024, where they are configured), CAP_BPF and CAP_PERFMON
-// (programs), CAP_SYS_NICE and CAP_IPC_LOCK (to be in time), and CAP_DAC_READ_SEARCH: a reload
+// CAP_NET_BIND_SERVICE (ports below 1024, where they are configured), CAP_BPF (programs), CAP_PERFMON
+// (until they are loaded), CAP_SYS_NICE and CAP_IPC_LOCK (to be in time), and CAP_DAC_READ_SEARCH: a reload
 // reads configuration and key anew, which are root's alone. Where a health check runs a command,
 // also CAP_SETUID, CAP_SETGID and CAP_KILL, for it runs as yet another user.
 #pragma once
@@ -24,6 +24,9 @@ namespace agent {
 // started.
 std::string become_user(const std::string &name, bool runs_commands,
                         const std::vector<std::string> &directories);
+
+// Gives a capability up for good, for this thread and those that it starts; nothing of root's.
+void give_up(int capability);
 
 // For root's own command: who owns `path` from here on, with nothing of root but these capabilities,
 // those that it had. What that user's process says can do no harm then that the user could not do

@@ -100,4 +100,5 @@ def test():
               "a filter of others went with nlbd's hook")
 
 
-main(test)
+if __name__ == "__main__":
+    main(test)

@@ -25,8 +25,8 @@ from harness import VIP4, VIP6, Cluster, Failed, check, main, skip  # noqa: E402
 from machine import RELEASES, SOURCE, Machine  # noqa: E402
 
 NEXT = "0.1.0+next"
-KEPT = {"cap_net_admin", "cap_net_raw", "cap_net_bind_service", "cap_bpf", "cap_perfmon", "cap_sys_nice",
-        "cap_ipc_lock", "cap_dac_read_search"}
+KEPT = {"cap_net_admin", "cap_net_raw", "cap_net_bind_service", "cap_bpf", "cap_sys_nice", "cap_ipc_lock",
+        "cap_dac_read_search"}
 
 
 class Packaged(Cluster):
