@@ -13,7 +13,7 @@
 namespace heartbeat {
 
 // Raised also when the meaning of a bucket changes: two that hash differently must not share a view.
-inline constexpr std::uint8_t kProtocolVersion = 6;
+inline constexpr std::uint8_t kProtocolVersion = 7;
 
 enum class Role : std::uint8_t { joining, following, supporting, standing, leading };
 

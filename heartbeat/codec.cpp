@@ -21,12 +21,41 @@ constexpr std::size_t kTagSize = 16;
 constexpr std::size_t kHeaderSize = 4 + 1 + 8; // magic, version, cluster
 constexpr std::size_t kMaxSections = 80;
 
+// Digests of what can be guessed, such as names and ports: nobody without the key is to try guesses. So each
+// is hidden by a number that belongs to the key, the beat and the place in it.
+class Mask {
+  public:
+    Mask() = default; // hides nothing
+    explicit Mask(const BeatKey &key) : hides_(true) {
+        constexpr std::string_view kPurpose = "digests in beats";
+        crypto_generichash(key_.data(), key_.size(),
+                           reinterpret_cast<const unsigned char *>(kPurpose.data()), kPurpose.size(),
+                           key.data(), key.size());
+    }
+    void begin(Life life, Sequence sequence) { from_ = {life, sequence, 0}; }
+    std::uint64_t next() {
+        std::uint64_t mask = 0;
+        if (!hides_) return mask;
+        ++from_[2];
+        crypto_shorthash(reinterpret_cast<unsigned char *>(&mask),
+                         reinterpret_cast<const unsigned char *>(from_.data()), sizeof from_,
+                         key_.data());
+        return mask;
+    }
+
+  private:
+    bool hides_ = false;
+    std::array<std::uint8_t, crypto_shorthash_KEYBYTES> key_{};
+    std::array<std::uint64_t, 3> from_{};
+};
+
 template <class T>
 concept Scalar = std::unsigned_integral<T> || std::is_enum_v<T>;
 
 class Writer {
   public:
     std::vector<std::uint8_t> bytes;
+    Mask mask;
     bool ok() const { return true; }
 
     void number(std::uint64_t value, unsigned size) {
@@ -42,12 +71,17 @@ class Writer {
         number(items.size(), 1);
     }
     void sequence(const Sequence &value) { number(value, 6); }
+    template <Scalar T>
+    void digest(const T &value) {
+        number(value ^ mask.next(), sizeof(T));
+    }
     void optional(const std::optional<View> &view) { number(view.has_value(), 1); }
 };
 
 class Reader {
   public:
     explicit Reader(std::span<const std::uint8_t> bytes) : rest_(bytes) {}
+    Mask mask;
     bool ok() const { return ok_; }
     bool finished() const { return ok_ && rest_.empty(); }
 
@@ -75,6 +109,10 @@ class Reader {
         items.assign(ok_ ? count : 0, T{});
     }
     void sequence(Sequence &value) { value = number(6); }
+    template <Scalar T>
+    void digest(T &value) {
+        value = static_cast<T>(number(sizeof(T)) ^ mask.next());
+    }
     void optional(std::optional<View> &view) {
         const std::uint64_t present = number(1);
         ok_ = ok_ && present <= 1;
@@ -125,7 +163,7 @@ void view_number(Io &io, NumberLike &number) {
 template <class Io, class ViewLike>
 void view_fields(Io &io, ViewLike &view) {
     view_number(io, view.number);
-    integer(io, view.config);
+    io.digest(view.config);
     io.list(view.members, kMaxNodes);
     for (auto &member : view.members) {
         io.field(member.id, kLastNode);
@@ -141,6 +179,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     integer(io, beat.life);
     integer(io, beat.previous);
     io.sequence(beat.sequence);
+    io.mask.begin(beat.life, beat.sequence);
     clock(io, beat.clock);
     io.field(beat.state, NodeState::dead);
     io.field(beat.weight, std::uint8_t{100});
@@ -161,14 +200,14 @@ void beat_fields(Io &io, BeatLike &beat) {
     view_number(io, beat.applied);
     flag(io, beat.done);
     integer(io, beat.lease_left_ms);
-    integer(io, beat.config);
-    integer(io, beat.staged);
+    io.digest(beat.config);
+    io.digest(beat.staged);
     integer(io, beat.staged_eligible);
     integer(io, beat.staged_healthy);
     io.list(beat.sections, kMaxSections);
     for (auto &section : beat.sections)
-        integer(io, section);
-    integer(io, beat.ownership);
+        io.digest(section);
+    io.digest(beat.ownership);
     for (auto &word : beat.lingering)
         integer(io, word);
     integer(io, beat.connections);
@@ -269,6 +308,7 @@ std::string_view to_string(Refusal refusal) {
 
 std::vector<std::uint8_t> seal(const Beat &beat, const Envelope &envelope) {
     Writer writer;
+    writer.mask = Mask(envelope.key);
     writer.bytes.reserve(kMaxDatagram);
     writer.bytes.insert(writer.bytes.end(), kMagic.begin(), kMagic.end());
     writer.number(kProtocolVersion, 1);
@@ -291,9 +331,10 @@ std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const E
     Reader reader(datagram.first(datagram.size() - kTagSize).subspan(5));
     if (reader.number(8) != envelope.cluster) return Refusal::foreign_cluster;
     if (datagram[4] != kProtocolVersion) return Refusal::other_version;
-    if (!sealed_with(envelope.key, datagram) &&
-        !(envelope.other && sealed_with(*envelope.other, datagram)))
-        return Refusal::bad_tag;
+    const BeatKey *key = sealed_with(envelope.key, datagram) ? &envelope.key : nullptr;
+    if (!key && envelope.other && sealed_with(*envelope.other, datagram)) key = &*envelope.other;
+    if (!key) return Refusal::bad_tag;
+    reader.mask = Mask(*key);
     Beat beat;
     beat_fields(reader, beat);
     if (!reader.finished() || !consistent(beat)) return Refusal::malformed;

@@ -4,8 +4,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <array>
 #include <functional>
-
 #include <random>
 
 using namespace heartbeat;
@@ -131,6 +132,34 @@ BOOST_AUTO_TEST_CASE(truncated_anywhere_it_is_refused) {
 }
 
 // A peer that holds the key but has gone wrong: every field out of its range.
+// Configurations are guessable: who listens must not see whether two are the same, nor try guesses.
+BOOST_AUTO_TEST_CASE(digests_are_nowhere_to_be_read_without_the_key) {
+    Beat beat = largest();
+    const std::array<std::uint8_t, 8> shown{0x51, 0x62, 0x73, 0x84, 0x95, 0xa6, 0xb7, 0xc8};
+    beat.config = beat.staged = beat.ownership = beat.view->config = 0x5162738495a6b7c8;
+    const auto reads = [&](const std::vector<std::uint8_t> &datagram) {
+        return !std::ranges::search(datagram, shown).empty();
+    };
+    const auto first = seal(beat, envelope());
+    BOOST_TEST(!reads(first));
+    BOOST_TEST((std::get<Beat>(open(first, envelope())) == beat));
+    Beat same = beat;
+    --same.sequence;
+    const auto differing = [&](const std::vector<std::uint8_t> &other) {
+        std::size_t count = 0;
+        for (std::size_t i = 0; i + 16 < first.size(); ++i)
+            count += first[i] != other[i];
+        return count;
+    };
+    constexpr std::size_t kDigests = 4 * 8 + 71 * 2;
+    BOOST_TEST(differing(seal(same, envelope())) > kDigests * 9 / 10);   // in the next beat
+    BOOST_TEST(differing(seal(beat, envelope("web", 8))) > kDigests * 9 / 10); // with another key
+    for (const std::uint16_t section : beat.sections)
+        BOOST_REQUIRE(section == 0xbeef);
+    const std::array<std::uint8_t, 4> pair{0xbe, 0xef, 0xbe, 0xef};
+    BOOST_TEST(std::ranges::search(first, pair).empty());
+}
+
 BOOST_AUTO_TEST_CASE(sealed_nonsense_is_malformed) {
     const std::vector<std::function<void(Beat &)>> wrongs = {
         [](Beat &beat) { beat.sender = kNoNode; },
