@@ -34,8 +34,8 @@ class Transport {
         bool v6 = false;
     };
 
-    // Throws std::runtime_error for an interface that does not exist, or that takes sockets of neither
-    // family. Without an address it is merely mute.
+    // Throws std::runtime_error for an interface that does not exist. One that takes no sockets, as while
+    // another process has the port, is tried again: see obstacles().
     Transport(const std::vector<std::string> &interfaces, const Settings &settings, Time now);
     ~Transport();
     Transport(const Transport &) = delete;
