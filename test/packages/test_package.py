@@ -218,6 +218,16 @@ def removal(cluster):
     check(left == "notes\n", f"purged, and in /etc/nlb there is:\n{left}")
 
 
+def reload(machine):
+    """Whatever systemd does to its directories before it runs nlbctl, they stay the agent's, and orders are kept."""
+    machine.run("systemctl", "reload", "nlbd")
+    for path in ("/run/nlb", "/run/nlb/control", "/run/nlb/bpf/state", "/var/lib/nlb"):
+        owner = machine.run("stat", "--format=%U", path).stdout.strip()
+        check(owner == "nlbd", f"after a reload {path} belongs to {owner}")
+    machine.run("nlbctl", "weight", "web1", "90")
+    machine.run("nlbctl", "weight", "web1", "default")
+
+
 def configure(cluster, machine):
     """As the guide says: the configuration and the key, the same as everybody's."""
     with open(cluster.config_file) as file:
@@ -250,7 +260,7 @@ def test():
         check(cluster.status(1)["state"] == "active", "ready before the first view")
         cluster.wait_active([1, 2, 3])
         look_at_the_process(machine)
-        machine.run("systemctl", "reload", "nlbd")
+        reload(machine)
         restarts(cluster, higher)
         watchdog(cluster)
         interface_comes_back(cluster)
