@@ -46,7 +46,8 @@ def take(cluster, how):
 
 
 def problems(cluster):
-    return {problem["name"]: problem for problem in cluster.status(1)["problems"]}
+    status = cluster.status(1) or {"problems": []}  # it has not begun to answer
+    return {problem["name"]: problem for problem in status["problems"]}
 
 
 def serves_without(cluster, how):
