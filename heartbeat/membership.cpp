@@ -152,7 +152,7 @@ std::vector<Quote> quotes(const State &state, Time now) {
     const Duration age = 2 * state.settings.dead_after;
     std::vector<Quote> quotes;
     state.each_peer([&](NodeId id, const Peer &peer) {
-        const auto &claimed = peer.claimed;
+        const Claim *claimed = peer.claims.empty() ? nullptr : &peer.claims.back();
         const bool answers = peer.touched && now - *peer.touched < state.settings.dead_after;
         if (claimed && !answers && now - claimed->when < age && claimed->when > peer.heard)
             return quotes.push_back({id, claimed->life, claimed->sequence, kLongAgo});

@@ -69,6 +69,23 @@ Refusal record_twin(State &state, Time now, const Beat &beat) {
     return Refusal::id_taken;
 }
 
+void claim(Peer &peer, const Beat &beat, Time now) {
+    Claim latest{beat.life, beat.sequence, now, now};
+    std::erase_if(peer.claims, [&](const Claim &former) {
+        if (former.life == beat.life) latest.since = former.since;
+        return former.life == beat.life;
+    });
+    peer.claims.push_back(latest);
+    if (peer.claims.size() > kRememberedLives) peer.claims.pop_front();
+}
+
+// It has not proved itself for as long as a deaf node would be given: otherwise old beats of many lives would delay
+// decisions again and again.
+bool claimed_in_vain(const State &state, const Peer &peer, Life life, Time now) {
+    const auto first = std::ranges::find(peer.claims, life, &Claim::life);
+    return first != peer.claims.end() && now - first->since >= 2 * state.settings.dead_after;
+}
+
 // Another life than the believed one: the node was restarted or fenced, two processes share the id,
 // or it is a late or replayed beat of an earlier life. What was not believed is quoted in its turn
 // (Membership::beat), so that who is alive can prove it.
@@ -78,12 +95,16 @@ std::optional<Refusal> doubt(const State &state, Peer &peer, const Beat &beat, T
                        !state.fresh(peer, now, state.settings.dead_after);
     const bool proven =
         !state.counts(peer, now, state.settings.dead_after) && quoted_time(state, beat, now);
-    if (!proven && (known || !ended)) {
-        peer.claimed = {beat.life, beat.sequence, now};
-        if (!known && beat.applied.term > 0) peer.anew = now;
-        return known ? Refusal::superseded : Refusal::id_taken;
+    const bool in_vain = claimed_in_vain(state, peer, beat.life, now);
+    if (!proven && (known || in_vain || !ended)) {
+        claim(peer, beat, now);
+        if (known) return Refusal::superseded;
+        if (in_vain) return Refusal::replayed;
+        if (beat.applied.term > 0) peer.anew = now;
+        return Refusal::id_taken;
     }
     std::erase(peer.superseded, beat.life);
+    std::erase_if(peer.claims, [&](const Claim &former) { return former.life == beat.life; });
     return std::nullopt;
 }
 
@@ -92,7 +113,7 @@ void adopt_life(Peer &peer, const Beat &beat, Time now) {
     if (peer.superseded.size() > kRememberedLives) peer.superseded.pop_front();
     Peer fresh{.life = beat.life,
                .superseded = std::move(peer.superseded),
-               .claimed = {},
+               .claims = std::move(peer.claims),
                .beat = {},
                .heard = now,
                .first_heard = now,
@@ -164,7 +185,7 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
     Peer &peer = state.peers[index(beat.sender)];
     if (beat.life == peer.life && beat.sequence <= peer.beat.sequence) return Refusal::replayed;
     if (stale(state, beat, now)) {
-        peer.claimed = {beat.life, beat.sequence, now};
+        claim(peer, beat, now);
         return Refusal::replayed;
     }
     if (beat.life != peer.life && peer.life != 0)

@@ -17,18 +17,19 @@
 
 namespace heartbeat {
 
-// A beat that was not believed.
+// A life whose beats were not believed.
 struct Claim {
     Life life = 0;
-    Sequence sequence = 0;
-    Time when{};
+    Sequence sequence = 0; // of the last beat
+    Time when{};           // and when that came
+    Time since{};          // when the first one came
 };
 
 // One configured node as this one hears it.
 struct Peer {
     Life life = 0;                // the one that is believed; 0: never heard
     std::deque<Life> superseded;  // earlier ones, newest last
-    std::optional<Claim> claimed; // the last one
+    std::deque<Claim> claims;     // of its other lives, the one heard last at the back
     Beat beat;                   // its last
     Time heard{};                // when that came
     Time first_heard{};          // of this life
@@ -141,7 +142,7 @@ struct Membership::State : Saved {
 using State = Membership::State;
 
 inline constexpr std::size_t kRememberedLives =
-    64; // a replay of an older life than these could only delay
+    64; // a replay of an older life than these could only delay, for a while
 
 // Nobody quotes a beat for longer after it was sent, not even one that travelled slowly.
 inline Duration oldest_quote(const State &state) { return 3 * state.settings.dead_after; }

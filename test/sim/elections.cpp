@@ -280,6 +280,26 @@ void leader_stops_among_old_beats(World &world) {
     heal(world);
 }
 
+// 34. Nor do old beats of lives that the last one has never heard of hold up its election.
+void old_lives_at_leaders_death(World &world) {
+    for (int i = 0; i < 4; ++i) {
+        world.start(2);
+        run_for(world, 1s, 1500ms);
+        world.crash(2);
+    }
+    world.start(2);
+    run_for(world, 1s, 1500ms);
+    world.start(1);
+    run_for(world, 4s, 5s);
+    const Lives lives(world);
+    world.crash(2);
+    run_for(world, 1s, 2s);
+    lives.check_same(1);
+    if (!world.accepting(world.node(1)).all()) throw Violation("P2: the last node does not serve it all");
+    world.start(2);
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> election_scenarios() {
@@ -308,6 +328,7 @@ std::vector<Scenario> election_scenarios() {
         {"leader_stops_among_old_beats",
          {.nodes = 2, .partition = kQuorum, .replays = true},
          leader_stops_among_old_beats},
+        {"old_lives_at_leaders_death", {.nodes = 2, .witness = true, .replays = true}, old_lives_at_leaders_death},
     };
 }
 
