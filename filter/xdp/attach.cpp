@@ -24,9 +24,11 @@ namespace {
 constexpr const char *kPinNames[] = {"link", "state", "counters", kShownPin, kShownCountsPin};
 
 // A place of our own on the tc hook, so that a leftover is found and nobody else's filter is
-// touched.
+// touched. Before all others, for each of them may let a frame in past those behind it; where a filter of
+// another kind has the first place, and in former releases, far behind.
 constexpr std::uint32_t kTcHandle = 0x6e6c6264; // "nlbd"
-constexpr std::uint32_t kTcPriority = 7777;
+constexpr std::uint32_t kTcFirst = 1, kTcBehind = 7777;
+constexpr std::uint32_t kTcPlaces[] = {kTcFirst, kTcBehind};
 
 bool is_bpffs(const std::string &path) {
     struct statfs info {};
@@ -68,9 +70,22 @@ std::uint32_t attached_program(const bpf_xdp_query_opts &attached) {
 
 // Also of an agent that was killed: its filter stays on the hook, and can be asked for without a right.
 bool has_tc_filter(int index) {
-    bpf_tc_hook hook = tc_hook(index, BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
-    return bpf_tc_query(&hook, &options) == 0;
+    return std::ranges::any_of(kTcPlaces, [index](std::uint32_t place) {
+        bpf_tc_hook hook = tc_hook(index, BPF_TC_INGRESS);
+        LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = place);
+        return bpf_tc_query(&hook, &options) == 0;
+    });
+}
+
+int put_tc_filter(bpf_tc_hook &hook, int program, std::uint32_t place) {
+    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program, .flags = BPF_TC_F_REPLACE,
+                .handle = kTcHandle, .priority = place);
+    return bpf_tc_attach(&hook, &options);
+}
+
+void take_tc_filter(bpf_tc_hook &hook, std::uint32_t place) {
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = place);
+    bpf_tc_detach(&hook, &options);
 }
 
 // Which program is in the way, and how to get it out of it. Without CAP_SYS_ADMIN the kernel does not say its
@@ -191,9 +206,13 @@ void TcFilter::attach() {
     bpf_tc_hook hook = tc_hook(interface_.index, BPF_TC_INGRESS);
     int made = bpf_tc_hook_create(&hook);
     if (made != 0 && made != -EEXIST) fail("make a tc hook on " + interface_.name, -made);
-    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_, .flags = BPF_TC_F_REPLACE,
-                .handle = kTcHandle, .priority = kTcPriority);
-    if (int error = bpf_tc_attach(&hook, &options); error != 0) {
+    place_ = kTcFirst;
+    int error = put_tc_filter(hook, program_, place_);
+    if (error == 0)
+        take_tc_filter(hook, kTcBehind);
+    else
+        error = put_tc_filter(hook, program_, place_ = kTcBehind);
+    if (error != 0) {
         bpf_tc_hook both =
             tc_hook(interface_.index, bpf_tc_attach_point(BPF_TC_INGRESS | BPF_TC_EGRESS));
         if (made == 0) bpf_tc_hook_destroy(&both);
@@ -205,7 +224,7 @@ void TcFilter::attach() {
 // Without the filter, the hook or the interface the kernel gives one of three errors.
 bool TcFilter::is_attached() const {
     bpf_tc_hook hook = tc_hook(interface_.index, BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = place_);
     const int error = bpf_tc_query(&hook, &options);
     if (error == -ENOENT || error == -EINVAL || error == -ENODEV) return false;
     if (error != 0) fail("ask which tc filter is attached", -error);
@@ -218,8 +237,8 @@ TcFilter::~TcFilter() {
 
 void remove_tc_filter(int interface_index, bool hook_is_ours) {
     bpf_tc_hook hook = tc_hook(interface_index, BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
-    bpf_tc_detach(&hook, &options);
+    for (const std::uint32_t place : kTcPlaces)
+        take_tc_filter(hook, place);
     hook = tc_hook(interface_index, bpf_tc_attach_point(BPF_TC_INGRESS | BPF_TC_EGRESS));
     if (hook_is_ours && !in_use(interface_index)) bpf_tc_hook_destroy(&hook);
 }

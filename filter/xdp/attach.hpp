@@ -61,6 +61,7 @@ class TcFilter {
     Interface interface_;
     int program_;
     bool hook_is_ours_;
+    std::uint32_t place_ = 0; // on the hook
     bool kept_ = false;
 };
 

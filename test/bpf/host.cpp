@@ -40,7 +40,7 @@ int near_index() { return static_cast<int>(if_nametoindex("near")); }
 
 unsigned tc_program() {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = near_index(), .attach_point = BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = 0x6e6c6264, .priority = 7777);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = 0x6e6c6264, .priority = 1);
     return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
 }
 
