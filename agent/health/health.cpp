@@ -37,6 +37,13 @@ std::string nobody_listens(const RuleConfig &rule) {
     return "nobody listens on port" + std::string(ports.find('-') == ports.npos ? " " : "s ") + ports;
 }
 
+// Where the agent itself listens, which is no service.
+std::vector<std::uint16_t> own_ports(const Config &config) {
+    std::vector<std::uint16_t> ports{config.control_port};
+    if (config.metrics_listen) ports.push_back(config.metrics_listen->port);
+    return ports;
+}
+
 // The same service, examined in the same way.
 bool same_service(const RuleConfig &one, const RuleConfig &other) {
     return one.name == other.name && one.virtual_ips == other.virtual_ips &&
@@ -48,7 +55,7 @@ bool same_service(const RuleConfig &one, const RuleConfig &other) {
 
 Health::Health(const Config &config, HealthChecks checks, int interface, filter::Datapath &datapath,
                Time now, ListListeners list)
-    : virtual_ips_(config.virtual_ips), interface_(interface), datapath_(datapath),
+    : virtual_ips_(config.virtual_ips), own_ports_(own_ports(config)), interface_(interface), datapath_(datapath),
       list_(std::move(list)) {
     for (std::size_t i = 0; i < config.rules.size(); ++i)
         rules_.emplace_back(config.rules[i], std::move(checks[i]), now);
@@ -80,6 +87,7 @@ std::optional<std::size_t> Health::find(const std::string &name) const {
 void Health::configure(const Config &config, HealthChecks checks, Time now) {
     std::vector<RuleHealth> next;
     virtual_ips_ = config.virtual_ips;
+    own_ports_ = own_ports(config);
     for (std::size_t i = 0; i < config.rules.size(); ++i) {
         const RuleConfig &rule = config.rules[i];
         const auto former = find(rule.name);
@@ -165,11 +173,14 @@ void Health::look(Time now) {
     }
     try {
         const auto begun = std::chrono::steady_clock::now();
-        const std::vector<Listener> listeners = list_();
+        std::vector<Listener> listeners = list_();
         const Duration took = std::chrono::steady_clock::now() - begun;
         next_look_ = now + std::max(kLookEvery, kLookShare * took);
         wake_to_look_ = std::max(wake_to_look_, next_look_);
         look_failure_.clear();
+        std::erase_if(listeners, [this](const Listener &one) {
+            return std::ranges::count(own_ports_, one.port) > 0;
+        });
         for (RuleHealth &one : rules_)
             if (asks_listeners(one.rule)) look_for(one, listeners, now);
     } catch (const std::exception &error) {
@@ -183,7 +194,9 @@ void Health::look_for(RuleHealth &one, const std::vector<Listener> &listeners, T
     if (one.missed && found && found == one.service) one.unseen_until = now + kSomebodyElse;
     one.missed = false;
     one.service = found;
-    take(one, now, {found.has_value(), found ? "" : nobody_listens(one.rule)});
+    const auto unserved = find_unserved(listeners, one.rule, virtual_ips_, interface_);
+    const std::string where = found && unserved ? " of " + filter::to_string(*unserved) : "";
+    take(one, now, {!unserved, unserved ? nobody_listens(one.rule) + where : ""});
 }
 
 void Health::check(RuleHealth &one, Time now) {

@@ -84,6 +84,7 @@ class Health {
     static std::string text(const RuleHealth &one, heartbeat::Time now);
 
     std::vector<filter::IpAddress> virtual_ips_;
+    std::vector<std::uint16_t> own_ports_;
     int interface_;
     filter::Datapath &datapath_;
     ListListeners list_;

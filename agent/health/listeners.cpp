@@ -17,6 +17,21 @@ bool takes(const Listener &listener, const filter::IpAddress &address) {
     return v4 == address.is_v4() || (!v4 && !listener.v6_only);
 }
 
+const std::vector<filter::IpAddress> &addresses_of(const RuleConfig &rule,
+                                                   const std::vector<filter::IpAddress> &virtual_ips) {
+    return rule.virtual_ips.empty() ? virtual_ips : rule.virtual_ips;
+}
+
+// A port of the rule at which one of them takes what comes to the address by the interface.
+std::optional<std::uint16_t> port_at(const std::vector<Listener> &listeners, const RuleConfig &rule,
+                                     const filter::IpAddress &address, int interface) {
+    for (const Listener &listener : listeners)
+        if (listener.port >= rule.first_port && listener.port <= rule.last_port &&
+            (listener.interface == 0 || listener.interface == interface) && takes(listener, address))
+            return listener.port;
+    return std::nullopt;
+}
+
 } // namespace
 
 // The kernel answers while it is asked, so there is nothing to wait for.
@@ -38,13 +53,18 @@ std::optional<filter::Service> find_service(const std::vector<Listener> &listene
                                             const RuleConfig &rule,
                                             const std::vector<filter::IpAddress> &virtual_ips,
                                             int interface) {
-    const auto &addresses = rule.virtual_ips.empty() ? virtual_ips : rule.virtual_ips;
-    for (const Listener &listener : listeners) {
-        if (listener.port < rule.first_port || listener.port > rule.last_port) continue;
-        if (listener.interface != 0 && listener.interface != interface) continue;
-        for (const filter::IpAddress &address : addresses)
-            if (takes(listener, address)) return filter::Service{address, listener.port};
-    }
+    for (const filter::IpAddress &address : addresses_of(rule, virtual_ips))
+        if (const auto port = port_at(listeners, rule, address, interface))
+            return filter::Service{address, *port};
+    return std::nullopt;
+}
+
+std::optional<filter::IpAddress> find_unserved(const std::vector<Listener> &listeners,
+                                               const RuleConfig &rule,
+                                               const std::vector<filter::IpAddress> &virtual_ips,
+                                               int interface) {
+    for (const filter::IpAddress &address : addresses_of(rule, virtual_ips))
+        if (!port_at(listeners, rule, address, interface)) return address;
     return std::nullopt;
 }
 

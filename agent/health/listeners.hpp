@@ -24,4 +24,10 @@ std::optional<filter::Service> find_service(const std::vector<Listener> &listene
                                             const std::vector<filter::IpAddress> &virtual_ips,
                                             int interface);
 
+// The first of the rule's virtual IPs at which none of them listens; nothing: they listen at each.
+std::optional<filter::IpAddress> find_unserved(const std::vector<Listener> &listeners,
+                                               const RuleConfig &rule,
+                                               const std::vector<filter::IpAddress> &virtual_ips,
+                                               int interface);
+
 } // namespace agent

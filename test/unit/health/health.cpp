@@ -269,7 +269,7 @@ BOOST_AUTO_TEST_CASE(without_traffic_a_look_now_and_then_finds_it_and_three_brin
     listeners.erase(listeners.begin());
     run(60ms);
     BOOST_TEST(!healthy(0));
-    listeners.push_back(on("192.0.2.100", 80));
+    listeners.push_back(on("::", 80));
     run(40ms);
     BOOST_TEST(!healthy(0));
     BOOST_TEST((run(40ms) == Texts{"rule http: healthy"}));
@@ -293,7 +293,7 @@ BOOST_AUTO_TEST_CASE(the_filter_expects_the_service_and_a_second_after_its_end_l
     const auto calls = datapath.calls.size();
     run(1s);
     BOOST_TEST(datapath.calls.size() == calls); // told once
-    listeners.push_back(on("0.0.0.0", 80));
+    listeners.push_back(on("::", 80));
     run(200ms);
     BOOST_TEST(datapath.expected.at(0).first);
 }
@@ -334,6 +334,25 @@ BOOST_AUTO_TEST_CASE(which_listener_serves_which_rule) {
         BOOST_TEST(agent::find_service({one.listener}, config.rules[one.rule], config.virtual_ips, 7)
                        .has_value() == one.serves,
                    filter::to_string(one.listener.address) << " port " << one.listener.port);
+}
+
+BOOST_AUTO_TEST_CASE(each_virtual_ip_of_a_rule_is_to_have_a_listener) {
+    listeners = {on("0.0.0.0", 80)};
+    start();
+    BOOST_TEST(!healthy(0));
+    BOOST_TEST(health->reason(0, now) == "nobody listens on port 80 of 2001:db8::100");
+    listeners.push_back(on("::", 80, true));
+    run(100ms);
+    BOOST_TEST(healthy(0));
+}
+
+BOOST_AUTO_TEST_CASE(the_agents_own_sockets_are_no_service) {
+    config.rules[2].first_port = 1;
+    config.rules[2].last_port = 65535;
+    config.metrics_listen = agent::parse_endpoint("0.0.0.0:9777");
+    listeners = {on("0.0.0.0", config.control_port), on("0.0.0.0", 9777)};
+    start();
+    BOOST_TEST(!healthy(2));
 }
 
 BOOST_AUTO_TEST_CASE(listeners_that_cannot_be_listed_change_nothing_and_are_told_once) {
