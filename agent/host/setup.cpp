@@ -36,6 +36,15 @@ void silence(std::vector<HostChange> &changes) {
         changes.push_back({Kind::sysctl, kWholeHost, "all", name, 0, value});
 }
 
+// Where the host checks strictly by which interface the way back to a client leads, it would drop what the
+// filter has accepted when that is another one. The kernel takes the larger value, here as well: 2 is loose.
+void loosen(const HostSettings &wish, std::vector<HostChange> &changes) {
+    const auto found = find_interface(wish.interface);
+    if (found && std::max(HostState::read_sysctl("all", "rp_filter"),
+                          HostState::read_sysctl(wish.interface, "rp_filter")) > 0)
+        changes.push_back({Kind::sysctl, found->index, wish.interface, "rp_filter", 0, 2});
+}
+
 // IPv6 has no value for the whole host, only one that later interfaces start with. It never answers for an
 // address of lo by another interface.
 void silence_ipv6(const std::vector<std::string> &devices, std::vector<HostChange> &changes) {
@@ -52,6 +61,7 @@ std::vector<HostChange> wished_changes(const HostSettings &wish,
                                        const std::vector<std::string> &devices) {
     std::vector<HostChange> changes;
     silence(changes);
+    loosen(wish, changes);
     if (has_ipv6(wish)) silence_ipv6(devices, changes);
     if (const auto found = find_interface(wish.interface))
         changes.push_back(mac_change(wish, found->index));

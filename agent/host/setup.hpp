@@ -11,6 +11,7 @@
 //   - drop_unicast_in_l2_multicast for the whole host: by whatever interface a frame to the cluster's MAC
 //     arrives, and whoever has removed the filter, the stack discards it. The filter hands accepted
 //     frames on as this host's own
+//   - rp_filter = 2, loose, on the interface, where the host had it strict
 //   - where accepted frames have another entrance (pcap), the virtual IPs there as well
 //   - what makes the interface accept the cluster MAC: a static link-layer group (multicast), a
 //     second unicast MAC (unicast), or an address with the autojoin flag, for which the kernel is a
