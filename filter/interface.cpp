@@ -18,7 +18,7 @@ namespace filter {
 
 namespace {
 
-// Questions about one interface; none of them has an answer when the name is too long for one.
+// Questions about one interface; none of them has an answer when the name is empty or too long for one.
 class Query {
   public:
     explicit Query(const std::string &name) {
@@ -26,7 +26,10 @@ class Query {
         if (name.size() < sizeof request.ifr_name)
             name.copy(request.ifr_name, sizeof request.ifr_name - 1);
     }
-    bool ask(unsigned long what) { return ioctl(socket_.get(), what, &request) == 0; }
+    // For a name that no interface has, also for none at all, the kernel runs modprobe and waits for it.
+    bool ask(unsigned long what) {
+        return request.ifr_name[0] != '\0' && ioctl(socket_.get(), what, &request) == 0;
+    }
 
     ifreq request{}; // the last answer
 
