@@ -359,6 +359,7 @@ std::unique_ptr<Datapath> attach(const std::string &interface, XdpMode mode,
 // The other way round: what is attached goes first, then what it hung on.
 void remove(const std::string &interface, const std::string &pin_dir) {
     if (access((pin_dir + "/state").c_str(), F_OK) != 0) return;
+    libbpf_set_print(keep_quiet);
     Pins pins(pin_dir);
     pins.take_over();
     const Descriptor link = pins.open("link"), state = pins.open("state");

@@ -108,7 +108,7 @@ def test():
         if DATAPATH != "pcap":  # the second lock is put back in place of what has taken its place
             twin = f"{cluster.run_dir(2)}/bpf/twin"
             netns.run(cluster.namespace(2), "bpftool", "prog", "loadall", f"{BUILD}/nlbd.bpf.o", twin)
-            netns.run(cluster.namespace(2), "tc", "filter", "replace", "dev", "eth0", "ingress", "pref", "7777", "handle",
+            netns.run(cluster.namespace(2), "tc", "filter", "replace", "dev", "eth0", "ingress", "pref", "1", "handle",
                       "0x6e6c6264", "bpf", "direct-action", "pinned", f"{twin}/nlbd_tc")
             cluster.wait_until(lambda: "put back (tc filter nlbd_tc on eth0)" in cluster.log(2), "nlbd_tc is put back")
             subprocess.run(["rm", "-r", twin], check=True, timeout=20)
