@@ -8,6 +8,8 @@
 #include "agent/nlbctl/words.hpp"
 #include "filter/verdict/reasons.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 
@@ -82,6 +84,13 @@ std::string counted(const std::string &name, const Json &counters, bool colour,
 Colour colour_of(const std::string &kind) {
     if (kind == "view" || kind == "leader") return Colour::plain;
     return kind == "fenced" || kind == "merge" ? Colour::red : Colour::yellow;
+}
+
+// The agent's word, so within what a time can be.
+std::string when(const Json &event) {
+    constexpr double kCentury = 100 * 365.0 * 24 * 3600 * 1000;
+    const double ago = std::clamp(event.at("ago_ms").get<double>(), 0.0, kCentury);
+    return local_time(std::chrono::milliseconds(static_cast<std::int64_t>(ago)));
 }
 
 std::string took(const Json &event) {
@@ -164,7 +173,7 @@ std::string render_status(const Json &status, bool colour) {
 std::string render_events(const Json &events, bool colour) {
     Table table({{"when", false}, {"served after", true}, {"what", false}});
     for (const Json &event : events)
-        table.add({{local_time(std::chrono::milliseconds(event.at("ago_ms").get<std::int64_t>()))},
+        table.add({{when(event)},
                    {took(event)},
                    {event.at("text"), colour_of(event.at("kind"))}});
     return table.text(colour);
