@@ -79,11 +79,10 @@ void claim(Peer &peer, const Beat &beat, Time now) {
     if (peer.claims.size() > kRememberedLives) peer.claims.pop_front();
 }
 
-// It has not proved itself for as long as a deaf node would be given: otherwise old beats of many lives would delay
-// decisions again and again.
-bool claimed_in_vain(const State &state, const Peer &peer, Life life, Time now) {
-    const auto first = std::ranges::find(peer.claims, life, &Claim::life);
-    return first != peer.claims.end() && now - first->since >= 2 * state.settings.dead_after;
+// The life that has just claimed to be there did so beside a living one, for as long as a deaf node would be given, and
+// has not proved itself: otherwise old beats of many lives would delay decisions again and again.
+bool claimed_in_vain(const State &state, const Peer &peer, Time now) {
+    return now - peer.claims.back().since >= 2 * state.settings.dead_after;
 }
 
 // Another life than the believed one: the node was restarted or fenced, two processes share the id,
@@ -95,13 +94,10 @@ std::optional<Refusal> doubt(const State &state, Peer &peer, const Beat &beat, T
                        !state.fresh(peer, now, state.settings.dead_after);
     const bool proven =
         !state.counts(peer, now, state.settings.dead_after) && quoted_time(state, beat, now);
-    const bool in_vain = claimed_in_vain(state, peer, beat.life, now);
-    if (!proven && (known || in_vain || !ended)) {
+    if (!proven && (known || !ended)) {
         claim(peer, beat, now);
-        if (known) return Refusal::superseded;
-        if (in_vain) return Refusal::replayed;
-        if (beat.applied.term > 0) peer.anew = now;
-        return Refusal::id_taken;
+        if (!known && !claimed_in_vain(state, peer, now) && beat.applied.term > 0) peer.anew = now;
+        return known ? Refusal::superseded : Refusal::id_taken;
     }
     std::erase(peer.superseded, beat.life);
     std::erase_if(peer.claims, [&](const Claim &former) { return former.life == beat.life; });
