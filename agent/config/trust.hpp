@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whose word a file is that the agent goes by: root's or its own, and nobody else's.
+// The agent reads only files that root or its own user owns.
 #pragma once
 
 #include <optional>
@@ -9,11 +9,11 @@ struct stat;
 
 namespace agent {
 
-// Why a file cannot be gone by, with the way out: it belongs to a third user, or anybody may write to it.
+// Why the agent does not read a file, with the way out: it belongs to a third user, or all users may write to it.
 std::optional<std::string> distrust(const std::string &file, const struct stat &status);
 
-// The same of a file by its name; throws `read configuration FILE: cause; way out`. One that is not
-// there is trusted: who reads it says so.
+// The same for a file by its name; throws `read configuration FILE: cause; way out`. A missing file is
+// not refused here: the caller that opens it reports that.
 void require_trusted(const std::string &file);
 
 } // namespace agent

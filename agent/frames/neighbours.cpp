@@ -13,7 +13,7 @@ using heartbeat::Time;
 
 constexpr int kAnnouncements = 3;
 constexpr Time kApart = 1s;       // between two of them
-constexpr Time kDefence = 200ms;  // when somebody claims an address
+constexpr Time kDefence = 200ms;  // after another machine claims an address
 constexpr Time kRemembered = 10s; // a claim
 
 } // namespace

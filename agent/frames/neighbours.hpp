@@ -43,7 +43,7 @@ class Neighbours {
     void handle(heartbeat::Time now);
     void set_answering(bool answering); // false at first
 
-    // Who says that a virtual IP is his, one a line; of the last ten seconds.
+    // Other machines that claimed a virtual IP within the last ten seconds, a text each.
     std::vector<std::string> claims(heartbeat::Time now) const;
 
     bool heal(); // as Line's

@@ -3,8 +3,8 @@
 // Type "exec": a command says by its exit code whether the service works (0: it does); the last
 // line that it prints is the reason. No shell reads the command.
 //
-// It runs as `user`, who is neither root nor the agent's own, without privileges or a way to gain any, in a process group of its own, with an
-// empty standard input, and is killed with all its children when its time is up, and also when the
+// It runs as `user`, which is neither root nor the agent's own, without privileges or a way to gain any, in a
+// process group of its own, with an empty standard input, and is killed with all its children when its time is up, and also when the
 // agent dies. Plain fork and exec: with vfork, or posix_spawn, which is built on it, the agent would
 // stand still until the child, an ordinary process among many, has been given a processor and has
 // read the program from disk. Copying the agent's page tables takes a fraction of a millisecond.

@@ -54,7 +54,7 @@ std::string describe_process(pid_t pid) {
            (command.empty() ? "" : ": " + printable(command, kShown)) + ")";
 }
 
-// Nothing: nobody listens there, or does not let this process ask.
+// Nothing: no process listens there, or it does not let this one ask.
 std::optional<ucred> listener_of(const AbstractName &name) {
     const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     ucred holder{};

@@ -23,11 +23,13 @@ class HostLock {
     // Both throw std::runtime_error when another process has it, naming that process as far as can
     // be known: `interface eth0: is already served by another nlbd (pid 17: nlbd --config
     // /etc/nlb/cluster.toml)`.
-    // A name of the first kind can be taken by anybody: who is no agent, by its user, is no obstacle.
+    // Every user can take a name of the first kind. A holder whose user cannot be an agent's does not
+    // keep this agent from starting.
     static HostLock on_interface(const std::string &interface);
     static HostLock on_directory(const std::string &run_dir);
 
-    // Who, no agent, has it instead: a second agent would not be noticed. Nothing: it is this one's.
+    // The process, not an agent, that has the name instead: a second agent would not be noticed. Nothing:
+    // this one has it.
     const std::optional<std::string> &obstacle() const { return obstacle_; }
 
   private:

@@ -17,11 +17,11 @@ struct Obstacle {
     std::string way_out; // "ip link set lo up"
 };
 
-// Why this host cannot serve as it is. An interface that is not there is no business of this. Throws
+// Why this host cannot serve as it is. A missing interface is not looked for here. Throws
 // std::runtime_error when the kernel does not say.
 std::optional<Obstacle> find_obstacle(const HostSettings &wish);
 
-// A virtual IP that somebody has given an interface, as of the state's last refresh.
+// A virtual IP that an interface has as well, as of the state's last refresh.
 std::optional<Obstacle> find_misplaced(const HostSettings &wish, const HostState &state);
 
 } // namespace agent

@@ -28,7 +28,7 @@ std::string become_user(const std::string &name, bool runs_commands,
 // Gives a capability up for good, for this thread and those that it starts; nothing of root's.
 void give_up(int capability);
 
-// For root's own command: who owns `path` from here on, with nothing of root but these capabilities,
+// For root's own command: becomes the owner of `path`, with nothing of root but these capabilities,
 // those that it had. What that user's process says can do no harm then that the user could not do
 // itself. Nothing is changed when this is not root, or the path root's or not there; a link counts as
 // itself. Throws.
