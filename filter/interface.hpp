@@ -22,10 +22,12 @@ struct Interface {
     bool running = false;  // up, and with a carrier
 };
 
-// Throws `open socket: Too many open files` and the like; nothing: there is none of that name.
+// Throws `look at interface eth0: Too many open files` and the like; nothing: there is none of that name.
 std::optional<Interface> find_interface(const std::string &name);
 
-// The same for one that must be there. Throws `interface eth9: does not exist; existing: eth0,
+int index_of(const std::string &name); // 0: there is none, or the kernel cannot be asked now
+
+// As find_interface, for one that must be there. Throws `interface eth9: does not exist; existing: eth0,
 // eth1`, and for one that is not Ethernet.
 Interface require_interface(const std::string &name);
 

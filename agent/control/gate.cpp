@@ -5,11 +5,11 @@
 #include "agent/control/gate.hpp"
 
 #include "agent/base/failure.hpp"
+#include "filter/interface.hpp"
 
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -50,7 +50,7 @@ int bind_any(int socket, bool v6, std::uint16_t port) {
 
 // An IPv6 socket that takes IPv4 as well; on a kernel without IPv6 an IPv4 one.
 ControlGate::ControlGate(const std::string &interface, std::uint16_t port)
-    : index_(if_nametoindex(interface.c_str())), socket_(open_socket(AF_INET6)) {
+    : index_(filter::index_of(interface)), socket_(open_socket(AF_INET6)) {
     const std::string here = "listen for commands on " + interface;
     const bool v6 = static_cast<bool>(socket_);
     if (!v6) socket_ = open_socket(AF_INET);

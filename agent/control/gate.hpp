@@ -24,7 +24,7 @@ class ControlGate {
     ControlGate(const std::string &interface, std::uint16_t port);
 
     // Of the interface that it listens on. One that is made anew has another.
-    unsigned index() const { return index_; }
+    int index() const { return index_; }
 
     // The same socket once more, for ZeroMQ, which closes it.
     int duplicate() const;
@@ -33,7 +33,7 @@ class ControlGate {
     std::uint64_t dropped() const; // packets, by the closed gate or because too many were waiting
 
   private:
-    unsigned index_;
+    int index_;
     filter::Descriptor socket_;
     bool open_ = true;
 };

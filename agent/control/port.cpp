@@ -7,11 +7,11 @@
 
 #include "agent/control/gate.hpp"
 #include "agent/control/requests.hpp"
+#include "filter/interface.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <net/if.h>
 #include <optional>
 #include <sodium.h>
 #include <stdexcept>
@@ -130,7 +130,7 @@ struct ControlPort::Sockets {
 };
 
 bool ControlPort::Sockets::Listener::is_stale() const {
-    const unsigned index = if_nametoindex(interface.c_str());
+    const int index = filter::index_of(interface);
     return !gate || (index != 0 && index != gate->index());
 }
 

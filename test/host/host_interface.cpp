@@ -3,6 +3,27 @@
 #include "test/host/node.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <cstddef>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+// From here on, ioctl ends this process.
+bool forbid_ioctl() {
+    sock_filter filter[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 1),
+                            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+                            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const sock_fprog program{4, static_cast<sock_filter *>(filter)};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+} // namespace
 
 BOOST_FIXTURE_TEST_SUITE(host_interface, Node)
 
@@ -22,6 +43,19 @@ BOOST_AUTO_TEST_CASE(interface_is_described) {
 BOOST_AUTO_TEST_CASE(names_that_no_interface_can_have_are_not_found) {
     for (const auto *name : {"", "eth9", "a-name-that-is-too-long", "eth0 "})
         BOOST_TEST(!agent::find_interface(name).has_value(), name);
+}
+
+// Asked by ioctl for a name that no interface has, the kernel runs modprobe and waits for it.
+BOOST_AUTO_TEST_CASE(interface_is_looked_for_without_ioctl) {
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(forbid_ioctl() && agent::find_interface("eth0") && !agent::find_interface("eth9") &&
+                      !agent::find_interface("") && filter::index_of("eth0") > 1 && filter::index_of("eth9") == 0
+                  ? 0
+                  : 1);
+    int status = -1;
+    BOOST_TEST(waitpid(child, &status, 0) == child);
+    BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(every_change_of_a_link_is_noticed) {
