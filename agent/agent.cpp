@@ -33,7 +33,7 @@ void log_note(const heartbeat::Note &note) {
 } // namespace
 
 Agent::Agent(const AgentOptions &options)
-    : signals_({SIGTERM, SIGINT, SIGUSR2, SIGHUP}, Signals::InTheEnd::still_blocked),
+    : log_level_(options.log_level), signals_({SIGTERM, SIGINT, SIGUSR2, SIGHUP}, Signals::InTheEnd::still_blocked),
       without_(ask_for_realtime()), // first, so that a successor is there within the lease
       in_force_(load(options)),     // all of it, or one line that says where
       stays_root_(give_up_root(options, config())),    // all that follows needs less
@@ -46,12 +46,11 @@ Agent::Agent(const AgentOptions &options)
       datapath_(attach_datapath(config(), self(), run_dir_,
                                 filter_settings(config(), keys().in_use, orders_),
                                 steps_down_)), // drops everything as yet
-      host_(host_settings(config(), self(), *datapath_),
+      host_(host_settings(config(), interface_, *datapath_),
             run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
       neighbours_(interface_, config().virtual_ips, cluster_mac(config())), // silent as yet
       rejects_(interface_, *datapath_),
       multicast_router_(make_multicast_router(config(), interface_)),
-      witness_(make_witness(config(), interface_)),
       transport_(heartbeat_interfaces(config(), self()),
                  {filter::to_string(config().group), filter::to_string(config().group6),
                   config().port, beat_envelope(config(), keys()).cluster},
@@ -68,14 +67,19 @@ Agent::Agent(const AgentOptions &options)
       census_(filter_settings(config(), keys().in_use, orders_)),
       relay_(in_force_, commands_, boot_now), service_manager_(boot_now()),
       execution_({in_force_, node_, *datapath_, census_, draining_, boot_now}, orders_file_, orders_),
-      reload_({in_force_, node_, census_, execution_, health_, relay_, control_port_, boot_now}),
+      reload_({in_force_, node_, census_, execution_, health_, relay_, control_port_, boot_now,
+               [this](const Config &next) { return upkeep_.obstacle_to(next); },
+               [this](const Config &next) { host_.withdraw(next.virtual_ips); },
+               [this](const Config &former) { upkeep_.configure(former); },
+               [this] { return upkeep_.waits_for_restart(); }}),
       queries_({in_force_, interface_, node_, *datapath_, health_, neighbours_, witness_,
                 transport_, census_, commands_, control_port_, execution_, problems_, lag_,
                 [this] { upkeep_.look_after_filter(); }}),
       upkeep_({in_force_, interface_, *datapath_, host_, neighbours_, multicast_router_, witness_,
-               transport_, control_port_, web_, node_, execution_, problems_},
+               transport_, control_port_, web_, node_, execution_, problems_, log_level_},
               seen_),
       departure_({signals_, in_force_, node_, census_, draining_, execution_, service_manager_}) {
+    make_witness(witness_, config(), interface_);
     if (node_.resumed()) resume_services();
     queries_.add_to(commands_);
     execution_.add_to(commands_);
@@ -94,6 +98,7 @@ Agent::~Agent() {
 }
 
 void Agent::run() {
+    log::open(log_level_.value_or(config().log_level));
     log_start();
     set_stepped_down(problems_, *datapath_, steps_down_);
     problems_.set(ProblemKind::interface_not_locked, interface_lock_.obstacle());
@@ -201,7 +206,7 @@ void Agent::consult_witness() {
     if (!node_.asks_witness(now)) return;
     if (witness_)
         witness_->ask(now);
-    else if (upkeep_.look_at_interface().running)
+    else if (!config().witness && upkeep_.look_at_interface().running)
         node_.step(now, heartbeat::event::WitnessAnswered{now});
 }
 

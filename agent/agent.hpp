@@ -76,6 +76,7 @@ class Agent {
     void resume_services();
     Pace pace() const;
 
+    std::optional<log::Level> log_level_; // as the command line says
     Signals signals_;
     std::vector<std::string> without_; // what the kernel has refused: real-time priority, locked memory
     InForce in_force_;

@@ -4,7 +4,6 @@
 
 #include "agent/agent.hpp"
 #include "agent/base/exit.hpp"
-#include "agent/base/log.hpp"
 #include "agent/base/version.hpp"
 #include "agent/config/key.hpp"
 #include "agent/report/service_manager.hpp"
@@ -24,7 +23,6 @@ struct CommandLine {
     AgentOptions options;
     bool check = false;
     std::string file; // of --check FILE
-    log::Level level = log::Level::info;
 };
 
 void describe(CLI::App &app, CommandLine &line) {
@@ -41,10 +39,9 @@ void describe(CLI::App &app, CommandLine &line) {
     const std::map<std::string, log::Level> levels = {
         {"error", log::Level::error}, {"warning", log::Level::warning}, {"info", log::Level::info}};
     app.add_option_function<std::string>(
-           "--log-level", [&line, levels](const auto &word) { line.level = levels.at(word); },
-           "What is logged: error, warning and above, or all")
-        ->check(CLI::IsMember(levels))
-        ->default_str("info");
+           "--log-level", [&line, levels](const auto &word) { line.options.log_level = levels.at(word); },
+           "What is logged: error, warning and above, or all; left out: as the configuration says")
+        ->check(CLI::IsMember(levels));
     app.add_option("--user", line.options.user,
                    "Become this user once configuration and key are read");
     CLI::Option *check =
@@ -93,7 +90,6 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
         forbid_core_dumps();
         std::signal(SIGPIPE, SIG_IGN); // a reader of the log that went away
         Agent agent(line.options);
-        log::open(line.level);
         agent.run();
         return kDone;
     } catch (const std::exception &error) {

@@ -87,9 +87,9 @@ InForce load(const AgentOptions &options) {
     return in_force;
 }
 
-HostSettings host_settings(const Config &config, const NodeConfig &self,
+HostSettings host_settings(const Config &config, const std::string &interface,
                            const filter::Datapath &datapath) {
-    return {.interface = clients_interface(config, self),
+    return {.interface = interface,
             .virtual_ips = config.virtual_ips,
             .cluster_mac = cluster_mac(config),
             .cluster_group = cluster_group(config),
@@ -101,18 +101,22 @@ Serving make_serving(const heartbeat::Settings &settings, const Config &config) 
                    ~settings.serve_all_down);
 }
 
-std::optional<Witness> make_witness(const Config &config, const std::string &interface) {
-    if (!config.witness) return std::nullopt;
-    return std::optional<Witness>(std::in_place, interface, *config.witness, config.virtual_ips,
-                                  config.interval);
+void make_witness(std::optional<Witness> &witness, const Config &config,
+                  const std::string &interface) {
+    witness.reset();
+    if (config.witness)
+        witness.emplace(interface, *config.witness, config.virtual_ips, config.interval);
+}
+
+bool has_ipv6(const Config &config) {
+    return !std::ranges::all_of(config.virtual_ips, &filter::IpAddress::is_v4);
 }
 
 // Frames to a unicast MAC that no bridge has learned go to all ports without a word.
 std::optional<MulticastRouter> make_multicast_router(const Config &config,
                                                      const std::string &interface) {
     if (config.mac_mode == MacMode::unicast) return std::nullopt;
-    const bool with_ipv6 = !std::ranges::all_of(config.virtual_ips, &filter::IpAddress::is_v4);
-    return std::optional<MulticastRouter>(std::in_place, interface, with_ipv6);
+    return std::optional<MulticastRouter>(std::in_place, interface, has_ipv6(config));
 }
 
 std::string state_dir(const AgentOptions &options) {

@@ -26,6 +26,7 @@ struct AgentOptions {
     std::string run_dir = kDefaultRunDir;
     std::optional<std::string> state_dir; // left out: /var/lib/nlb, or RUN_DIR/state elsewhere
     std::optional<std::string> user;      // to become; left out: whoever starts it
+    std::optional<log::Level> log_level;  // left out: as the configuration says
 };
 
 std::string state_dir(const AgentOptions &options);
@@ -50,12 +51,15 @@ std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const No
 void set_stepped_down(Problems &problems, const filter::Datapath &datapath,
                       const std::vector<filter::StepDown> &steps_down);
 
-HostSettings host_settings(const Config &config, const NodeConfig &self,
+// interface: the clients', as the agent has begun with it.
+HostSettings host_settings(const Config &config, const std::string &interface,
                            const filter::Datapath &datapath);
 Serving make_serving(const heartbeat::Settings &settings, const Config &config);
 heartbeat::Settings with_health(heartbeat::Settings settings, const Health &health);
-// Nothing: the configuration wants none.
-std::optional<Witness> make_witness(const Config &config, const std::string &interface);
+// In the place of the former one. Nothing: the configuration wants none. Throws with none in place.
+void make_witness(std::optional<Witness> &witness, const Config &config,
+                  const std::string &interface);
+bool has_ipv6(const Config &config); // among the virtual IPs
 std::optional<MulticastRouter> make_multicast_router(const Config &config,
                                                      const std::string &interface);
 

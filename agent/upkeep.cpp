@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/upkeep.hpp"
 
+#include "agent/base/clock.hpp"
 #include "agent/base/log.hpp"
-#include "agent/orders/settings.hpp"
+#include "agent/parts.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -34,8 +35,8 @@ bool hears_apart(const std::vector<std::string> &interfaces, const std::string &
 
 Upkeep::Upkeep(Kept parts, const Interface &interface)
     : parts_(parts), seen_(interface), index_(interface.index),
-      beats_on_(heartbeat_interfaces(parts.in_force.config, parts.in_force.self)),
-      judges_paths_(hears_apart(beats_on_, parts.interface)),
+      started_(started_with(parts.in_force.config, parts.in_force.self)),
+      judges_paths_(hears_apart(started_.heartbeat_interfaces, parts.interface)),
       bridges_("bridges: not told", "bridges: told (interface=" + parts.interface + ")") {}
 
 void Upkeep::wait(Poll &poll) const {
@@ -97,7 +98,7 @@ void Upkeep::look_after_interface() {
 void Upkeep::look_at_ports() {
     std::vector<std::string> ports;
     try {
-        for (const std::string &name : beats_on_) {
+        for (const std::string &name : started_.heartbeat_interfaces) {
             const auto found = find_interface(name);
             const std::string master = found ? master_of(found->index) : "";
             if (!master.empty()) ports.push_back(name + " is a port of " + master);
@@ -117,7 +118,7 @@ Upkeep::Reach Upkeep::reach(Time now) {
     reach.ports = ports_;
     const bool has_peers = parts_.in_force.config.nodes.size() > 1;
     reach.mute = parts_.transport.mute() && has_peers;
-    reach.deaf = has_peers && ports_.size() == beats_on_.size();
+    reach.deaf = has_peers && ports_.size() == started_.heartbeat_interfaces.size();
     if (!reach.linked || reach.mute || reach.deaf) listens_until_ = now + parts_.in_force.config.dead_after;
     reach.listens = now < listens_until_ && !hearing.hears_any(now);
     if (reach.linked && judges_paths_) reach.dead_path = hearing.dead_path(now);
@@ -216,11 +217,71 @@ void Upkeep::look_after_host() {
         for (const std::string &line : parts_.host.heal())
             log::warn("host: put back (" + line + ")");
         if (parts_.neighbours.heal()) log::info("neighbours: listening" + where);
-        if (parts_.witness && parts_.witness->heal()) log::info("witness: can be asked" + where);
+        look_after_witness();
     } catch (const std::exception &error) {
         log::warn(std::string("host: not as it should be (") + error.what() + ")");
     }
     look_at_host();
+}
+
+// One that could not be made yet is what this node serves by, when it is alone: it does not, then.
+void Upkeep::look_after_witness() {
+    const bool lacks = parts_.in_force.config.witness && !parts_.witness;
+    if (lacks) make_witness(parts_.witness, parts_.in_force.config, parts_.interface);
+    if (lacks || (parts_.witness && parts_.witness->heal()))
+        log::info("witness: can be asked (interface=" + parts_.interface + ")");
+}
+
+std::string Upkeep::obstacle_to(const Config &next) const {
+    const auto self = std::ranges::find(next.nodes, parts_.in_force.self.id, &NodeConfig::id);
+    if (parts_beats(started_, next, *self))
+        return "heartbeat.interfaces: none of the new ones is one on which this node beats now, so nodes "
+               "started anew would not hear it; name both, and when all nodes have been restarted the new "
+               "ones alone";
+    try {
+        const auto found = parts_.host.obstacle_to(host_settings(next, parts_.interface, parts_.datapath));
+        return found ? found->what + "; " + found->way_out : "";
+    } catch (const std::exception &error) {
+        return std::string("host: cannot be asked (") + error.what() + ")";
+    }
+}
+
+std::vector<std::string> Upkeep::waits_for_restart() const {
+    return agent::waits_for_restart(started_, parts_.in_force.config, parts_.in_force.self);
+}
+
+// The filter has the new virtual IPs by now.
+void Upkeep::configure(const Config &former) {
+    const Config &config = parts_.in_force.config;
+    log::set_level(parts_.log_level.value_or(config.log_level));
+    if (config.virtual_ips != former.virtual_ips) configure_host();
+    if (config.witness != former.witness || config.virtual_ips != former.virtual_ips)
+        parts_.witness.reset();
+    if (config.metrics_listen != former.metrics_listen) {
+        parts_.web.reset();
+        parts_.problems.set(ProblemKind::metrics_not_served, std::nullopt);
+        look_after_web();
+    }
+    const std::string waiting = listed(waits_for_restart());
+    set(ProblemKind::restart_needed, !waiting.empty(),
+        "this node still works with another value of: " + waiting);
+    look_after_host();
+}
+
+// What fails here look_after_host() tries again.
+void Upkeep::configure_host() {
+    const Config &config = parts_.in_force.config;
+    try {
+        parts_.host.configure(host_settings(config, parts_.interface, parts_.datapath));
+    } catch (const std::exception &error) {
+        log::warn(std::string("host: not as it should be (") + error.what() + ")");
+    }
+    try {
+        parts_.neighbours.configure(boot_now(), config.virtual_ips);
+    } catch (const std::exception &error) {
+        log::warn(std::string("neighbours: not listening yet (") + error.what() + ")");
+    }
+    if (parts_.multicast_router) parts_.multicast_router->set_with_ipv6(has_ipv6(config));
 }
 
 // Nothing that a start refuses comes about later unnoticed.

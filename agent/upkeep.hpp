@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Once a second: what somebody has taken away from the host is put back, and what came back is used
-// again. Each part tries by itself, so that one that fails keeps no other from its turn.
+// again. Each part tries by itself, so that one that fails keeps no other from its turn. After a
+// reload the host follows in the same way, at once.
 #pragma once
 
 #include "agent/base/working.hpp"
@@ -13,6 +14,7 @@
 #include "agent/host/interface.hpp"
 #include "agent/host/setup.hpp"
 #include "agent/node/node.hpp"
+#include "agent/orders/changes.hpp"
 #include "agent/orders/execution.hpp"
 #include "agent/report/problems.hpp"
 #include "agent/web/server.hpp"
@@ -39,6 +41,7 @@ struct Kept { // all of it outlives the Upkeep
     const Node &node;
     Execution &execution;
     Problems &problems;
+    const std::optional<log::Level> &log_level; // nothing: the configuration's
 };
 
 class Upkeep {
@@ -57,6 +60,13 @@ class Upkeep {
     // Nor does one that clients or beats do not reach. On every turn, once what waited has been heard.
     void look_at_reach(heartbeat::Time now);
 
+    // Why another configuration cannot come into force on this host, with the way out; empty: it can.
+    std::string obstacle_to(const Config &next) const;
+    // It is in force. former: the one before it.
+    void configure(const Config &former);
+    // Keys of the one in force that wait for the next start.
+    std::vector<std::string> waits_for_restart() const;
+
     // As it is now; when the kernel cannot be asked, as it was.
     const Interface &look_at_interface();
     // Why the agent must end; empty: it need not.
@@ -69,6 +79,8 @@ class Upkeep {
     void look_at_ports();
     void look_after_host();
     void look_at_host();
+    void configure_host();
+    void look_after_witness();
     void judge();
     void look_after_sockets(heartbeat::Time now);
     void look_after_web();
@@ -92,7 +104,7 @@ class Upkeep {
     Kept parts_;
     Interface seen_;
     int index_;
-    std::vector<std::string> beats_on_; // interfaces
+    Started started_;
     std::vector<std::string> ports_;    // of those, the ones that are: "eth1 is a port of br0"
     bool judges_paths_;
     Reach reach_;

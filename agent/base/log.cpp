@@ -69,6 +69,8 @@ void open(Level least) {
     spdlog::set_default_logger(std::move(logger));
 }
 
+void set_level(Level least) { spdlog::set_level(kLevels[static_cast<std::size_t>(least)]); }
+
 void info(const std::string &line) { print(Level::info, line); }
 void warn(const std::string &line) { print(Level::warning, line); }
 void error(const std::string &line) { print(Level::error, line); }

@@ -20,6 +20,9 @@ void info(const std::string &line);
 void warn(const std::string &line);
 void error(const std::string &line);
 
+// Another one from now on; before open() it has no effect.
+void set_level(Level least);
+
 // Call it about once a second: says what was held back, when nothing like it has come since.
 void tick();
 

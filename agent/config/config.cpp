@@ -52,6 +52,7 @@ Config parse_config(const std::string &text, const std::string &file) {
 }
 
 filter::MacAddress cluster_mac(const Config &config) {
+    if (config.mac) return *config.mac;
     const filter::IpAddress &first = config.virtual_ips.at(0);
     const std::uint8_t *last4 = first.bytes.data() + (first.is_v4() ? 0 : 12);
     switch (config.mac_mode) {
@@ -67,8 +68,8 @@ filter::MacAddress cluster_mac(const Config &config) {
 
 std::optional<filter::IpAddress> cluster_group(const Config &config) {
     if (config.mac_mode != MacMode::igmp) return std::nullopt;
-    const auto &first = config.virtual_ips.at(0).bytes;
-    return filter::IpAddress{filter::IpAddress::Family::v4, {239, 255, first[2], first[3]}};
+    const filter::MacAddress mac = cluster_mac(config);
+    return filter::IpAddress{filter::IpAddress::Family::v4, {239, 255, mac[4], mac[5]}};
 }
 
 std::string name_of(const Config &config, heartbeat::NodeId id) {

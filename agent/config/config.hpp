@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agent/base/endpoint.hpp"
+#include "agent/base/log.hpp"
 #include "agent/config/key.hpp"
 #include "filter/address.hpp"
 #include "filter/datapath.hpp"
@@ -80,6 +81,7 @@ struct Config {
     std::string cluster_name;
     std::string interface;
     MacMode mac_mode = MacMode::multicast;
+    std::optional<filter::MacAddress> mac; // the cluster's; nothing: it follows from the first virtual IP
     std::string key_file = "/etc/nlb/cluster.key";
     DatapathKind datapath = DatapathKind::automatic;
 
@@ -95,6 +97,7 @@ struct Config {
     std::uint16_t control_port = 7778; // TCP, on the heartbeat interfaces
 
     std::chrono::milliseconds drain{2000}; // told to end, the agent waits for connections so long
+    log::Level log_level = log::Level::info;
 
     std::optional<Endpoint> metrics_listen; // metrics and the status page; nothing: nowhere
 
@@ -114,10 +117,10 @@ Config parse_config(const std::string &text, const std::string &file);
 // The effective configuration, defaults filled in, as TOML that parses again to the same thing.
 std::string to_toml(const Config &config);
 
-// By mac_mode: 03:bf or 02:bf and the first virtual IP's four octets (IPv6: its last four), or
-// 01:00:5e:7f and its last two.
+// The one that is configured. Else by mac_mode: 03:bf or 02:bf and the first virtual IP's four octets
+// (IPv6: its last four), or 01:00:5e:7f and its last two.
 filter::MacAddress cluster_mac(const Config &config);
-// igmp: the group with that MAC, 239.255 and the first virtual IP's last two octets; else nothing.
+// igmp: the group with that MAC, 239.255 and its last two bytes; else nothing.
 std::optional<filter::IpAddress> cluster_group(const Config &config);
 
 // A node's name; its id, when it has none.

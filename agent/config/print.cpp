@@ -116,6 +116,7 @@ std::string print_cluster(const Config &config) {
     return "[cluster]\n" + line("name", toml_string(config.cluster_name)) +
            line("interface", toml_string(config.interface)) +
            line("mac_mode", word(kMacModes, config.mac_mode)) +
+           (config.mac ? line("mac", toml_string(filter::to_string(*config.mac))) : "") +
            line("key_file", toml_string(config.key_file)) +
            line("datapath", word(kDatapaths, config.datapath));
 }
@@ -131,7 +132,8 @@ std::string print_heartbeat(const Config &config) {
 }
 
 std::string print_agent(const Config &config) {
-    return "[agent]\n" + number("drain_ms", config.drain.count());
+    return "[agent]\n" + number("drain_ms", config.drain.count()) +
+           line("log_level", word(kLogLevels, config.log_level));
 }
 
 std::string print_control(const Config &config) {

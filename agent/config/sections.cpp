@@ -14,8 +14,22 @@ namespace {
 constexpr std::size_t kMaxEntries = 32; // nodes, rules, virtual IPs
 constexpr int kMinIntervals = 8; // in dead_after_ms; with fewer, a little loss looks like a death
 
+// What begins otherwise no switch treats as mac_mode says.
+filter::MacAddress read_mac(const Field &field, MacMode mode) {
+    constexpr std::string_view begins[] = {"03:bf:", "02:bf:", "01:00:5e:7f:"}; // by MacMode
+    const std::string_view begin = begins[static_cast<std::size_t>(mode)];
+    const std::string written = text(field);
+    const auto mac = filter::parse_mac(written);
+    if (!mac || !filter::to_string(*mac).starts_with(begin))
+        field.refuse(shown(written) + " is no MAC address of mac_mode \"" +
+                     std::string(kMacModes[static_cast<std::size_t>(mode)]) +
+                     "\", must begin with " + std::string(begin));
+    return *mac;
+}
+
 void read_cluster(const Field &table, Config &config) {
-    constexpr std::string_view keys[] = {"name", "interface", "mac_mode", "key_file", "datapath"};
+    constexpr std::string_view keys[] = {"name", "interface", "mac_mode",
+                                         "mac",  "key_file",  "datapath"};
     const Section cluster(table);
     cluster.only(keys);
     config.cluster_name = name(cluster.need("name", "a name that no other cluster here has"));
@@ -23,6 +37,7 @@ void read_cluster(const Field &table, Config &config) {
         cluster.need("interface", "the network interface where clients' frames arrive"));
     if (const auto mode = cluster.find("mac_mode"))
         config.mac_mode = static_cast<MacMode>(choice(*mode, kMacModes));
+    if (const auto mac = cluster.find("mac")) config.mac = read_mac(*mac, config.mac_mode);
     if (const auto datapath = cluster.find("datapath"))
         config.datapath = static_cast<DatapathKind>(choice(*datapath, kDatapaths));
     if (const auto key_file = cluster.find("key_file")) {
@@ -187,10 +202,10 @@ void read_rules(const Field &field, Config &config) {
 
 void check_macs(const Section &cluster, const std::optional<Section> &heartbeat,
                 const Config &config) {
-    if (config.mac_mode == MacMode::igmp && !config.virtual_ips[0].is_v4())
+    if (config.mac_mode == MacMode::igmp && !config.mac && !config.virtual_ips[0].is_v4())
         cluster.need("mac_mode", "")
             .refuse("\"igmp\" has no form for " + to_string(config.virtual_ips[0]) +
-                    ", the first virtual_ip must be an IPv4 address");
+                    ", the first virtual_ip must be an IPv4 address, or mac be given");
     const auto &g = config.group.bytes; // RFC 1112: the low 23 bits
     const filter::MacAddress group_mac = {0x01, 0x00, 0x5e, static_cast<std::uint8_t>(g[1] & 0x7f),
                                           g[2], g[3]};
@@ -213,11 +228,13 @@ void check_witness(const Section &heartbeat, const Config &config) {
 }
 
 void read_agent(const Field &table, Config &config) {
-    constexpr std::string_view keys[] = {"drain_ms"};
+    constexpr std::string_view keys[] = {"drain_ms", "log_level"};
     const Section agent(table);
     agent.only(keys);
     if (const auto drain = agent.find("drain_ms"))
         config.drain = std::chrono::milliseconds(integer(*drain, 0, 600'000));
+    if (const auto level = agent.find("log_level"))
+        config.log_level = static_cast<log::Level>(choice(*level, kLogLevels));
 }
 
 void read_control(const Field &table, Config &config) {

@@ -15,6 +15,7 @@
 #include <optional>
 #include <sodium.h>
 #include <stdexcept>
+#include <utility>
 
 namespace agent {
 namespace {
@@ -121,24 +122,26 @@ struct ControlPort::Sockets {
         std::optional<ControlGate> gate{}; // nothing: the port is taken, or there is no interface
         std::uint64_t dropped_before = 0;  // by the gates before this one
         std::string obstacle{};
+        std::uint16_t port = 0; // the gate's
 
-        bool is_stale() const;
+        bool is_stale(std::uint16_t wanted) const;
         std::uint64_t dropped() const { return dropped_before + (gate ? gate->dropped() : 0); }
-        bool open(std::uint16_t port); // false: there is an obstacle
+        bool open(std::uint16_t wanted); // false: there is an obstacle
     };
     std::vector<Listener> listeners;
 };
 
-bool ControlPort::Sockets::Listener::is_stale() const {
+bool ControlPort::Sockets::Listener::is_stale(std::uint16_t wanted) const {
     const int index = filter::index_of(interface);
-    return !gate || (index != 0 && index != gate->index());
+    return !gate || port != wanted || (index != 0 && index != gate->index());
 }
 
-bool ControlPort::Sockets::Listener::open(std::uint16_t port) {
+bool ControlPort::Sockets::Listener::open(std::uint16_t wanted) {
     try {
-        ControlGate next(interface, port);
+        ControlGate next(interface, wanted);
         dropped_before = dropped();
         gate.emplace(std::move(next));
+        port = wanted;
         obstacle.clear();
     } catch (const std::exception &error) {
         obstacle = error.what();
@@ -234,10 +237,15 @@ bool ControlPort::serve(heartbeat::Time now, Commands &commands) {
     return sockets_->server->requests.serve(commands);
 }
 
+void ControlPort::configure(const InForce &in_force) {
+    if (in_force.keys.in_use != next_.value_or(key_)) next_ = in_force.keys.in_use;
+    if (std::exchange(port_, in_force.config.control_port) != port_) look_after();
+}
+
 // ZeroMQ keeps what it listens on to its end, so a listener in the place of another needs another server.
 void ControlPort::look_after() {
     for (Sockets::Listener &listener : sockets_->listeners) {
-        if (!listener.is_stale()) continue;
+        if (!listener.is_stale(port_)) continue;
         const bool is_first = !listener.gate;
         if (!listener.open(port_)) continue;
         if (is_first)

@@ -43,8 +43,8 @@ class ControlPort {
     // As Control::serve, and looks after those who knock.
     bool serve(heartbeat::Time now, Commands &commands);
 
-    // Another key is in use: as soon as what is under way has been answered.
-    void configure(const InForce &in_force) { next_ = in_force.keys.in_use; }
+    // Another key or port is in use: as soon as what is under way has been answered.
+    void configure(const InForce &in_force);
     // About once a second, and when an interface has changed: listens again on one that was made anew, or
     // on which it could not listen so far.
     void look_after();

@@ -24,6 +24,11 @@ class MulticastRouter {
     MulticastRouter(const std::string &interface, bool with_ipv6)
         : interface_(interface), with_ipv6_(with_ipv6) {}
     ~MulticastRouter(); // says that it is no router any more
+    // There are IPv6 virtual IPs now, or none any more: that the bridges forget by themselves.
+    void set_with_ipv6(bool with_ipv6) {
+        if (with_ipv6 && !with_ipv6_) next_ = {};
+        with_ipv6_ = with_ipv6;
+    }
     MulticastRouter(const MulticastRouter &) = delete;
     MulticastRouter &operator=(const MulticastRouter &) = delete;
 

@@ -4,6 +4,7 @@
 #include "agent/frames/reply.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace agent {
 namespace {
@@ -34,6 +35,16 @@ void Neighbours::wait(Poll &poll) const {
 void Neighbours::set_answering(bool answering) {
     if (answering && !answering_) announcements_ = kAnnouncements;
     answering_ = answering;
+}
+
+// The former line is closed when the new one is open: no question is missed.
+void Neighbours::configure(Time now, const std::vector<filter::IpAddress> &virtual_ips) {
+    handle(now);
+    virtual_ips_ = virtual_ips;
+    std::erase_if(heard_, [this](const Heard &heard) { return !is_virtual_ip(heard.claim.address); });
+    const Line former = std::exchange(line_, Line(interface_, capture_filter(virtual_ips_)));
+    next_ = now;
+    heal();
 }
 
 void Neighbours::handle(Time now) {
@@ -101,7 +112,7 @@ void Neighbours::answer(const Solicitation &question) {
 bool Neighbours::heal() {
     if (!line_.heal()) return false;
     try {
-        groups_.emplace(interface_, virtual_ips_);
+        groups_ = SolicitedNodeGroups(interface_, virtual_ips_); // the former are left when these are joined
     } catch (...) {
         line_.close(); // deaf to neighbour solicitations it would be open for good
         throw;

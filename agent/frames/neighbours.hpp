@@ -42,6 +42,8 @@ class Neighbours {
     // A bounded number of the frames that wait; the rest wakes poll up again.
     void handle(heartbeat::Time now);
     void set_answering(bool answering); // false at first
+    // Answers for these from now on, and announces them. Throws as heal(), which then goes on with it.
+    void configure(heartbeat::Time now, const std::vector<filter::IpAddress> &virtual_ips);
 
     // Other machines that claimed a virtual IP within the last ten seconds, a text each.
     std::vector<std::string> claims(heartbeat::Time now) const;

@@ -27,7 +27,7 @@ class SolicitedNodeGroups {
                         const std::vector<filter::IpAddress> &virtual_ips);
 
   private:
-    filter::Descriptor socket_;
+    filter::Descriptor socket_; // none: no group is needed
 };
 
 } // namespace agent

@@ -140,7 +140,31 @@ HostSetup::~HostSetup() {
 
 std::vector<std::string> HostSetup::heal() {
     state_.refresh();
-    return settle(wished_changes(wish_, {wish_.interface}));
+    const auto made = settle(wished_changes(wish_, {wish_.interface}));
+    remove_unwished_addresses();
+    return made;
+}
+
+void HostSetup::withdraw(const std::vector<filter::IpAddress> &kept) noexcept {
+    std::erase_if(wish_.virtual_ips, [&](const auto &one) { return !std::ranges::count(kept, one); });
+    try {
+        remove_unwished_addresses();
+    } catch (const std::exception &) {
+        // As the header says.
+    }
+}
+
+void HostSetup::configure(const HostSettings &wish) {
+    wish_ = wish;
+    state_.refresh();
+    const auto wished = wished_changes(wish_, filter::interface_names());
+    settle(wished);
+    undo_unwanted(wished);
+}
+
+std::optional<Obstacle> HostSetup::obstacle_to(const HostSettings &wish) const {
+    if (auto found = find_obstacle(wish)) return found;
+    return find_misplaced(wish, state_);
 }
 
 void HostSetup::restore() {
@@ -153,15 +177,32 @@ void HostSetup::restore() {
     unlink(record_file_.c_str());
 }
 
-// What an earlier agent changed for another configuration.
+// What was changed for another configuration, by an earlier agent or by this one.
 void HostSetup::undo_unwanted(const std::vector<HostChange> &wished) {
-    for (std::size_t i = record_.changes.size(); i-- > 0;) {
-        const auto change = record_.changes[i];
-        if (contains(wished, change)) continue;
-        state_.undo(change);
-        record_.changes.erase(record_.changes.begin() + static_cast<std::ptrdiff_t>(i));
-        save_record(record_, record_file_);
-    }
+    for (std::size_t i = record_.changes.size(); i-- > 0;)
+        if (!contains(wished, record_.changes[i])) undo_recorded(i);
+}
+
+void HostSetup::undo_recorded(std::size_t place) {
+    const auto change = record_.changes[place];
+    state_.undo(change);
+    record_.changes.erase(record_.changes.begin() + static_cast<std::ptrdiff_t>(place));
+    save_record(record_, record_file_);
+}
+
+// Each is tried, whatever becomes of the others.
+void HostSetup::remove_unwished_addresses() {
+    const auto is_wished = [this](const HostChange &change) {
+        return std::ranges::any_of(wish_.virtual_ips, [&](const auto &address) {
+            return filter::to_string(address) == change.what;
+        });
+    };
+    FirstFailure failure;
+    for (std::size_t i = record_.changes.size(); i-- > 0;)
+        if (const HostChange &change = record_.changes[i];
+            change.kind == Kind::address && !is_wished(change))
+            failure.run([&] { undo_recorded(i); });
+    failure.rethrow();
 }
 
 // What cannot be written down is not taken for recorded, and so not changed, now or later.

@@ -55,9 +55,17 @@ class HostSetup {
     // cannot be put back: try again later.
     std::vector<std::string> heal();
 
+    // Virtual IPs change in two steps: those that go are taken off the host while the filter still knows
+    // them, and those that come are put there when it knows them already. withdraw() throws nothing: what
+    // could not be taken off is tried again by heal(). configure() throws as heal() does, and heal() then
+    // goes on with it.
+    void withdraw(const std::vector<filter::IpAddress> &kept) noexcept;
+    void configure(const HostSettings &wish);
+
     // As obstacle.hpp; of addresses as of the last heal().
     std::optional<Obstacle> obstacle() const { return find_obstacle(wish_); }
     std::optional<Obstacle> misplaced() const { return find_misplaced(wish_, state_); }
+    std::optional<Obstacle> obstacle_to(const HostSettings &wish) const;
 
     // Makes the host what it was and removes the record. Tries everything, then throws about the
     // first failure; the record stays in that case.
@@ -67,6 +75,8 @@ class HostSetup {
 
   private:
     void undo_unwanted(const std::vector<HostChange> &wished);
+    void undo_recorded(std::size_t place);
+    void remove_unwished_addresses();
     void write_down(const std::vector<HostChange> &changes);
     std::vector<std::string> settle(const std::vector<HostChange> &wished);
 

@@ -158,7 +158,7 @@ void reload(const Call &call) {
         if (call.json || node.at("code") != "done") continue;
         const Json &result = node.at("result");
         call.out << std::string(node.at("name")) << ": "
-                 << (result.at("in_force") ? "in force" : waiting_text(result)) << "\n";
+                 << (result.at("in_force") ? in_force_text(result) : waiting_text(result)) << "\n";
     }
     report(call, command, given);
 }

@@ -76,6 +76,13 @@ bool is_other_drop(const std::string &counter) {
     return filter::importance(counter) != filter::Importance::ordinary;
 }
 
+std::string in_force_text(const Json &reload) {
+    std::string keys;
+    for (const Json &key : reload.at("restart"))
+        keys += (keys.empty() ? "" : ", ") + std::string(key);
+    return "in force" + (keys.empty() ? "" : "; waits for a restart of nlbd here: " + keys);
+}
+
 std::string waiting_text(const Json &reload) {
     const Json &others = reload.at("staged_another");
     std::string text;

@@ -22,6 +22,8 @@ std::string name_of(const Json &status, const Json &id); // of a member
 std::string view_text(const Json &view, const std::string &state);
 // Whether this counter says what went wrong: a drop, but not one of another node's packet.
 bool is_other_drop(const std::string &counter);
+// Of one that is in force: "in force", and what waits for a restart.
+std::string in_force_text(const Json &reload);
 // Of a configuration that is staged, and who is missing: "staged; waits for web2, web3".
 std::string waiting_text(const Json &reload);
 

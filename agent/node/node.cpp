@@ -156,6 +156,7 @@ void Node::configure(heartbeat::Time now) {
     datapath_.set_lingering(all);
     serving_.configure(std::move(staged_->rules), ~staged_->settings.serve_all_down,
                        staged_->former);
+    if (staged_->before) staged_->before();
     datapath_.configure(staged_->filter, serving_.tables());
     envelope_ = staged_->envelope;
     config_ = staged_->settings.config;

@@ -47,6 +47,7 @@ struct StagedConfig {
     heartbeat::Envelope envelope;
     std::vector<std::optional<std::size_t>> former; // for each table the present one that is of the
                                                     // same packets and buckets
+    std::function<void()> before{}; // called before the filter learns of it; throws nothing
 };
 
 class Node {

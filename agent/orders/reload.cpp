@@ -4,6 +4,7 @@
 #include "agent/base/log.hpp"
 #include "agent/config/trust.hpp"
 #include "agent/host/privileges.hpp"
+#include "agent/orders/changes.hpp"
 #include "agent/orders/settings.hpp"
 
 #include <algorithm>
@@ -39,21 +40,11 @@ bool needs_rights(const Config &running, const Config &next) {
     return runs_commands(next) && !runs_commands(running);
 }
 
-std::string differing_sections(const Config &one, const Config &other) {
-    const auto before = section_digests(one), after = section_digests(other);
-    std::string names;
-    const auto add_missing = [&](const auto &from, const auto &in) {
-        for (const SectionDigest &section : from) {
-            const bool same = std::ranges::any_of(in, [&](const SectionDigest &candidate) {
-                return candidate.name == section.name && candidate.digest == section.digest;
-            });
-            if (!same && names.find(section.name) == std::string::npos)
-                names += (names.empty() ? "" : ", ") + section.name;
-        }
-    };
-    add_missing(before, after);
-    add_missing(after, before);
-    return names;
+std::string listed(const std::vector<std::string> &texts) {
+    std::string all;
+    for (const std::string &text : texts)
+        all += (all.empty() ? "" : ", ") + text;
+    return all;
 }
 
 void log_keys(const ClusterKeys &former, const ClusterKeys &keys) {
@@ -66,18 +57,6 @@ void log_keys(const ClusterKeys &former, const ClusterKeys &keys) {
 }
 
 } // namespace
-
-std::string needs_restart(const Config &running, const Config &next) {
-    Config reached = running;
-    reached.file = next.file;
-    reached.rules = next.rules;
-    reached.drain = next.drain;
-    for (NodeConfig &node : reached.nodes)
-        if (std::ranges::count(next.nodes, node.id, &NodeConfig::id))
-            node.weight = node_of(next, node.id).weight;
-    reached.key_file = next.key_file; // where it lies; its content is what the agent has
-    return reached == next ? "" : differing_sections(reached, next);
-}
 
 std::vector<std::optional<std::size_t>> former_tables(const Config &running, const Config &next) {
     std::vector<std::optional<std::size_t>> former;
@@ -169,9 +148,11 @@ Reload::Read Reload::read_files(const std::string &file) {
 // must accept what the others use, whoever of them comes first.
 void Reload::check(const Read &next) const {
     if (!next.failure.empty()) throw Failed(next.failure);
-    if (const std::string what = needs_restart(parts_.in_force.config, next.config); !what.empty())
-        throw Failed(next.config.file + ": cannot change while nlbd runs: " + what +
-                     "; restart nlbd on every node");
+    if (const auto refused = refused_changes(parts_.in_force.config, next.config); !refused.empty())
+        throw Failed(next.config.file + ": cannot change while nlbd runs: " + listed(refused) +
+                     "; stop nlbd on every node, then start it with the new file");
+    if (const std::string obstacle = parts_.obstacle_on_host(next.config); !obstacle.empty())
+        throw Failed(next.config.file + ": " + obstacle);
     if (needs_rights(parts_.in_force.config, next.config) && !can_change_user())
         throw Failed(next.config.file +
                      ": cannot change while nlbd runs as this user: the first health check "
@@ -200,6 +181,7 @@ StagedConfig Reload::prepared(const Config &next, const ClusterKeys &keys,
         config.former.assign(config.former.size(), std::nullopt); // other buckets
     config.settings.healthy = asked.healthy;
     config.settings.weight = asked.weight;
+    config.before = [this, next] { parts_.withdraw(next); };
     return config;
 }
 
@@ -229,14 +211,18 @@ void Reload::follow() {
 
 std::optional<Json> Reload::wait_for_all(const Request &request) {
     handle();
-    if (parts_.node.config() == request.staged)
-        return Json{
-            {"in_force", true}, {"waiting_for", Json::array()}, {"staged_another", Json::array()}};
+    if (parts_.node.config() == request.staged) return told(true);
     if (!staged_ || staged_->digest != request.staged)
         throw Failed(parts_.in_force.config.file + ": another reload has taken it back");
     if (parts_.now() < request.until) return std::nullopt;
-    Json told = reloading(parts_.in_force.config, parts_.node.status(parts_.now()));
-    told["in_force"] = false;
+    return told(false);
+}
+
+Json Reload::told(bool in_force) const {
+    Json told{{"waiting_for", Json::array()}, {"staged_another", Json::array()}};
+    if (!in_force) told = reloading(parts_.in_force.config, parts_.node.status(parts_.now()));
+    told["in_force"] = in_force;
+    told["restart"] = in_force ? parts_.waits_for_restart() : std::vector<std::string>();
     return told;
 }
 
@@ -251,17 +237,15 @@ void Reload::handle() {
 // It is in force in this node's membership and datapath: so it is for every other part.
 void Reload::configure(Staged next) {
     InForce &in_force = parts_.in_force;
-    const ClusterKeys former = in_force.keys;
     const NodeConfig self = node_of(next.config, in_force.self.id);
-    in_force = {std::move(next.config), self, next.keys};
-    log_keys(former, in_force.keys);
-    if (former.in_use != in_force.keys.in_use) {
-        parts_.relay.configure(in_force);
-        parts_.control_port.configure(in_force);
-    }
+    const InForce former = std::exchange(in_force, {std::move(next.config), self, next.keys});
+    log_keys(former.keys, in_force.keys);
+    parts_.relay.configure(in_force);
+    parts_.control_port.configure(in_force);
     parts_.census.configure(filter_settings(in_force.config, in_force.keys.in_use,
                                             parts_.execution.orders()));
     parts_.execution.configure();
+    parts_.follow_on_host(former.config);
     parts_.health.configure(in_force.config, std::move(next.checks), parts_.now());
     log::info("configuration: in force (file=" + in_force.config.file + ")");
 }

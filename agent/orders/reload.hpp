@@ -4,9 +4,7 @@
 // cluster at once, when every member has staged the same one, by a view that names it
 // (heartbeat/README.md); until then, and without the command, nothing changes.
 //
-// Rules, the nodes' weights, drain_ms and, step by step, the cluster key can change in this way.
-// What the sockets, the interface or the times of the protocol hang on needs a restart, and is
-// refused by name.
+// What can change in this way, and what not, is in changes.hpp; the cluster key changes step by step.
 //
 // What may wait or fail is done before anything is staged, in the background: the files are read,
 // and the health checks made. So a configuration that comes into force does so as a whole.
@@ -26,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace agent {
 
@@ -38,6 +37,15 @@ struct Reloaded { // all of it outlives the Reload
     Relay &relay;
     ControlPort &control_port;
     std::function<heartbeat::Time()> now;
+    // The host and all that lives on its interfaces. Why the configuration cannot come into force there; empty:
+    // nothing is in its way.
+    std::function<std::string(const Config &next)> obstacle_on_host;
+    // What goes with it leaves the host, before the filter forgets it; throws nothing.
+    std::function<void(const Config &next)> withdraw;
+    // It has come into force, and the host follows; throws nothing. former: the one before it.
+    std::function<void(const Config &former)> follow_on_host;
+    // Keys that wait for the next start here.
+    std::function<std::vector<std::string>()> waits_for_restart;
 };
 
 class Reload {
@@ -83,6 +91,7 @@ class Reload {
     void check(const Read &next) const;
     heartbeat::Digest stage(Read next);
     std::optional<Json> wait_for_all(const Request &request);
+    Json told(bool in_force) const;
     Asked asked(const Config &next) const;
     StagedConfig prepared(const Config &next, const ClusterKeys &keys, const Asked &asked) const;
     void follow();
@@ -97,9 +106,6 @@ class Reload {
 // "waiting_for": names of the members that have not staged the configuration that this node has
 // staged; "staged_another": those of them that have staged a different one.
 Json reloading(const Config &config, const heartbeat::Status &status);
-
-// The sections in which they differ that cannot change without a restart, in words; empty: none.
-std::string needs_restart(const Config &running, const Config &next);
 
 // For each table under `next` (one a rule and, last, the uncovered traffic) the one under `running`
 // that is of the same packets; nothing when there is none. They are in the same buckets only under

@@ -36,6 +36,7 @@ constexpr std::array<About, kProblemKinds> kAbout{{
     {"metrics_not_served", false,
      "see what else uses it (ss -ltnp), or choose another: [metrics] listen; it is tried again each second"},
     {"interface_not_locked", false, "end that process, and start nlbd again"},
+    {"restart_needed", false, "stop nlbd on this node and start it, one node after another"},
 }};
 
 const About &about(ProblemKind kind) { return kAbout[static_cast<std::size_t>(kind)]; }

@@ -31,8 +31,9 @@ enum class ProblemKind : std::uint8_t {
     commands_not_heard,
     metrics_not_served,
     interface_not_locked,
+    restart_needed,
 };
-inline constexpr std::size_t kProblemKinds = 15;
+inline constexpr std::size_t kProblemKinds = 16;
 
 // Names stay: alerts and scripts go by them.
 std::string_view to_string(ProblemKind kind);

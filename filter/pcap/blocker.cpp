@@ -104,13 +104,16 @@ std::string rules_for(const std::string &interface, const std::vector<IpAddress>
            drop_rule(virtual_ips, true) + drop_rule(virtual_ips, false) + "  }\n";
 }
 
+std::string content(const std::string &interface, const std::vector<IpAddress> &virtual_ips) {
+    return std::string("  comment \"") + kComment +
+           ": accepted frames enter by a TAP device, these are their originals\"\n" +
+           rules_for(interface, virtual_ips);
+}
+
 } // namespace
 
 Blocker::Blocker(const std::string &interface, const std::vector<IpAddress> &virtual_ips)
-    : table_(table_for(interface)),
-      rules_(std::string("  comment \"") + kComment +
-             ": accepted frames enter by a TAP device, these are their originals\"\n" +
-             rules_for(interface, virtual_ips)),
+    : interface_(interface), table_(table_for(interface)), rules_(content(interface, virtual_ips)),
       netlink_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER)) {
     if (!netlink_) fail("open a netlink socket", errno);
     const std::string found = list(table_);
@@ -133,6 +136,16 @@ void Blocker::write() {
                                          "\ntable " + table_ + " {\n" + rules_ + "}\n");
     seen_ = generation();
     written_ = list(table_);
+}
+
+void Blocker::block(const std::vector<IpAddress> &virtual_ips) {
+    rules_ = content(interface_, virtual_ips);
+    try {
+        write();
+    } catch (const std::exception &) {
+        written_.clear();
+        seen_ = 0;
+    }
 }
 
 void Blocker::heal() {

@@ -28,6 +28,9 @@ class Blocker {
     Blocker(const Blocker &) = delete;
     ~Blocker(); // removes what is its own
 
+    // For these from now on, in one transaction. When that fails it is not in_place(), and heal() tries again.
+    void block(const std::vector<IpAddress> &virtual_ips);
+
     bool in_place() const; // the rules, as they were written; the kernel is asked
     void heal();        // writes them again; throws
     const std::string &table() const { return table_; }
@@ -38,7 +41,7 @@ class Blocker {
     void write();
     std::uint32_t generation() const;
 
-    std::string table_, rules_;
+    std::string interface_, table_, rules_;
     Descriptor netlink_;
     std::string written_; // as the kernel gives it back
     mutable std::uint32_t seen_ = 0; // generation in which it was last found standing

@@ -165,6 +165,27 @@ void PacketThread::let_earlier_frames_be_judged() {
     wait_until([this, question] { return answered_ >= question; });
 }
 
+void PacketThread::set_virtual_ips(const std::vector<IpAddress> &virtual_ips) {
+    next_virtual_ips_ = virtual_ips;
+    changing_ = true;
+    wake();
+    wait_until([this] { return !changing_; });
+}
+
+void PacketThread::take_virtual_ips() {
+    virtual_ips_ = next_virtual_ips_;
+    try {
+        if (captures_) {
+            arrivals_->set_virtual_ips(virtual_ips_);
+            departures_->set_virtual_ips(virtual_ips_);
+        }
+    } catch (const std::exception &) {
+        captures_ = false;
+        closed_at_ns_ = boot_now_ns();
+    }
+    changing_ = false;
+}
+
 void PacketThread::frame_taken() {
     if (seen_ == answered_) return;
     if (++since_ > Arrivals::kMostWaiting) answered_ = seen_;
@@ -174,6 +195,7 @@ void PacketThread::run() {
     become_ordinary();
     Host host(*this);
     while (!ending_) {
+        if (changing_) take_virtual_ips();
         std::atomic_ref(memory_.state.answered)
             .store(std::atomic_ref(memory_.state.asked).load(), std::memory_order_release);
         if (captures_ && handle_some(host)) continue;

@@ -68,6 +68,9 @@ class PacketThread {
     void let_packets_arrive();
     void let_earlier_frames_be_judged();
     void wake(); // it answers what it was asked (nlb_state)
+    // Captures for these from now on; returns when it does. What cannot be captured is tried again as after a
+    // link that was down.
+    void set_virtual_ips(const std::vector<IpAddress> &virtual_ips);
     void set_mtu(std::size_t mtu) { mtu_ = mtu; }
     const SynAcks &syn_acks() const { return syn_acks_; }
     int refused_descriptor() const { return refused_.read.get(); }
@@ -78,6 +81,7 @@ class PacketThread {
 
     void run();
     void open_again();
+    void take_virtual_ips();
     void see_whether_open();
     void wait();
     void remember_departures(std::uint64_t now_ns);
@@ -89,7 +93,9 @@ class PacketThread {
     void count(std::uint32_t counter, std::uint64_t packets = 1);
 
     std::string interface_;
-    std::vector<IpAddress> virtual_ips_;
+    std::vector<IpAddress> virtual_ips_; // the thread's
+    std::vector<IpAddress> next_virtual_ips_; // the thread's while changing_, else the agent's
+    std::atomic<bool> changing_ = false;
     PacketMemory &memory_;
     const Tap &tap_;
     SynAcks syn_acks_;

@@ -18,9 +18,11 @@
 #include "filter/state_datapath.hpp"
 #include "filter/tables.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <memory>
 #include <net/if.h>
 #include <optional>
@@ -53,7 +55,7 @@ class PcapDatapath final : public StateDatapath {
     PcapDatapath(const std::string &interface, const std::string &directory,
                  const Settings &settings)
         : StateDatapath(settings.rules.size()), interface_(require_interface(interface)),
-          blocker_(interface, settings.virtual_ips),
+          virtual_ips_(settings.virtual_ips), blocker_(interface, settings.virtual_ips),
           tables_(directory, interface_, *config_of(settings)), tap_(interface),
           alarm_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
           thread_(interface_, settings.virtual_ips, tables_.memory(), tap_, alarm_.get(),
@@ -82,6 +84,22 @@ class PcapDatapath final : public StateDatapath {
         }
         if (shown_at_ && now - *shown_at_ <= kPatience) return std::nullopt;
         return "the thread that judges packets does not read what the agent writes";
+    }
+
+    // The originals are kept from the host before the new addresses can be there, and until the former are
+    // judged by nobody any more.
+    void configure(const Settings &settings, const Tables &tables) override {
+        std::vector<IpAddress> both = virtual_ips_;
+        std::ranges::copy_if(settings.virtual_ips, std::back_inserter(both), [this](const auto &address) {
+            return !std::ranges::count(virtual_ips_, address);
+        });
+        const bool same = settings.virtual_ips == virtual_ips_;
+        if (!same) blocker_.block(both);
+        StateDatapath::configure(settings, tables);
+        if (same) return;
+        thread_.set_virtual_ips(settings.virtual_ips);
+        virtual_ips_ = settings.virtual_ips;
+        blocker_.block(virtual_ips_);
     }
 
     std::string entrance() const override { return tap_.name(); }
@@ -160,6 +178,7 @@ class PcapDatapath final : public StateDatapath {
     void let_earlier_packets_be_judged() override { thread_.let_earlier_frames_be_judged(); }
 
     Interface interface_;
+    std::vector<IpAddress> virtual_ips_;
     Blocker blocker_; // the first to come and the last to go
     PacketTables tables_;
     Tap tap_;

@@ -2,6 +2,9 @@
 #include "filter/pcap/ring.hpp"
 
 #include <array>
+#include <cerrno>
+#include <cstring>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <stdexcept>
@@ -41,6 +44,17 @@ std::string arriving(const std::vector<IpAddress> &addresses) {
     return either(hosts("dst", addresses, true), hosts("dst", addresses, false));
 }
 
+// Less a VLAN tag, which is put back after the filter.
+const std::string kFitsShort = std::to_string(kShort - 4);
+
+std::string short_arriving(const std::vector<IpAddress> &addresses) {
+    return arriving(addresses) + " and len <= " + kFitsShort;
+}
+
+std::string long_arriving(const std::vector<IpAddress> &addresses) {
+    return arriving(addresses) + " and len > " + kFitsShort;
+}
+
 std::string syn_acks(const std::vector<IpAddress> &addresses) {
     std::string v4 = hosts("src", addresses, true), v6 = hosts("src", addresses, false);
     if (!v4.empty()) v4 = "(" + v4 + " and tcp[tcpflags] & (tcp-syn|tcp-ack) == (tcp-syn|tcp-ack))";
@@ -52,7 +66,8 @@ std::string syn_acks(const std::vector<IpAddress> &addresses) {
 
 void Ring::Close::operator()(::pcap *handle) const { pcap_close(handle); }
 
-Ring::Ring(const std::string &device, Way way, const std::string &filter, Size size) {
+Ring::Ring(const std::string &device, Way way, const std::string &filter, Size size)
+    : way_(way), device_(device) {
     std::array<char, PCAP_ERRBUF_SIZE> error{};
     std::unique_ptr<::pcap, Close> handle(pcap_create(device.c_str(), error.data()));
     if (!handle) fail(device, error.data());
@@ -80,6 +95,24 @@ Ring::Ring(const std::string &device, Way way, const std::string &filter, Size s
     setsockopt(pcap_fileno(handle.get()), SOL_PACKET, PACKET_IGNORE_OUTGOING, &ignore,
                sizeof ignore);
     handle_ = std::move(handle);
+}
+
+// libpcap would let nothing through for a moment, to empty the ring; what is in it may stay, for its reader looks at
+// each frame's address himself. But on "any" the program has to be fitted to the cooked dress.
+void Ring::set_filter(const std::string &filter) {
+    if (!handle_) return;
+    bpf_program program{};
+    if (pcap_compile(handle_.get(), &program, filter.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
+        fail(device_, pcap_geterr(handle_.get()));
+    sock_fprog kernels{static_cast<unsigned short>(program.bf_len),
+                       reinterpret_cast<sock_filter *>(program.bf_insns)};
+    const int result =
+        way_ == Way::in ? setsockopt(pcap_fileno(handle_.get()), SOL_SOCKET, SO_ATTACH_FILTER, &kernels,
+                                     sizeof kernels)
+                        : pcap_setfilter(handle_.get(), &program);
+    const std::string cause = way_ == Way::in ? std::strerror(errno) : pcap_geterr(handle_.get());
+    pcap_freecode(&program);
+    if (result != 0) fail(device_, cause);
 }
 
 int Ring::descriptor() const { return handle_ ? pcap_get_selectable_fd(handle_.get()) : -1; }
@@ -115,11 +148,17 @@ std::uint64_t Ring::take_lost() {
 const std::size_t Arrivals::kMostWaiting = most_waiting(kShortRing) + most_waiting(kLongRing);
 
 Arrivals::Arrivals(const std::string &interface, const std::vector<IpAddress> &virtual_ips)
-    : short_(interface, Way::in,
-             arriving(virtual_ips) + " and len <= " + std::to_string(kShort - 4),
-             kShortRing), // less a VLAN tag, which is put back after the filter
-      long_(interface, Way::in, arriving(virtual_ips) + " and len > " + std::to_string(kShort - 4),
-            kLongRing) {}
+    : short_(interface, Way::in, short_arriving(virtual_ips), kShortRing),
+      long_(interface, Way::in, long_arriving(virtual_ips), kLongRing) {}
+
+void Arrivals::set_virtual_ips(const std::vector<IpAddress> &virtual_ips) {
+    short_.set_filter(short_arriving(virtual_ips));
+    long_.set_filter(long_arriving(virtual_ips));
+}
+
+void Departures::set_virtual_ips(const std::vector<IpAddress> &virtual_ips) {
+    ring_.set_filter(syn_acks(virtual_ips));
+}
 
 Departures::Departures(const std::vector<IpAddress> &virtual_ips)
     : ring_("any", Way::out, syn_acks(virtual_ips), kDepartures) {}

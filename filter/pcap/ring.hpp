@@ -41,6 +41,9 @@ class Ring {
     Ring(const std::string &device, Way way, const std::string &filter, Size size);
 
     bool is_open() const { return handle_ != nullptr; }
+    // Another filter from the next frame on; for Way::in, between the two no frame is lost. A closed one has
+    // nothing to do. Throws with the former in place.
+    void set_filter(const std::string &filter);
     int descriptor() const; // for poll; -1 when closed
     // The frame that next() will return. Closes when the interface goes down.
     const std::optional<Captured> &peek();
@@ -52,6 +55,8 @@ class Ring {
     struct Close {
         void operator()(::pcap *handle) const;
     };
+    Way way_;
+    std::string device_;
     std::unique_ptr<::pcap, Close> handle_;
     std::optional<Captured> waiting_;
     std::uint32_t lost_ = 0;
@@ -75,6 +80,8 @@ class Arrivals {
   public:
     Arrivals(const std::string &interface, const std::vector<IpAddress> &virtual_ips);
 
+    void set_virtual_ips(const std::vector<IpAddress> &virtual_ips); // throws
+
     static const std::size_t kMostWaiting; // frames that both rings hold together, at most
 
     bool are_open() const { return short_.is_open() && long_.is_open(); }
@@ -90,6 +97,8 @@ class Arrivals {
 class Departures {
   public:
     explicit Departures(const std::vector<IpAddress> &virtual_ips);
+
+    void set_virtual_ips(const std::vector<IpAddress> &virtual_ips); // throws
 
     bool are_open() const { return ring_.is_open(); }
     int descriptor() const { return ring_.descriptor(); }

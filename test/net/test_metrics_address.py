@@ -38,9 +38,12 @@ def test():
         begin(cluster, None)
         check(listening(cluster) - before == {"7778"}, f"listens on {listening(cluster) - before}")
         check(cluster.status(1)["web"] is None, "status tells of a page that is not there")
-        changed = cluster.write_config(cluster.config_file, extra=scrape.LISTEN)
-        done = cluster.nlbctl("reload", node=1, check_exit=False)
-        check(done.returncode == 1 and "metrics; restart nlbd" in done.stderr, f"reload of {changed}: {done.stderr}")
+        for listen in (scrape.PORT, 9780, None):  # by reload there, elsewhere, and away again
+            extra = f'\n[metrics]\nlisten = "127.0.0.1:{listen}"\n' if listen else ""
+            cluster.write_config(cluster.config_file, extra=extra)
+            check("in force" in cluster.nlbctl("reload", node=1).stdout, "another address is not in force")
+            check(listening(cluster) - before == {"7778"} | ({str(listen)} if listen else set()),
+                  f"listens on {listening(cluster) - before}, not on {listen}")
         cluster.terminate(1)
 
         begin(cluster, f"127.0.0.1:{scrape.PORT}")

@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(what_the_example_shows_as_a_default_is_the_default) {
     std::string text = read_whole(file);
     for (const std::string key :
          {"mac_mode", "key_file", "datapath", "group", "group6", "port", "interval_ms", "dead_after_ms",
-          "partition", "drain_ms", "weight", "mode", "health"}) {
+          "partition", "drain_ms", "log_level", "weight", "mode", "health"}) {
         const std::size_t at = text.find("\n# " + key + " = ");
         BOOST_TEST_REQUIRE(at != std::string::npos, key);
         text.erase(at + 1, 2);

@@ -122,6 +122,11 @@ agent::Config some_config(Random &random) {
     for (unsigned number = pick(random, 1, 32); number > 0; --number)
         config.virtual_ips.push_back(some_address(random, number));
     config.mac_mode = any<agent::MacMode>(random, config.virtual_ips[0].is_v4() ? 3 : 2);
+    config.log_level = any<agent::log::Level>(random, 3);
+    if (coin(random)) {
+        config.mac = agent::cluster_mac(config);
+        config.mac->back() = static_cast<std::uint8_t>(pick(random, 0, 76)); // 77 is the heartbeat group's
+    }
     for (unsigned number = pick(random, 0, 32); number > 0; --number)
         config.rules.push_back(some_rule(random, number, config));
     return config;
@@ -167,6 +172,7 @@ BOOST_AUTO_TEST_CASE(the_largest_configuration_fits_into_a_file) {
             *filter::parse_ip("2001:db8:ffff:ffff:ffff:ffff:ffff:" + std::to_string(1000 + id)));
     }
     config.mac_mode = agent::MacMode::multicast;
+    config.mac.reset();
     for (unsigned number = 1; number <= 32; ++number) {
         agent::RuleConfig rule = some_rule(random, number, config);
         rule.name = longest + std::to_string(number);

@@ -2,6 +2,7 @@
 // What a reload may change, and which of the old tables a new rule goes on with.
 #include "test/unit/config/texts.hpp"
 
+#include "agent/orders/changes.hpp"
 #include "agent/orders/reload.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -25,23 +26,65 @@ const agent::Config kRunning = two_nodes(kAddress + tcp("http", "80") + tcp("tls
 
 BOOST_AUTO_TEST_SUITE(agent_reload)
 
-BOOST_AUTO_TEST_CASE(rules_weights_and_drain_ms_change_at_run_time) {
+BOOST_AUTO_TEST_CASE(most_changes_at_run_time) {
     for (const std::string &next :
          {kTwoNodes + kAddress + tcp("http", "80-90", "affinity = \"none\"") + tcp("mail", "25"),
           kTwoNodes + kAddress, kTwoNodes + "weight = 30\n" + kAddress + tcp("tls", "443"),
-          kTwoNodes + kAddress + "[agent]\ndrain_ms = 9\n"})
-        BOOST_TEST(agent::needs_restart(kRunning, config(next)) == "", next);
+          kTwoNodes + kAddress + "[agent]\ndrain_ms = 9\nlog_level = \"error\"\n",
+          kTwoNodes + kAddress + virtual_ip("192.0.2.101"),
+          kTwoNodes + kAddress + "[heartbeat]\nwitness = \"192.0.2.1\"\n",
+          kTwoNodes + kAddress + "[control]\nport = 99\n",
+          kTwoNodes + kAddress + "[metrics]\nlisten = \"127.0.0.1:9777\"\n"})
+        BOOST_TEST(agent::refused_changes(kRunning, config(next)).empty(), next);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_change_is_named) {
-    const auto needs = [](const std::string &next) {
-        return agent::needs_restart(kRunning, config(next));
+    const auto refused = [](const std::string &next) {
+        const auto all = agent::refused_changes(kRunning, config(next));
+        BOOST_REQUIRE(all.size() == 1u);
+        return all[0].substr(0, all[0].find(" ("));
     };
-    BOOST_TEST(needs(kTwoNodes + kAddress + "[heartbeat]\ninterval_ms = 40\n") == "heartbeat");
-    BOOST_TEST(needs(kTwoNodes + "[[node]]\nid = 3\nname = \"web3\"\n" + kAddress) == "node \"web3\"");
-    BOOST_TEST(needs(kTwoNodes + kAddress + "[[virtual_ip]]\naddress = \"192.0.2.101\"\n") == "virtual_ip");
-    BOOST_TEST(needs(kTwoNodes + kAddress + "[metrics]\nlisten = \"127.0.0.1:9777\"\n") == "metrics");
-    BOOST_TEST(needs(kTwoNodes + "interface = \"eth9\"\n" + kAddress) == "node \"web2\"");
+    const auto heartbeat = [](const std::string &line) {
+        return kTwoNodes + kAddress + "[heartbeat]\n" + line + "\n";
+    };
+    BOOST_TEST(refused(heartbeat("interval_ms = 40")) == "heartbeat.interval_ms");
+    BOOST_TEST(refused(heartbeat("dead_after_ms = 600")) == "heartbeat.dead_after_ms");
+    BOOST_TEST(refused(heartbeat("partition = \"quorum\"")) == "heartbeat.partition");
+    BOOST_TEST(refused(heartbeat("group = \"239.255.77.78\"")) == "heartbeat.group");
+    BOOST_TEST(refused(heartbeat("port = 99")) == "heartbeat.port");
+    BOOST_TEST(refused(kTwoNodes + "[[node]]\nid = 3\nname = \"web3\"\n" + kAddress) == "node \"web3\"");
+    BOOST_TEST(refused(kTwoNodes + virtual_ip("192.0.2.101") + kAddress) == "cluster.mac");
+}
+
+BOOST_AUTO_TEST_CASE(a_pinned_mac_stays_whatever_the_first_virtual_ip_is) {
+    std::string pinned = kTwoNodes;
+    pinned.insert(pinned.find("interface"), "mac = \"03:bf:c0:00:02:64\"\n    ");
+    for (const std::string &addresses : {kAddress, virtual_ip("192.0.2.101"), virtual_ip("fd00::1")})
+        BOOST_TEST(agent::refused_changes(kRunning, config(pinned + addresses)).empty(), addresses);
+}
+
+BOOST_AUTO_TEST_CASE(what_an_agent_starts_with_waits_for_its_restart) {
+    using Keys = std::vector<std::string>;
+    const auto waits = [](const std::string &next, std::size_t node) {
+        const agent::Config there = config(next);
+        BOOST_TEST(agent::refused_changes(kRunning, there).empty());
+        return agent::waits_for_restart(agent::started_with(kRunning, kRunning.nodes[node]), there,
+                                        there.nodes[node]);
+    };
+    const std::string other =
+        kTwoNodes + "interface = \"eth9\"\nheartbeat_interfaces = [\"eth9\", \"eth0\"]\n" + kAddress;
+    BOOST_TEST((waits(other, 0) == Keys{}));
+    BOOST_TEST((waits(other, 1) == Keys{"interface", "heartbeat interfaces"}));
+    BOOST_TEST((waits(kTwoNodes + "datapath = \"pcap\"\n" + kAddress, 1) == Keys{"datapath"}));
+}
+
+BOOST_AUTO_TEST_CASE(heartbeat_interfaces_change_by_way_of_a_common_one) {
+    const auto parts = [](const std::string &interfaces) {
+        const agent::Config there = config(kTwoNodes + kAddress + "[heartbeat]\ninterfaces = " + interfaces + "\n");
+        return agent::parts_beats(agent::started_with(kRunning, kRunning.nodes[0]), there, there.nodes[0]);
+    };
+    BOOST_TEST(!parts("[\"eth1\", \"eth0\"]"));
+    BOOST_TEST(parts("[\"eth1\"]"));
 }
 
 BOOST_AUTO_TEST_CASE(a_rule_of_the_same_packets_and_buckets_goes_on_with_its_table) {

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/orders/changes.hpp"
+
+#include "agent/orders/settings.hpp"
+
+#include <algorithm>
+
+namespace agent {
+namespace {
+
+constexpr const char *kTimes =
+    "one node would declare another dead whose right to serve, by the other time, still runs";
+constexpr const char *kUnheard =
+    "a node that is away now would come back, hear none of the others and serve beside them";
+constexpr const char *kNodes =
+    "the former and the new list of nodes could each have a majority of their own";
+
+bool same_node(const NodeConfig &one, const NodeConfig &other) {
+    return one.id == other.id && one.name == other.name;
+}
+
+std::vector<std::string> changed_nodes(const Config &running, const Config &next) {
+    std::vector<std::string> names;
+    const auto add_missing = [&](const Config &from, const Config &in) {
+        for (const NodeConfig &node : from.nodes)
+            if (std::ranges::none_of(in.nodes, [&](const auto &other) { return same_node(node, other); }))
+                names.push_back("node \"" + node.name + "\"");
+    };
+    add_missing(running, next);
+    add_missing(next, running);
+    std::ranges::sort(names);
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    return names;
+}
+
+std::string mac_change(const Config &running, const Config &next) {
+    const std::string former = filter::to_string(cluster_mac(running));
+    std::string why = "cluster.mac (it would be " + filter::to_string(cluster_mac(next)) +
+                      " instead of " + former + ", to which clients and routers still send";
+    if (running.mac_mode == next.mac_mode) why += "; to keep it: mac = \"" + former + "\" under [cluster]";
+    return why + ")";
+}
+
+} // namespace
+
+std::vector<std::string> refused_changes(const Config &running, const Config &next) {
+    std::vector<std::string> refused;
+    const auto refuse = [&](bool changed, const std::string &key, const char *why) {
+        if (changed) refused.push_back(key + " (" + why + ")");
+    };
+    refuse(running.cluster_name != next.cluster_name, "cluster.name", kUnheard);
+    if (cluster_mac(running) != cluster_mac(next)) refused.push_back(mac_change(running, next));
+    refuse(running.group != next.group, "heartbeat.group", kUnheard);
+    refuse(running.group6 != next.group6, "heartbeat.group6", kUnheard);
+    refuse(running.port != next.port, "heartbeat.port", kUnheard);
+    refuse(running.interval != next.interval, "heartbeat.interval_ms", kTimes);
+    refuse(running.dead_after != next.dead_after, "heartbeat.dead_after_ms", kTimes);
+    refuse(running.partition != next.partition, "heartbeat.partition",
+           "a majority and each part of the cluster could both serve");
+    for (const std::string &node : changed_nodes(running, next))
+        refuse(true, node, kNodes);
+    return refused;
+}
+
+Started started_with(const Config &config, const NodeConfig &self) {
+    return {clients_interface(config, self), self.datapath.value_or(config.datapath),
+            heartbeat_interfaces(config, self)};
+}
+
+std::vector<std::string> waits_for_restart(const Started &started, const Config &next,
+                                           const NodeConfig &self) {
+    const Started wanted = started_with(next, self);
+    std::vector<std::string> keys;
+    if (wanted.interface != started.interface) keys.emplace_back("interface");
+    if (wanted.datapath != started.datapath) keys.emplace_back("datapath");
+    if (wanted.heartbeat_interfaces != started.heartbeat_interfaces)
+        keys.emplace_back("heartbeat interfaces");
+    return keys;
+}
+
+bool parts_beats(const Started &started, const Config &next, const NodeConfig &self) {
+    const auto wanted = heartbeat_interfaces(next, self);
+    return std::ranges::none_of(wanted, [&](const std::string &name) {
+        return std::ranges::count(started.heartbeat_interfaces, name) > 0;
+    });
+}
+
+} // namespace agent
