@@ -255,8 +255,8 @@ void Upkeep::configure(const Config &former) {
     const Config &config = parts_.in_force.config;
     log::set_level(parts_.log_level.value_or(config.log_level));
     if (config.virtual_ips != former.virtual_ips) configure_host();
-    if (config.witness != former.witness || config.virtual_ips != former.virtual_ips)
-        parts_.witness.reset();
+    if (config.witness != former.witness) parts_.witness.reset();
+    if (parts_.witness) parts_.witness->set_virtual_ips(config.virtual_ips);
     if (config.metrics_listen != former.metrics_listen) {
         parts_.web.reset();
         parts_.problems.set(ProblemKind::metrics_not_served, std::nullopt);

@@ -68,6 +68,16 @@ bool Line::heal() {
     return ring_.has_value();
 }
 
+void Line::set_filter(const std::string &filter) {
+    filter_ = filter;
+    try {
+        if (ring_) ring_->set_filter(filter_);
+    } catch (...) {
+        close();
+        throw;
+    }
+}
+
 std::span<const std::uint8_t> Line::next() {
     if (!ring_) return {};
     const auto found = ring_->next();

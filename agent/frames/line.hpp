@@ -37,6 +37,9 @@ class Line {
     // it did. Throws std::runtime_error when that fails: try again later.
     bool heal();
 
+    // Hears by another filter from the next frame on; no frame is missed. Throws, and is closed then.
+    void set_filter(const std::string &filter);
+
     void wait(Poll &poll) const { poll.read(descriptor()); }
     int descriptor() const { return ring_ ? ring_->descriptor() : -1; } // changes with heal(); -1: closed
     // The next frame that waits, valid until the next call; empty when there is none. Never blocks.

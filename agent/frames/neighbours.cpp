@@ -4,7 +4,6 @@
 #include "agent/frames/reply.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace agent {
 namespace {
@@ -37,14 +36,14 @@ void Neighbours::set_answering(bool answering) {
     answering_ = answering;
 }
 
-// The former line is closed when the new one is open: no question is missed.
 void Neighbours::configure(Time now, const std::vector<filter::IpAddress> &virtual_ips) {
     handle(now);
     virtual_ips_ = virtual_ips;
     std::erase_if(heard_, [this](const Heard &heard) { return !is_virtual_ip(heard.claim.address); });
-    const Line former = std::exchange(line_, Line(interface_, capture_filter(virtual_ips_)));
     next_ = now;
-    heal();
+    announcements_ = kAnnouncements;
+    line_.set_filter(capture_filter(virtual_ips_));
+    if (line_.is_open()) join_groups();
 }
 
 void Neighbours::handle(Time now) {
@@ -109,14 +108,18 @@ void Neighbours::answer(const Solicitation &question) {
         ++counters_.send_errors;
 }
 
-bool Neighbours::heal() {
-    if (!line_.heal()) return false;
+void Neighbours::join_groups() {
     try {
         groups_ = SolicitedNodeGroups(interface_, virtual_ips_); // the former are left when these are joined
     } catch (...) {
         line_.close(); // deaf to neighbour solicitations it would be open for good
         throw;
     }
+}
+
+bool Neighbours::heal() {
+    if (!line_.heal()) return false;
+    join_groups();
     announcements_ = kAnnouncements; // what others have said meanwhile was not heard
     return true;
 }

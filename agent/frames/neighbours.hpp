@@ -57,6 +57,7 @@ class Neighbours {
     void hear(heartbeat::Time now, std::span<const std::uint8_t> frame);
     void answer(const Solicitation &question);
     void announce(heartbeat::Time now);
+    void join_groups();
 
     struct Heard {
         Claim claim;

@@ -38,6 +38,7 @@ class Witness {
     void ask(heartbeat::Time now); // on every beat; more often does nothing
 
     bool heal() { return line_.heal(); }
+    void set_virtual_ips(const std::vector<filter::IpAddress> &virtual_ips) { virtual_ips_ = virtual_ips; }
 
     const WitnessCounters &counters() const { return counters_; }
 

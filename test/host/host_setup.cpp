@@ -122,6 +122,39 @@ BOOST_AUTO_TEST_CASE(cluster_mac_that_was_there_before_stays_in_each_mode) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(virtual_ips_that_go_leave_before_others_come_and_nothing_is_left_of_either) {
+    const auto before = state();
+    const auto addresses = [] { return run("ip -o address show dev lo"); };
+    const auto other = *filter::parse_ip("192.0.2.101");
+    {
+        HostSetup setup(wish(), file("host"));
+        agent::HostSettings next = wish();
+        next.virtual_ips = {other, next.virtual_ips[0]};
+        setup.withdraw(next.virtual_ips);
+        BOOST_TEST(!has(addresses(), "fd00::64"), addresses());
+        BOOST_TEST(!has(addresses(), "192.0.2.101"), addresses());
+        BOOST_TEST(setup.heal().empty());
+        BOOST_TEST(!has(addresses(), "fd00::64"), addresses());
+        setup.configure(next);
+        for (const char *address : {"192.0.2.100/32", "192.0.2.101/32"})
+            BOOST_TEST(has(addresses(), address), addresses());
+        BOOST_TEST(!drops_duplicates("ipv6/", "eth0"));
+        BOOST_TEST(setup.heal().empty());
+    }
+    BOOST_TEST(state() == before);
+}
+
+BOOST_AUTO_TEST_CASE(a_virtual_ip_that_was_there_before_stays_when_it_goes) {
+    run("ip address add 192.0.2.100/32 dev lo");
+    const auto before = state();
+    {
+        HostSetup setup(wish(), file("host"));
+        setup.withdraw({});
+        BOOST_TEST(has(run("ip -o address show dev lo"), "192.0.2.100/32"));
+    }
+    BOOST_TEST(state() == before);
+}
+
 BOOST_AUTO_TEST_CASE(what_was_there_before_stays) {
     run("ip address add 192.0.2.100/32 dev lo; ip maddress add " + kClusterMacText +
         " dev eth0;"

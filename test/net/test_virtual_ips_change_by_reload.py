@@ -25,8 +25,8 @@ def addresses(cluster, node):
     return {word.split("/")[0] for word in listed} & set(ALL)
 
 
-def reload_all(cluster, *virtual_ips, **changes):
-    cluster.write_config(cluster.config_file, virtual_ips=virtual_ips, **changes)
+def reload_all(cluster, *virtual_ips, pinned=""):
+    cluster.write_config(cluster.config_file, virtual_ips=virtual_ips, cluster=pinned)
     told = cluster.nlbctl("reload", "all", node=1).stdout
     check(told.count("in force") == len(cluster.ids), f"reload all says: {told}")
 
@@ -75,8 +75,7 @@ def test():
         cluster.write_config(cluster.config_file, virtual_ips=(NEW4, VIP4))
         done = cluster.nlbctl("reload", node=1, check_exit=False)
         check(done.returncode == 1 and f'mac = "{MAC}"' in done.stderr, f"another first one: {done.stdout}{done.stderr}")
-        pinned = f'mac = "{MAC}"'
-        reload_all(cluster, NEW4, VIP4, VIP6, cluster=pinned)
+        reload_all(cluster, NEW4, VIP4, VIP6, pinned=f'mac = "{MAC}"')
         check_shares(check_tcp(cluster, flows.many(600, NEW4, 7001, seed=5)), nodes=3)
         check_tcp(cluster, flows.many(100, VIP4, 7001, seed=5))
         reload_all(cluster, VIP4, VIP6)

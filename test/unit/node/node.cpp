@@ -128,6 +128,7 @@ BOOST_AUTO_TEST_CASE(a_staged_configuration_waits_for_the_last_member_and_everyt
         staged.rules = {single_rule(), shared_rule()};
         staged.envelope = test_envelope();
         staged.former = {std::nullopt, 0, std::nullopt};
+        staged.before = [&machine] { machine.datapath.calls.emplace_back("before"); };
         machine.datapath.calls.clear();
         machine.node->stage(cluster.now(), std::move(staged));
     };
@@ -144,7 +145,8 @@ BOOST_AUTO_TEST_CASE(a_staged_configuration_waits_for_the_last_member_and_everyt
         const FakeDatapath &datapath = cluster.machine(id).datapath;
         BOOST_TEST(cluster.machine(id).node->config() == 5u);
         BOOST_TEST((state(cluster, id) == NodeState::active));
-        BOOST_TEST(before(datapath.calls, "lingering", "configure"));
+        BOOST_TEST(before(datapath.calls, "lingering", "before"));
+        BOOST_TEST(before(datapath.calls, "before", "configure"));
         BOOST_TEST(before(datapath.calls, "configure", "install"));
         BOOST_TEST(datapath.tables.size() == 3u);
     }
