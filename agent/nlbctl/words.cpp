@@ -78,7 +78,7 @@ bool is_other_drop(const std::string &counter) {
 
 std::string in_force_text(const Json &reload) {
     std::string keys;
-    for (const Json &key : reload.at("restart"))
+    for (const Json &key : reload.value("restart", Json::array())) // an older agent says nothing
         keys += (keys.empty() ? "" : ", ") + std::string(key);
     return "in force" + (keys.empty() ? "" : "; waits for a restart of nlbd here: " + keys);
 }
