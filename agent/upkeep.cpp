@@ -19,13 +19,6 @@ using heartbeat::Time;
 constexpr Time kEvery = 1s;
 constexpr unsigned kToLook = 8; // descriptors
 
-std::string listed(const std::vector<std::string> &texts) {
-    std::string all;
-    for (const std::string &text : texts)
-        all += (all.empty() ? "" : ", ") + text;
-    return all;
-}
-
 // Whether beats come in where clients do, and on another interface as well.
 bool hears_apart(const std::vector<std::string> &interfaces, const std::string &clients) {
     return interfaces.size() > 1 && std::ranges::count(interfaces, clients) > 0;

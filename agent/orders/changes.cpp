@@ -43,6 +43,13 @@ std::string mac_change(const Config &running, const Config &next) {
 
 } // namespace
 
+std::string listed(const std::vector<std::string> &texts) {
+    std::string all;
+    for (const std::string &text : texts)
+        all += (all.empty() ? "" : ", ") + text;
+    return all;
+}
+
 std::vector<std::string> refused_changes(const Config &running, const Config &next) {
     std::vector<std::string> refused;
     const auto refuse = [&](bool changed, const std::string &key, const char *why) {

@@ -41,4 +41,6 @@ std::vector<std::string> waits_for_restart(const Started &started, const Config 
 // others.
 bool parts_beats(const Started &started, const Config &next, const NodeConfig &self);
 
+std::string listed(const std::vector<std::string> &texts); // "one, another"
+
 } // namespace agent

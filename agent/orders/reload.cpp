@@ -40,12 +40,6 @@ bool needs_rights(const Config &running, const Config &next) {
     return runs_commands(next) && !runs_commands(running);
 }
 
-std::string listed(const std::vector<std::string> &texts) {
-    std::string all;
-    for (const std::string &text : texts)
-        all += (all.empty() ? "" : ", ") + text;
-    return all;
-}
 
 void log_keys(const ClusterKeys &former, const ClusterKeys &keys) {
     if (keys == former) return;
