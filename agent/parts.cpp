@@ -5,6 +5,8 @@
 #include "agent/host/privileges.hpp"
 #include "agent/orders/settings.hpp"
 #include "filter/pcap/pcap.hpp"
+#include "filter/bpf/datapath.hpp"
+#include "filter/tc/tc.hpp"
 #include "filter/xdp/xdp.hpp"
 
 #include <linux/capability.h>
@@ -17,11 +19,14 @@ namespace {
 
 // The new one is in its place before what a killed agent has left of the other kind goes: in between
 // the host would see everything.
-std::unique_ptr<filter::Datapath> xdp(const std::string &interface, filter::XdpMode mode,
-                                      RunDir &run_dir, const filter::Settings &settings,
-                                      std::vector<filter::StepDown> &steps_down) {
+std::unique_ptr<filter::Datapath> in_kernel(DatapathKind kind, const std::string &interface,
+                                            RunDir &run_dir, const filter::Settings &settings,
+                                            std::vector<filter::StepDown> &steps_down) {
     run_dir.mount_bpf();
-    auto datapath = filter::xdp::attach(interface, mode, run_dir.bpf(), settings, &steps_down);
+    auto datapath = kind == DatapathKind::tc
+                        ? filter::tc::attach(interface, run_dir.bpf(), settings)
+                        : filter::xdp::attach(interface, xdp_mode(kind), run_dir.bpf(), settings,
+                                              &steps_down);
     filter::pcap::remove(interface, run_dir.tables());
     return datapath;
 }
@@ -30,7 +35,7 @@ std::unique_ptr<filter::Datapath> pcap(const std::string &interface, RunDir &run
                                        const filter::Settings &settings) {
     run_dir.mount_tables();
     auto datapath = filter::pcap::attach(interface, run_dir.tables(), settings);
-    filter::xdp::remove(interface, run_dir.bpf());
+    filter::bpf::remove(interface, run_dir.bpf());
     return datapath;
 }
 
@@ -51,7 +56,7 @@ std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const No
     std::string why;
     if (kind != DatapathKind::pcap) {
         try {
-            auto datapath = xdp(interface, xdp_mode(config, self), run_dir, settings, steps_down);
+            auto datapath = in_kernel(kind, interface, run_dir, settings, steps_down);
             give_up(CAP_PERFMON); // whoever takes over the agent is not to load programs that read the kernel
             return datapath;
         } catch (const filter::Occupied &) {

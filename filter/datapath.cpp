@@ -11,6 +11,10 @@ std::string_view to_string(Mode mode) {
         return "native";
     case Mode::generic:
         return "generic";
+    case Mode::clsact:
+        return "clsact";
+    case Mode::tcx:
+        return "tcx";
     case Mode::tap:
         return "tap";
     }

@@ -61,7 +61,7 @@ struct Table {
 };
 using Tables = std::vector<Table>;
 
-enum class Mode { none, native, generic, tap };
+enum class Mode { none, native, generic, clsact, tcx, tap };
 std::string_view to_string(Mode mode);
 
 // A port of a virtual IP where somebody listens.
@@ -114,7 +114,7 @@ class Datapath {
     virtual void set_disabled(std::size_t rule, bool disabled) = 0;
 
     virtual std::vector<Counter> counters() const = 0; // every reason, in a stable order
-    virtual std::string_view kind() const = 0;         // "xdp", "pcap"
+    virtual std::string_view kind() const = 0;         // "xdp", "tc", "pcap"
     virtual Mode mode() const = 0;                     // as the kernel reports it now, not as it was asked for
     // By which interface accepted frames enter the host when it is not the one where they arrive: it is to have
     // the virtual IPs as well. Empty: they are let in where they are.
@@ -143,7 +143,7 @@ class Datapath {
 
     // The same of each table (as in Tables); reasons that no packet had are left out.
     virtual std::vector<std::vector<Counter>> rule_counters() const { return {}; }
-    // The id of the XDP program: frames are shown by xdp::capture; 0: there is none, but pcap::capture.
+    // The id of the program that judges: frames are shown by bpf::capture; 0: there is none, but pcap::capture.
     virtual std::uint32_t program() const { return 0; }
     // From now on to who looks (capture.hpp). At first nothing.
     virtual void show(Shown) {}

@@ -28,7 +28,7 @@ using heartbeat::Partition;
 using heartbeat::RuleMode;
 
 enum class MacMode { multicast, unicast, igmp };
-enum class DatapathKind { automatic, xdp, xdp_native, xdp_generic, pcap };
+enum class DatapathKind { automatic, xdp, xdp_native, xdp_generic, tc, pcap };
 enum class Protocol { tcp, udp, both };
 enum class HealthType { none, listener, tcp, http, exec };
 enum class WhenAllDown { serve, reject };

@@ -9,7 +9,7 @@ namespace agent {
 
 inline constexpr std::string_view kMacModes[] = {"multicast", "unicast", "igmp"};
 inline constexpr std::string_view kDatapaths[] = {"auto", "xdp", "xdp-native", "xdp-generic",
-                                                  "pcap"};
+                                                  "tc",   "pcap"};
 inline constexpr std::string_view kLogLevels[] = {"error", "warning", "info"};
 inline constexpr std::string_view kPartitions[] = {"serve", "quorum"};
 inline constexpr std::string_view kProtocols[] = {"tcp", "udp", "both"};

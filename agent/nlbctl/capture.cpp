@@ -13,8 +13,8 @@
 #include "agent/nlbctl/packet_line.hpp"
 #include "agent/nlbctl/packet_owners.hpp"
 #include "agent/nlbctl/pcapng.hpp"
+#include "filter/bpf/capture.hpp"
 #include "filter/pcap/pcap.hpp"
-#include "filter/xdp/xdp.hpp"
 
 #include <linux/capability.h>
 #include <poll.h>
@@ -110,7 +110,7 @@ class Capturing {
         if (capture_ && program == program_ && capture_->stands()) return;
         if (capture_) lost_ += capture_->lost();
         capture_.reset();
-        capture_ = program != 0 ? filter::xdp::capture(bpf_in(order_.run_dir))
+        capture_ = program != 0 ? filter::bpf::capture(bpf_in(order_.run_dir))
                                 : filter::pcap::capture(tables_in(order_.run_dir));
         program_ = program;
     }

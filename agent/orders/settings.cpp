@@ -56,8 +56,8 @@ heartbeat::Envelope beat_envelope(const Config &config, const ClusterKeys &keys)
                                     keys.other ? std::optional(beat_key(*keys.other)) : std::nullopt);
 }
 
-filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self) {
-    switch (self.datapath.value_or(config.datapath)) {
+filter::XdpMode xdp_mode(DatapathKind kind) {
+    switch (kind) {
     case DatapathKind::xdp_native:
         return filter::XdpMode::native;
     case DatapathKind::xdp_generic:

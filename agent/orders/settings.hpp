@@ -19,7 +19,7 @@ namespace agent {
 filter::Settings filter_settings(const Config &config, const ClusterKey &key,
                                  const Orders &orders = {});
 heartbeat::Envelope beat_envelope(const Config &config, const ClusterKeys &keys);
-filter::XdpMode xdp_mode(const Config &config, const NodeConfig &self);
+filter::XdpMode xdp_mode(DatapathKind kind);
 heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self,
                                         const ClusterKeys &keys, const Orders &orders = {});
 // The rules that a node is willing to serve: configured for it, and not ordered otherwise.

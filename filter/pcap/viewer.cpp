@@ -48,7 +48,7 @@ bool Viewer::connect(std::uint64_t now_ns) {
 
 bool Viewer::send(std::uint64_t word, std::span<const std::uint8_t> frame, std::uint64_t now_ns) {
     const auto length = static_cast<__u32>(frame.size());
-    nlb_capture_record record{now_ns, word, length, std::min<__u32>(length, NLB_CAPTURE_MOST)};
+    nlb_capture_record record{now_ns, word, length, std::min<__u32>(length, NLB_CAPTURE_MOST), 0, 0};
     iovec parts[] = {{&record, sizeof record},
                      {const_cast<std::uint8_t *>(frame.data()), record.captured}};
     msghdr message{};

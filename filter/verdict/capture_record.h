@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * Frames with their verdicts, as the XDP program shows them to `nlbctl capture`. What XDP drops no
+ * Frames with their verdicts, as the BPF programs show them to `nlbctl capture`. What XDP drops no
  * packet socket ever sees, so the program itself has to show it. The verdict is the one that the
  * frame got, and the frame is as it came, not yet readdressed. When nobody looks, that costs one
  * comparison with a word that is in the cache anyway.
@@ -24,8 +24,10 @@ struct nlb_capture_record {
     __u64 word;    /* the verdict */
     __u32 length;
     __u32 captured; /* bytes of it that follow */
+    __u32 tag;      /* that was taken off before, as it lay behind the addresses; 0: none */
+    __u32 zero;
 };
-NLB_ASSERT(sizeof(struct nlb_capture_record) == 24);
+NLB_ASSERT(sizeof(struct nlb_capture_record) == 32);
 
 struct nlb_shown {
     __u64 lost; /* frames for which there was no room, or no time */

@@ -51,14 +51,14 @@ NLB_INLINE int nlb_is_tag(__be16 type) {
     return type == __builtin_bswap16(0x8100) || type == __builtin_bswap16(0x88a8);
 }
 
-/* Step 1. The Ethernet header and up to two VLAN tags; the type that follows in network order, 0
- * when cut off. */
-NLB_INLINE __be16 nlb_take_ethernet(struct nlb_cursor *cursor) {
+/* Step 1. The Ethernet header and up to two VLAN tags, `taken` of which were taken off before; the
+ * type that follows in network order, 0 when cut off. */
+NLB_INLINE __be16 nlb_take_ethernet(struct nlb_cursor *cursor, int taken) {
     const __u8 *ethernet = nlb_take(cursor, 14);
     if (!ethernet) return 0;
     __be16 type = nlb_load16(ethernet + 12);
     if (type == NLB_TYPE_IPV4 || type == NLB_TYPE_IPV6) return type;
-    for (int tags = 0; tags < 2; tags++) {
+    for (int tags = taken; tags < 2; tags++) {
         if (!nlb_is_tag(type)) break;
         const __u8 *tag = nlb_take(cursor, 4);
         if (!tag) return 0;

@@ -52,7 +52,9 @@ namespace filter {
 std::uint64_t decide(nlb_state &state, std::span<const std::uint8_t> frame, VerdictHost &host) {
     if (frame.empty()) return NLB_TOO_SHORT; // it may lie nowhere, and no pointer goes on from there
     Context context{.frame = frame, .state = &state, .host = &host};
-    return nlb_decide(&context, &state, start_of(frame));
+    nlb_cursor cursor = start_of(frame);
+    const __be16 type = nlb_take_ethernet(&cursor, 0);
+    return nlb_decide(&context, &state, cursor, type);
 }
 
 ParsedFrame parse(std::span<const std::uint8_t> frame, std::uint32_t length) {
@@ -61,7 +63,7 @@ ParsedFrame parse(std::span<const std::uint8_t> frame, std::uint32_t length) {
     nlb_packet &packet = parsed.packet;
     nlb_cursor cursor = start_of(frame);
     Context context{.frame = frame, .length = length};
-    const __be16 type = nlb_take_ethernet(&cursor);
+    const __be16 type = nlb_take_ethernet(&cursor, 0);
     if (type != NLB_TYPE_IPV4 && type != NLB_TYPE_IPV6) return parsed;
     packet.family = type == NLB_TYPE_IPV4 ? 4 : 6;
     packet.ip = nlb_take_addresses(&cursor, &packet);

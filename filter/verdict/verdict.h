@@ -189,10 +189,10 @@ NLB_INLINE __u64 nlb_decide_ip(void *context, const struct nlb_state *state,
     return word;
 }
 
-/* The verdict over one frame, as a word; the cursor stands at its first byte. */
-NLB_INLINE __u64 nlb_decide(void *context, const struct nlb_state *state,
-                            struct nlb_cursor cursor) {
-    __be16 type = nlb_take_ethernet(&cursor);
+/* The verdict over one frame, as a word; the cursor stands behind its Ethernet header and tags,
+ * which end with this type. */
+NLB_INLINE __u64 nlb_decide(void *context, const struct nlb_state *state, struct nlb_cursor cursor,
+                            __be16 type) {
     if (type == NLB_TYPE_IPV4) return nlb_decide_ip(context, state, &cursor, 4);
     if (type == NLB_TYPE_IPV6) return nlb_decide_ip(context, state, &cursor, 6);
     if (nlb_is_tag(type)) return NLB_TOO_MANY_TAGS; /* the stack takes off any number of them */

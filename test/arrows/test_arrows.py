@@ -17,10 +17,12 @@ BUILD = os.environ.get("NLBD_BUILD_DIR", "build/release")
 
 # room: (a header that it may include, those that it must not find)
 ARROWS = {
-    "filter/verdict": ("filter/verdict/layout.h", ["filter/datapath.hpp", "filter/xdp/attach.hpp"]),
+    "filter/verdict": ("filter/verdict/layout.h", ["filter/datapath.hpp", "filter/bpf/pins.hpp"]),
     "filter": ("filter/verdict/layout.h", ["filter/xdp/attach.hpp", "filter/pcap/tap.hpp", "heartbeat/types.hpp"]),
-    "filter/xdp": ("filter/datapath.hpp", ["filter/pcap/tap.hpp", "agent/base/log.hpp"]),
-    "filter/pcap": ("filter/datapath.hpp", ["filter/xdp/attach.hpp", "agent/base/log.hpp"]),
+    "filter/bpf": ("filter/datapath.hpp", ["filter/xdp/attach.hpp", "filter/tc/tc.hpp", "agent/base/log.hpp"]),
+    "filter/xdp": ("filter/bpf/pins.hpp", ["filter/tc/tc.hpp", "filter/pcap/tap.hpp", "agent/base/log.hpp"]),
+    "filter/tc": ("filter/bpf/pins.hpp", ["filter/xdp/attach.hpp", "filter/pcap/tap.hpp", "agent/base/log.hpp"]),
+    "filter/pcap": ("filter/datapath.hpp", ["filter/bpf/pins.hpp", "agent/base/log.hpp"]),
     "heartbeat": ("heartbeat/types.hpp", ["filter/address.hpp", "agent/base/log.hpp"]),
     "agent/base": ("filter/address.hpp", ["agent/config/config.hpp", "filter/xdp/attach.hpp"]),
     "agent/config": ("agent/base/log.hpp", ["agent/control/commands.hpp", "agent/host/record.hpp"]),
@@ -38,14 +40,14 @@ ARROWS = {
 
 # The headers of a library: the rooms that may include them
 LIBRARIES = {
-    "bpf/": ["filter/verdict", "filter/xdp"],
+    "bpf/": ["filter/verdict", "filter/bpf", "filter/xdp"],
     "pcap/": ["filter/pcap"],
     "nftables/": ["filter/pcap"],
     "sodium.h": ["heartbeat", "agent/base", "agent/config", "agent/control", "agent/web"],
     "nlohmann/": ["agent/base"],
     "spdlog/": ["agent/base"],
     "toml++/": ["agent/config"],
-    "netlink/": ["agent/host", "filter/xdp"],
+    "netlink/": ["agent/host", "filter/bpf"],
     "cap-ng.h": ["agent/host"],
     "libnet.h": ["agent/frames"],
     "zmq.h": ["agent/control"],

@@ -142,7 +142,7 @@ nlohmann::json measure_verdicts(unsigned repeats) {
     Connection connection;
     // A program that is attached nowhere is entered into the kernel's XDP dispatcher for each batch.
     Installed yardstick = drop_everything(injector.drop_program(), "far");
-    auto datapath = attach(filter::XdpMode::native);
+    auto datapath = attach_xdp(filter::XdpMode::native);
     int program = bpf_prog_get_fd_by_id(attached_xdp_program());
     const auto all = situations();
     nlohmann::json result;

@@ -4,6 +4,7 @@
 #include "packets.hpp"
 
 #include "filter/verdict/layout.h"
+#include "filter/tc/tc.hpp"
 #include "filter/xdp/xdp.hpp"
 
 #include <arpa/inet.h>
@@ -24,19 +25,28 @@ const Bytes kSynFrame = ethernet(ipv4({}, tcp({})));
 const Bytes kAckFrame = ethernet(ipv4({}, tcp({.flags = kAck})));
 const std::vector<std::uint8_t> kNote = {1, 2, 3};
 
-void die_serving(XdpMode mode = XdpMode::generic) {
-    attach_and_die([mode] {
-        auto datapath = attach(mode);
+// All of them; the lease is what was adopted.
+using Attach = std::unique_ptr<filter::Datapath> (*)();
+constexpr Attach kDatapaths[] = {
+    [] { return filter::xdp::attach("near", XdpMode::generic, Host::pin_dir("node"), settings()); },
+    [] { return filter::xdp::attach("near", XdpMode::native, Host::pin_dir("node"), settings()); },
+    [] { return filter::tc::attach("near", Host::pin_dir("node"), settings()); }};
+
+void die_serving(Attach attach_it = [] { return attach(); }) {
+    attach_and_die([=] {
+        auto datapath = attach_it();
+        datapath->set_lease(kForever);
         datapath->set_note(kNote);
         datapath->set_guarded(all_groups());
         datapath->install(nothing_mine());
         datapath->install(all_mine());
-        run_xdp(kSynFrame);
+        run_judging(*datapath, kSynFrame);
         return datapath;
     });
 }
 
 std::unique_ptr<filter::Datapath> attach_with(const filter::Settings &with) {
+    if (over_tc()) return filter::tc::attach("near", Host::pin_dir("node"), with);
     return filter::xdp::attach("near", XdpMode::generic, Host::pin_dir("node"), with);
 }
 
@@ -56,26 +66,30 @@ void change_layout_version() {
     close(state);
 }
 
+void check_adoption(Attach before, Attach after) {
+    die_serving(before);
+    auto datapath = after();
+    BOOST_TEST(datapath->adopted());
+    BOOST_TEST((datapath->note() == kNote));
+    BOOST_TEST(datapath->judge(kSynFrame).reason == "accepted");
+    BOOST_TEST(datapath->judge(kAckFrame).reason == "guarded");
+    BOOST_TEST(counter(*datapath, "accepted") == 1u);
+    for (int i = 0; i < 6; i++) {
+        datapath->install(i % 2 == 0 ? nothing_mine() : all_mine());
+        BOOST_TEST(datapath->judge(kSynFrame).reason == (i % 2 == 0 ? "foreign" : "accepted"));
+    }
+    datapath->set_note({9});
+    BOOST_TEST((datapath->note() == std::vector<std::uint8_t>{9}));
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(adoption)
 
 BOOST_AUTO_TEST_CASE(tables_lease_groups_counters_and_note_are_adopted) {
-    for (XdpMode mode : {XdpMode::generic, XdpMode::native}) {
-        die_serving();
-        auto datapath = filter::xdp::attach("near", mode, Host::pin_dir("node"), settings());
-        BOOST_TEST(datapath->adopted());
-        BOOST_TEST((datapath->note() == kNote));
-        BOOST_TEST(datapath->judge(kSynFrame).reason == "accepted");
-        BOOST_TEST(datapath->judge(kAckFrame).reason == "guarded");
-        BOOST_TEST(counter(*datapath, "accepted") == 1u);
-        for (int i = 0; i < 6; i++) {
-            datapath->install(i % 2 == 0 ? nothing_mine() : all_mine());
-            BOOST_TEST(datapath->judge(kSynFrame).reason == (i % 2 == 0 ? "foreign" : "accepted"));
-        }
-        datapath->set_note({9});
-        BOOST_TEST((datapath->note() == std::vector<std::uint8_t>{9}));
-    }
+    for (Attach before : kDatapaths)
+        for (Attach after : kDatapaths)
+            check_adoption(before, after);
 }
 
 BOOST_AUTO_TEST_CASE(the_lease_goes_on_while_nobody_is_there) {
@@ -126,8 +140,8 @@ BOOST_AUTO_TEST_CASE(a_note_has_a_largest_size) {
 
 // From a process that is gone to one that is there, under traffic.
 BOOST_AUTO_TEST_CASE(taking_over_loses_no_packet) {
-    for (XdpMode mode : {XdpMode::generic, XdpMode::native}) {
-        die_serving(mode);
+    for (Attach attach_it : kDatapaths) {
+        die_serving(attach_it);
         int server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         sockaddr_in any{};
         any.sin_family = AF_INET;
@@ -145,7 +159,7 @@ BOOST_AUTO_TEST_CASE(taking_over_loses_no_packet) {
                 far.send(ethernet(ipv4({}, udp({.source = static_cast<std::uint16_t>(sent)}))));
         });
         wait_for([&] { return received > 100; });
-        auto datapath = filter::xdp::attach("near", mode, Host::pin_dir("node"), settings());
+        auto datapath = attach_it();
         unsigned at_takeover = received;
         wait_for([&] { return received > at_takeover + 100; });
         client.request_stop();

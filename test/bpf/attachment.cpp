@@ -4,7 +4,8 @@
 #include "host.hpp"
 #include "packets.hpp"
 
-#include "filter/xdp/attach.hpp"
+#include "filter/bpf/datapath.hpp"
+#include "filter/tc/tc.hpp"
 #include "filter/xdp/xdp.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -82,7 +83,7 @@ BOOST_AUTO_TEST_SUITE(attachment)
 
 BOOST_AUTO_TEST_CASE(detaching_leaves_nothing) {
     for (XdpMode mode : {XdpMode::native, XdpMode::generic, XdpMode::best}) {
-        auto datapath = attach(mode);
+        auto datapath = attach_xdp(mode);
         BOOST_TEST(attached_xdp_program() != 0u);
         BOOST_TEST(has_filter());
         datapath.reset();
@@ -91,14 +92,14 @@ BOOST_AUTO_TEST_CASE(detaching_leaves_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(the_mode_is_what_the_kernel_says) {
-    BOOST_TEST((attach(XdpMode::native)->mode() == Mode::native));
-    BOOST_TEST((attach(XdpMode::generic)->mode() == Mode::generic));
-    BOOST_TEST((attach(XdpMode::best)->mode() == Mode::generic)); // on a veth
+    BOOST_TEST((attach_xdp(XdpMode::native)->mode() == Mode::native));
+    BOOST_TEST((attach_xdp(XdpMode::generic)->mode() == Mode::generic));
+    BOOST_TEST((attach_xdp(XdpMode::best)->mode() == Mode::generic)); // on a veth
 }
 
 BOOST_AUTO_TEST_CASE(a_tc_hook_that_was_there_stays) {
     shell("tc qdisc add dev near clsact");
-    attach().reset();
+    attach_xdp(filter::XdpMode::generic).reset();
     BOOST_TEST(has_hook());
     BOOST_TEST(!has_filter());
     shell("tc qdisc del dev near clsact");
@@ -108,10 +109,10 @@ BOOST_AUTO_TEST_CASE(a_tc_hook_that_was_there_stays) {
 BOOST_AUTO_TEST_CASE(what_a_killed_process_left_is_taken_over) {
     for (XdpMode before : {XdpMode::native, XdpMode::generic}) {
         for (XdpMode after : {XdpMode::native, XdpMode::generic, XdpMode::best}) {
-            attach_and_die([=] { return attach(before); });
+            attach_and_die([=] { return attach_xdp(before); });
             BOOST_TEST(attached_xdp_program() != 0u);
             BOOST_TEST(has_filter());
-            auto datapath = attach(after);
+            auto datapath = attach_xdp(after);
             BOOST_TEST(
                 (datapath->mode() == (after == XdpMode::native ? Mode::native : Mode::generic)));
             datapath.reset();
@@ -121,12 +122,12 @@ BOOST_AUTO_TEST_CASE(what_a_killed_process_left_is_taken_over) {
 }
 
 BOOST_AUTO_TEST_CASE(kept_means_kept) {
-    auto datapath = attach();
+    auto datapath = attach_xdp(filter::XdpMode::generic);
     datapath->keep();
     datapath.reset();
     BOOST_TEST(attached_xdp_program() != 0u);
     BOOST_TEST(has_filter());
-    attach().reset();
+    attach_xdp(filter::XdpMode::generic).reset();
     BOOST_TEST(nothing_left());
 }
 
@@ -135,7 +136,7 @@ BOOST_AUTO_TEST_CASE(pins_of_an_interface_that_is_gone_are_no_obstacle) {
     shell("ip link add other type veth peer name end");
     filter::xdp::attach("other", XdpMode::generic, Host::pin_dir("node"), settings())->keep();
     shell("ip link del other");
-    attach().reset();
+    attach_xdp(filter::XdpMode::generic).reset();
     BOOST_TEST(nothing_left());
 }
 
@@ -144,29 +145,29 @@ BOOST_AUTO_TEST_CASE(a_start_that_fails_leaves_what_a_killed_process_left) {
     filter::Settings twice = settings();
     twice.virtual_ips.push_back(twice.virtual_ips.front());
     for (bool goes_on : {true, false}) {
-        attach_and_die([] { return attach(XdpMode::generic); });
+        attach_and_die([] { return attach_xdp(XdpMode::generic); });
         error_of("near", XdpMode::best, Host::pin_dir("node"), twice);
         BOOST_TEST(attached_xdp_program() != 0u);
         BOOST_TEST(has_filter());
-        goes_on ? attach().reset() : filter::xdp::remove("near", Host::pin_dir("node"));
+        goes_on ? attach_xdp(filter::XdpMode::generic).reset() : filter::bpf::remove("near", Host::pin_dir("node"));
         BOOST_TEST(nothing_left());
     }
 }
 
 BOOST_AUTO_TEST_CASE(a_start_that_finds_a_strangers_program_leaves_the_second_lock) {
-    attach_and_die([] { return attach(XdpMode::generic); });
-    filter::xdp::detach_link(filter::Descriptor(bpf_obj_get((Host::pin_dir("node") + "/link").c_str())));
+    attach_and_die([] { return attach_xdp(XdpMode::generic); });
+    filter::bpf::detach_link(filter::Descriptor(bpf_obj_get((Host::pin_dir("node") + "/link").c_str())));
     {
         Stranger stranger;
         error_of("near", XdpMode::best, Host::pin_dir("node"));
         BOOST_TEST(has_filter());
     }
-    filter::xdp::remove("near", Host::pin_dir("node"));
+    filter::bpf::remove("near", Host::pin_dir("node"));
     BOOST_TEST(nothing_left());
 }
 
 BOOST_AUTO_TEST_CASE(another_nlbd_on_the_interface_is_named_and_left_alone) {
-    auto first = attach();
+    auto first = attach_xdp(filter::XdpMode::generic);
     std::string error = error_of("near", XdpMode::best, Host::pin_dir("second"));
     BOOST_TEST(contains(error, "attach xdp to near: occupied by XDP program 'nlbd_xdp' (id "),
                error);

@@ -248,13 +248,13 @@ BOOST_AUTO_TEST_CASE(headers_beyond_what_can_be_read_are_dropped_as_such) {
     auto datapath = attach();
     datapath->install(all_mine());
     const long page = sysconf(_SC_PAGESIZE);
-    if (page > 16384) return;
+    if (page > 16384 || over_tc()) return; // the kernel runs no tc program on a frame of this size
     Segment inner = tcp({});
     for (long filled = 0; filled < page; filled += 2048)
         inner = extension(60, inner, 256);
     const Bytes frame = v6(inner);
     BOOST_TEST(datapath->judge(frame).reason == "header_too_deep");
-    BOOST_TEST(run_xdp(frame).result == 1u); // XDP_DROP
+    BOOST_TEST(drops(*datapath, run_judging(*datapath, frame)));
 }
 
 BOOST_AUTO_TEST_CASE(other_nodes_packets_are_dropped) {

@@ -2,6 +2,7 @@
 #include "host.hpp"
 
 #include "filter/pcap/pcap.hpp"
+#include "filter/tc/tc.hpp"
 #include "filter/xdp/xdp.hpp"
 #include "packets.hpp"
 
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <fstream>
 #include <linux/if_packet.h>
+#include <linux/pkt_cls.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
@@ -38,9 +40,9 @@ void check(bool good, const std::string &what) {
 
 int near_index() { return static_cast<int>(if_nametoindex("near")); }
 
-unsigned tc_program() {
+unsigned tc_program(unsigned handle) {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = near_index(), .attach_point = BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = 0x6e6c6264, .priority = 1);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = 1);
     return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
 }
 
@@ -165,7 +167,22 @@ filter::GroupSet one_group(unsigned bucket) {
     return groups;
 }
 
-std::unique_ptr<filter::Datapath> attach(filter::XdpMode mode) {
+bool over_tc() {
+    const char *datapath = std::getenv("NLBD_DATAPATH");
+    return datapath && std::string(datapath) == "tc";
+}
+
+std::unique_ptr<filter::Datapath> attach() {
+    return over_tc() ? attach_tc() : attach_xdp(filter::XdpMode::generic);
+}
+
+std::unique_ptr<filter::Datapath> attach_tc() {
+    auto datapath = filter::tc::attach("near", Host::pin_dir("node"), settings());
+    datapath->set_lease(kForever);
+    return datapath;
+}
+
+std::unique_ptr<filter::Datapath> attach_xdp(filter::XdpMode mode) {
     auto datapath = filter::xdp::attach("near", mode, Host::pin_dir("node"), settings());
     datapath->set_lease(kForever);
     return datapath;
@@ -215,7 +232,17 @@ Run run_xdp(const Frame &frame, unsigned times) {
     return run(attached_xdp_program(), frame, times);
 }
 
-Run run_tc(const Frame &frame) { return run(tc_program(), frame); }
+Run run_tc(const Frame &frame) { return run(tc_program(0x6e6c6264), frame); }
+
+unsigned attached_tc_program() { return tc_program(0x6e6c6265); }
+
+Run run_judging(const filter::Datapath &datapath, const Frame &frame) {
+    return run(datapath.program(), frame);
+}
+
+bool drops(const filter::Datapath &datapath, const Run &run) {
+    return run.result == unsigned(datapath.kind() == "tc" ? TC_ACT_SHOT : XDP_DROP);
+}
 
 Wire::Wire() : socket_(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL))) {
     check(socket_ >= 0, "open a packet socket");

@@ -41,7 +41,12 @@ filter::GroupSet one_group(unsigned bucket);
 
 constexpr std::uint64_t kForever = ~std::uint64_t{0};
 
-std::unique_ptr<filter::Datapath> attach(filter::XdpMode mode = filter::XdpMode::generic);
+// The datapath in the kernel that this run is about: generic XDP, or with NLBD_DATAPATH=tc in the
+// environment that.
+bool over_tc();
+std::unique_ptr<filter::Datapath> attach();
+std::unique_ptr<filter::Datapath> attach_xdp(filter::XdpMode mode);
+std::unique_ptr<filter::Datapath> attach_tc();
 
 // The other datapath, with virtual IPs on its TAP device as well, as the agent has it.
 std::unique_ptr<filter::Datapath> attach_pcap();
@@ -61,7 +66,12 @@ struct Run {
     unsigned nanoseconds; // on average
 };
 Run run_xdp(const Frame &frame, unsigned times = 1);
-Run run_tc(const Frame &frame);
+Run run_tc(const Frame &frame); // the second lock of XDP
+// The attached program that judges, and whether it drops the frame.
+Run run_judging(const filter::Datapath &datapath, const Frame &frame);
+bool drops(const filter::Datapath &datapath, const Run &run);
+constexpr std::size_t kMostOverTc = 3000; // of a frame that the kernel runs a tc program on
+unsigned attached_tc_program(); // that judges: its id, 0 when there is none
 unsigned attached_xdp_program(); // its id, 0 when there is none
 
 // The far end of the wire.

@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(a_switch_is_never_seen_half_done) {
     std::atomic<std::uint64_t> packets = 0;
     std::jthread traffic([&](std::stop_token stop) {
         while (!stop.stop_requested()) {
-            run_xdp(frame);
+            run_judging(*datapath, frame);
             packets++;
         }
     });
@@ -154,11 +154,11 @@ BOOST_AUTO_TEST_CASE(every_rule_counts_what_it_took_and_dropped) {
     tables[2] = nothing_mine()[2];
     datapath->install(tables);
     for (int i = 0; i < 3; i++)
-        run_xdp(ethernet(ipv4({}, tcp({}))));
-    run_xdp(ethernet(ipv4({}, tcp({.port = 8080}))));
-    run_xdp(ethernet(ipv4({}, tcp({.port = 9999}))));
-    run_xdp(ethernet(ipv6({}, icmpv6(128))));
-    run_xdp(ethernet(ipv4({.destination = "192.0.2.9"}, tcp({}))));
+        run_judging(*datapath, ethernet(ipv4({}, tcp({}))));
+    run_judging(*datapath, ethernet(ipv4({}, tcp({.port = 8080}))));
+    run_judging(*datapath, ethernet(ipv4({}, tcp({.port = 9999}))));
+    run_judging(*datapath, ethernet(ipv6({}, icmpv6(128))));
+    run_judging(*datapath, ethernet(ipv4({.destination = "192.0.2.9"}, tcp({}))));
     auto counters = datapath->rule_counters();
     BOOST_REQUIRE(counters.size() == settings().rules.size() + 1);
     const auto only = [](const std::vector<filter::Counter> &of_rule) {
@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(another_configuration_takes_effect_as_a_whole) {
     datapath->install(all_mine());
     const Bytes web = ethernet(ipv4({}, tcp({}))), dns = ethernet(ipv4({}, udp({}))),
                 mail = ethernet(ipv4({}, tcp({.port = 25})));
-    run_xdp(web);
+    run_judging(*datapath, web);
     filter::Settings changed = settings();
     changed.rules = {settings().rules[1], settings().rules[0]};
     changed.rules[1].first_port = changed.rules[1].last_port = 25;

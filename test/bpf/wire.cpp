@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_SUITE(wire)
 BOOST_AUTO_TEST_CASE(accepted_frames_reach_the_server_in_both_modes) {
     for (filter::XdpMode mode : {filter::XdpMode::native, filter::XdpMode::generic}) {
         BOOST_TEST_CONTEXT("mode " << int(mode)) {
-            auto datapath = attach(mode);
+            auto datapath = attach_xdp(mode);
             Wire far;
             Server server;
             for (bool v4 : {true, false}) {
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(accepted_frames_reach_the_server_in_both_modes) {
 // TCP takes only what is addressed to this host, which the tc program says for it.
 BOOST_AUTO_TEST_CASE(a_syn_to_the_cluster_mac_is_answered_in_both_modes) {
     for (filter::XdpMode mode : {filter::XdpMode::native, filter::XdpMode::generic}) {
-        auto datapath = attach(mode);
+        auto datapath = attach_xdp(mode);
         Wire far;
         datapath->install(all_mine());
         for (bool v4 : {true, false}) {
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_syn_to_the_cluster_mac_is_answered_in_both_modes) {
 }
 
 BOOST_AUTO_TEST_CASE(a_node_whose_xdp_program_was_detached_by_hand_is_silent) {
-    auto datapath = attach();
+    auto datapath = attach_xdp(filter::XdpMode::generic);
     Wire far;
     Server server;
     datapath->install(all_mine());
@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(a_node_whose_xdp_program_was_detached_by_hand_is_silent) {
 }
 
 BOOST_AUTO_TEST_CASE(the_tc_program_stops_what_xdp_has_not_readdressed) {
-    auto datapath = attach();
+    auto datapath = attach_xdp(filter::XdpMode::generic);
     auto result = [](const Bytes &frame) { return static_cast<int>(run_tc(frame).result); };
     Ethernet own = {.destination = near_mac()};
     for (bool v4 : {true, false}) {

@@ -50,6 +50,7 @@ def test_mode(datapath, mode):
 def test():
     test_mode("xdp-generic", "generic")
     test_mode("xdp-native", "native")
+    test_mode("tc", "clsact")
     test_mode("pcap", "tap")
 
 

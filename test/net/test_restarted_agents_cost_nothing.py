@@ -11,6 +11,7 @@ datapath the tables stay and packets that come in between are lost: datagrams ar
 """
 
 import json
+import re
 import random
 import signal
 import time
@@ -29,7 +30,10 @@ KILLED, VANISHED, ALL_AT_ONCE = 50, 6, 2
 
 
 def program(cluster, node):
-    """The id of the XDP program on a node's interface, or the index of its TAP device."""
+    """The id of the program on a node's interface, or the index of its TAP device."""
+    if DATAPATH == "tc":
+        shown = netns.run(cluster.namespace(node), "tc", "filter", "show", "dev", "eth0", "ingress").stdout
+        return int(re.search(r"nlbd_ingress.* id (\d+)", shown)[1])
     if DATAPATH == "pcap":
         return json.loads(netns.run(cluster.namespace(node), "ip", "-j", "link", "show", "nlb-eth0").stdout)[0]["ifindex"]
     return json.loads(netns.run(cluster.namespace(node), "ip", "-j", "link", "show", "eth0").stdout)[0]["xdp"]["prog"]["id"]

@@ -2,7 +2,7 @@
 """Datagrams for a virtual IP, hidden in VLAN tags of number 0, which the kernel takes off however many there are, and sent to
 each node's own MAC address: nobody answers one that is another node's, by whatever datapath it filters.
 
-    client --- bridge --- web1, web2 (XDP), web3 (pcap)
+    client --- bridge --- web1 (XDP), web2 (tc), web3 (pcap)
 """
 
 import select
@@ -60,7 +60,7 @@ def ask(cluster, asked, tags):
 
 
 def test():
-    with Cluster(nodes=3, datapaths={1: "xdp", 2: "xdp", 3: "pcap"}) as cluster:
+    with Cluster(nodes=3, datapaths={1: "xdp", 2: "tc", 3: "pcap"}) as cluster:
         cluster.start_all()
         cluster.wait_active([1, 2, 3])
         for address in (VIP4, VIP6):

@@ -69,8 +69,8 @@ BOOST_AUTO_TEST_CASE(a_nodes_own_names_win_over_the_clusters) {
     BOOST_TEST(agent::clients_interface(both, both.nodes[1]) == "eth0");
     BOOST_TEST(agent::heartbeat_interfaces(both, both.nodes[0]) == std::vector<std::string>{"ens3"},
                boost::test_tools::per_element());
-    BOOST_TEST((agent::xdp_mode(both, both.nodes[0]) == filter::XdpMode::generic));
-    BOOST_TEST((agent::xdp_mode(both, both.nodes[1]) == filter::XdpMode::best));
+    BOOST_TEST((agent::xdp_mode(both.nodes[0].datapath.value_or(both.datapath)) == filter::XdpMode::generic));
+    BOOST_TEST((agent::xdp_mode(both.nodes[1].datapath.value_or(both.datapath)) == filter::XdpMode::best));
 }
 
 BOOST_AUTO_TEST_CASE(the_membership_gets_its_times_nodes_and_digests) {

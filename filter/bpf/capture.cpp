@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts a ring into the running program's map, and reads it.
-#include "filter/xdp/xdp.hpp"
+#include "filter/bpf/capture.hpp"
 
+#include "filter/bpf/kernel.hpp"
+#include "filter/bpf/pins.hpp"
 #include "filter/descriptor.hpp"
+#include "filter/failure.hpp"
 #include "filter/tables.hpp"
 #include "filter/verdict/capture_record.h"
 #include "filter/verdict/user_verdict.hpp"
-#include "filter/xdp/attach.hpp"
 
 #include <algorithm>
 #include <bpf/bpf.h>
@@ -20,10 +22,11 @@
 #include <vector>
 
 
-namespace filter::xdp {
+namespace filter::bpf {
 namespace {
 
 constexpr long kRing = 1 << 20; // bytes, for each processor
+constexpr std::uint32_t kAddresses = 12, kTag = 4;
 
 struct BufferDeleter {
     void operator()(perf_buffer *buffer) const { perf_buffer__free(buffer); }
@@ -44,9 +47,9 @@ Descriptor open_pin(const std::string &directory, const char *name) {
     return map;
 }
 
-class XdpCapture final : public Capture {
+class BpfCapture final : public Capture {
   public:
-    explicit XdpCapture(const std::string &pin_dir)
+    explicit BpfCapture(const std::string &pin_dir)
         : shown_(open_pin(pin_dir, kShownPin)), counts_(open_pin(pin_dir, kShownCountsPin)) {
         if (!is_as_here(shown_, counts_))
             throw std::runtime_error("capture at " + pin_dir +
@@ -82,7 +85,7 @@ class XdpCapture final : public Capture {
 
     // Called by libbpf, whose code lets no exception through.
     static void take(void *self, int, void *data, __u32 size) {
-        auto &capture = *static_cast<XdpCapture *>(self);
+        auto &capture = *static_cast<BpfCapture *>(self);
         try {
             if (!capture.failure_) capture.take(static_cast<const std::uint8_t *>(data), size);
         } catch (...) {
@@ -91,13 +94,23 @@ class XdpCapture final : public Capture {
     }
     static void lose(void *, int, __u64) {} // the programs have counted it
 
-    void take(const std::uint8_t *data, std::size_t size) const {
+    void take(const std::uint8_t *data, std::size_t size) {
         nlb_capture_record record{};
         if (size < sizeof record) return;
         std::memcpy(&record, data, sizeof record);
         const std::size_t here = std::min<std::size_t>(record.captured, size - sizeof record);
-        (*take_)({record.boot_ns, to_verdict(verdict_of(record.word)), record.length,
-                  {data + sizeof record, here}});
+        const std::span<const std::uint8_t> bytes(data + sizeof record, here);
+        const bool tagged = record.tag != 0 && here >= kAddresses;
+        if (tagged) with_tag(bytes, record.tag);
+        (*take_)({record.boot_ns, to_verdict(verdict_of(record.word)),
+                  record.length + (tagged ? kTag : 0), tagged ? std::span(whole_) : bytes});
+    }
+
+    // As it came, with the tag that was taken off.
+    void with_tag(std::span<const std::uint8_t> bytes, std::uint32_t tag) {
+        whole_.assign(bytes.begin(), bytes.end());
+        const auto *raw = reinterpret_cast<const std::uint8_t *>(&tag);
+        whole_.insert(whole_.begin() + kAddresses, raw, raw + kTag);
     }
 
     // The kernel takes the ring out of the map when what it was put there by is closed.
@@ -106,12 +119,13 @@ class XdpCapture final : public Capture {
     std::unique_ptr<perf_buffer, BufferDeleter> buffer_;
     const std::function<void(const CapturedFrame &)> *take_ = nullptr;
     std::exception_ptr failure_;
+    std::vector<std::uint8_t> whole_;
 };
 
 } // namespace
 
 std::unique_ptr<Capture> capture(const std::string &pin_dir) {
-    return std::make_unique<XdpCapture>(pin_dir);
+    return std::make_unique<BpfCapture>(pin_dir);
 }
 
-} // namespace filter::xdp
+} // namespace filter::bpf

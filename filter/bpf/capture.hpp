@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// A look at the packets of a datapath in the kernel, from another process.
+#pragma once
+
+#include "filter/capture.hpp"
+
+#include <memory>
+#include <string>
+
+namespace filter::bpf {
+
+// Looks at the datapath whose maps are there. They may be whoever's: what is not as the agent of
+// this version makes it is refused. Throws std::runtime_error.
+std::unique_ptr<Capture> capture(const std::string &pin_dir);
+
+} // namespace filter::bpf
