@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The run directory: the control socket, the record of what was changed on the host, and what of
-// the filter outlives the process: RUN_DIR/bpf, a bpffs for links and maps of an XDP datapath, or
+// the filter outlives the process: RUN_DIR/bpf, a bpffs for links and maps of a datapath in the kernel, or
 // RUN_DIR/tables, a tmpfs for the tables of a pcap one. One agent at a time has it.
 //
 // Directory and mounts are made when they are not there and removed at the end by whoever made them;

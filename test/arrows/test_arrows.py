@@ -47,7 +47,7 @@ LIBRARIES = {
     "nlohmann/": ["agent/base"],
     "spdlog/": ["agent/base"],
     "toml++/": ["agent/config"],
-    "netlink/": ["agent/host", "filter/bpf"],
+    "netlink/": ["agent/host", "filter", "filter/bpf"],
     "cap-ng.h": ["agent/host"],
     "libnet.h": ["agent/frames"],
     "zmq.h": ["agent/control"],

@@ -89,16 +89,37 @@ class PassAlone(Contender):
         netns.run(cluster.namespace(1), "ip", "link", "set", "dev", "eth0", self._mode, *words)
 
 
+class Flooded(Contender):
+    """No nlbd either, but a MAC address that the bridge does not learn: what it costs by itself that all ports get each frame."""
+
+    def start(self, cluster):
+        for node in cluster.ids:
+            netns.ip(cluster.switch, f"link set web{node} up")
+        netns.ip(cluster.switch, "link set web1 type bridge_slave learning off")
+        netns.run(cluster.switch, "bridge", "fdb", "flush", "dev", "bridge0", check=False)
+        netns.run(cluster.switch, "bridge", "link", "set", "dev", "web1", "learning", "off")
+        mac = netns.mac_of(cluster.namespace(1))
+        netns.run(cluster.switch, "bridge", "fdb", "del", mac, "dev", "web1", "master", check=False)
+        netns.ip(cluster.namespace(1), f"address add {VIP4}/32 dev eth0")
+
+    def stop(self, cluster):
+        super().stop(cluster)
+        netns.ip(cluster.switch, "link set web1 type bridge_slave learning on")
+
+
 _YARDSTICK = "no nlbd"
 CONTENDERS = {
     _YARDSTICK: Contender(),
+    "flooded MAC, no nlbd": Flooded(),
     "XDP_PASS alone, generic": PassAlone("xdpgeneric"),
     "XDP_PASS alone, native": PassAlone("xdpdrv"),
     "one node, generic": Contender([1], "xdp-generic"),
     "one node, native": Contender([1], "xdp-native"),
+    "one node, tc": Contender([1], "tc"),
     "one node, pcap": Contender([1], "pcap"),
     "three nodes, generic": Contender([1, 2, 3], "xdp-generic"),
     "three nodes, native": Contender([1, 2, 3], "xdp-native"),
+    "three nodes, tc": Contender([1, 2, 3], "tc"),
     "three nodes, pcap": Contender([1, 2, 3], "pcap"),
 }
 

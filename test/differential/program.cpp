@@ -8,8 +8,8 @@
 
 namespace differential {
 
-Program::Program()
-    : program_(bpf_prog_get_fd_by_id(attached_xdp_program())), state_(nullptr), out_(70000) {
+Program::Program(std::uint32_t id)
+    : program_(bpf_prog_get_fd_by_id(id)), state_(nullptr), out_(70000) {
     const filter::Descriptor map(bpf_obj_get((Host::pin_dir("node") + "/state").c_str()));
     void *memory = mmap(nullptr, sizeof(nlb_state), PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
     if (!program_ || memory == MAP_FAILED) throw std::runtime_error("open the attached program");

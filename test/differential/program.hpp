@@ -11,7 +11,7 @@ namespace differential {
 
 class Program {
   public:
-    Program();
+    explicit Program(std::uint32_t id);
     Program(const Program &) = delete;
     ~Program();
 

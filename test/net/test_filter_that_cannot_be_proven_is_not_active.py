@@ -4,8 +4,8 @@ it comes back when the filter is its own again.
 
     client --- bridge --- web1, web2 (its filter is exchanged), web3
 
-Over XDP the other filter is the very same program, loaded a second time: with tables that no agent writes. Over tc
-a hook of another kind is in the place of its own, over pcap something in that of the TAP device.
+Over XDP the other filter is the very same program, loaded a second time: with tables that no agent writes. Over pcap
+something is in the place of the TAP device.
 """
 
 import json
@@ -37,19 +37,6 @@ def exchange_xdp(cluster, node):
 def heal_xdp(cluster, node):
     netns.run(cluster.namespace(node), "ip", "link", "set", "dev", "eth0", "xdpgeneric", "off")
     subprocess.run(["rm", "-r", f"{cluster.run_dir(node)}/bpf/twin"], check=True, timeout=20)
-
-
-def exchange_tc(cluster, node):
-    """A qdisc of another kind takes the hook's place: the agent can put its filter nowhere."""
-    namespace, agent = cluster.namespace(node), cluster.agents[node]
-    agent.send_signal(signal.SIGSTOP)
-    netns.run(namespace, "tc", "qdisc", "delete", "dev", "eth0", "clsact")
-    netns.run(namespace, "tc", "qdisc", "add", "dev", "eth0", "ingress")
-    agent.send_signal(signal.SIGCONT)
-
-
-def heal_tc(cluster, node):
-    netns.run(cluster.namespace(node), "tc", "qdisc", "delete", "dev", "eth0", "ingress")
 
 
 def exchange_pcap(cluster, node):
@@ -92,9 +79,9 @@ def metric(cluster, node):
 
 
 def test():
-    exchange, heal = {"pcap": (exchange_pcap, heal_pcap), "tc": (exchange_tc, heal_tc)}.get(
-        DATAPATH, (exchange_xdp, heal_xdp))
-    with Cluster(nodes=3, extra=f'\n[metrics]\nlisten = "{METRICS}"\n') as cluster:
+    exchange, heal = (exchange_pcap, heal_pcap) if DATAPATH == "pcap" else (exchange_xdp, heal_xdp)
+    datapath = DATAPATH or "xdp"  # what takes a tc filter's place is replaced at once
+    with Cluster(nodes=3, cluster=f'datapath = "{datapath}"', extra=f'\n[metrics]\nlisten = "{METRICS}"\n') as cluster:
         cluster.start_all()
         cluster.wait_active([1, 2, 3])
         check(all(cluster.status(node)["problems"] == [] for node in cluster.ids), "problems from the beginning")
@@ -119,7 +106,7 @@ def test():
         check("problem: over" in cluster.log(2) and cluster.status(2)["problems"] == [], "the problem stays")
         ask(cluster, asked, web2_serves=True)
 
-        if DATAPATH not in ("pcap", "tc"):  # the second lock is put back in place of what has taken its place
+        if DATAPATH != "pcap":  # the second lock is put back in place of what has taken its place
             twin = f"{cluster.run_dir(2)}/bpf/twin"
             netns.run(cluster.namespace(2), "bpftool", "prog", "loadall", f"{BUILD}/nlbd.bpf.o", twin)
             netns.run(cluster.namespace(2), "tc", "filter", "replace", "dev", "eth0", "ingress", "pref", "1", "handle",

@@ -13,11 +13,12 @@ from machine import Failed, Machine, Platform
 
 CLANGS = {"bookworm": ("clang-14", "clang-16"), "trixie": ("clang-19",)}
 
-COMPILE = ("{clang} -target bpf -mcpu=v3 -O2 -g -I/nlbd -I/usr/include/x86_64-linux-gnu -c filter/verdict/nlbd.bpf.c "
-           "-o build/{clang}.bpf.o")
+COMPILE = ("{clang} -target bpf -mcpu=v3 -O2 -g -I/nlbd -I/usr/include/x86_64-linux-gnu -c filter/verdict/{source}.bpf.c "
+           "-o build/{clang}-{source}.bpf.o")
+SOURCES = ("nlbd", "tc")  # the programs of XDP, and those of tc
 LOAD = """
-bpftool prog loadall /share/{clang}.bpf.o /sys/fs/bpf/{clang} || exit
-ls /sys/fs/bpf/{clang}
+bpftool prog loadall /share/{name}.bpf.o /sys/fs/bpf/{name} || exit
+ls /sys/fs/bpf/{name}
 """
 # The kernel behind Debian's name for the newest one; the release's own stays.
 BACKPORT = """
@@ -34,8 +35,9 @@ def run(report):
         platform = Platform(release, clangs)
         platform.inside(BACKPORT.format(release=release))
         for clang in clangs:
-            platform.inside(COMPILE.format(clang=clang))
-            objects[clang] = f"{platform.build_directory}/{clang}.bpf.o"
+            for source in SOURCES:
+                platform.inside(COMPILE.format(clang=clang, source=source))
+                objects[f"{clang}-{source}"] = f"{platform.build_directory}/{clang}-{source}.bpf.o"
         platforms.append(platform)
     for platform in platforms:
         for kernel in platform.kernels():
@@ -45,8 +47,8 @@ def run(report):
 def _load_all(platform, kernel, objects, report):
     started = time.monotonic()
     with Machine(platform, kernel) as machine:
-        for clang, file in objects.items():
+        for name, file in objects.items():
             shutil.copy(file, f"{machine.share}/{os.path.basename(file)}")
-            code, output = machine.run(shell=LOAD.format(clang=clang), check_exit=False)
-            report.add(f"matrix/{kernel}, {clang}", started, f"exit code {code}:\n{output[-6000:]}" if code else None)
+            code, output = machine.run(shell=LOAD.format(name=name), check_exit=False)
+            report.add(f"matrix/{kernel}, {name}", started, f"exit code {code}:\n{output[-6000:]}" if code else None)
             started = time.monotonic()
