@@ -9,6 +9,7 @@ is known by the client, what its answer acknowledges, and the time stamp that th
 repeats later what it has once accepted, when another one has long accepted the client's next SYN.
 """
 
+import contextlib
 import ctypes
 import socket
 import struct
@@ -36,6 +37,9 @@ class Answers(threading.Thread):
         steps = ctypes.create_string_buffer(program, len(program))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER,
                                 struct.pack("HL", len(_SYN_ACKS), ctypes.addressof(steps)))
+        with contextlib.suppress(BlockingIOError):  # what came before the filter: beats, of which all nodes send the like
+            while True:
+                self._socket.recv(_SIZE, socket.MSG_DONTWAIT)
         self._socket.settimeout(0.1)
         self.start()
 
