@@ -85,10 +85,18 @@ bool claimed_in_vain(const State &state, const Peer &peer, Time now) {
     return now - peer.claims.back().since >= 2 * state.settings.dead_after;
 }
 
+// It hears this node, and holds a place in a view that this node's own does not continue: what was granted there may be
+// running.
+void hear_of_other_views(State &state, Time now, const Beat &beat) {
+    if (beat.applied.term > 0 && !follows_me(state, beat) && !state.view.holds(beat.sender, beat.life) &&
+        quoted_time(state, beat, now))
+        state.told_of_led = now;
+}
+
 // Another life than the believed one: the node was restarted or fenced, two processes share the id,
 // or it is a late or replayed beat of an earlier life. What was not believed is quoted in its turn
 // (Membership::beat), so that who is alive can prove it.
-std::optional<Refusal> doubt(const State &state, Peer &peer, const Beat &beat, Time now) {
+std::optional<Refusal> doubt(State &state, Peer &peer, const Beat &beat, Time now) {
     const bool known = contains(peer.superseded, beat.life);
     const bool ended = beat.previous == peer.life || peer.beat.state == NodeState::dead || // its own word
                        !state.fresh(peer, now, state.settings.dead_after);
@@ -96,6 +104,7 @@ std::optional<Refusal> doubt(const State &state, Peer &peer, const Beat &beat, T
         !state.counts(peer, now, state.settings.dead_after) && quoted_time(state, beat, now);
     if (!proven && (known || !ended)) {
         claim(peer, beat, now);
+        hear_of_other_views(state, now, beat);
         if (!known && !claimed_in_vain(state, peer, now) && beat.applied.term > 0) peer.anew = now;
         return known ? Refusal::superseded : Refusal::id_taken;
     }
@@ -218,6 +227,7 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
     if (beat.sender == state.choice && (beat.role == Role::leading || beat.role == Role::standing))
         note_led(state, beat.sender, beat.term, now);
     hear_of_leaders(state, now, beat);
+    hear_of_other_views(state, now, beat);
     state.highest_term = std::max(
         {state.highest_term, beat.term, beat.vote.term, beat.highest.term, beat.applied.term});
     return std::nullopt;

@@ -171,6 +171,30 @@ void leaver_after_a_start(World &world) {
     heal(world);
 }
 
+// 55. The leader does not hear that the others are rebooted, then stands still with its clock while they begin without
+// it. When it wakes, their leader dies, comes back, and hears the sleeper: what it gains there, its former follower still
+// serves by a view of which the sleeper knows nothing.
+void sleeper_among_the_reborn(World &world) {
+    form(world, 1, 3);
+    world.excuse(world.options().scaled(600ms));
+    const unsigned sleeper = leader_of(world), others[] = {sleeper % 3 + 1, (sleeper + 1) % 3 + 1};
+    for (unsigned other : others) {
+        set_links(world, sleeper, other, false);
+        world.crash(other);
+        world.start(other);
+    }
+    run_for(world, 250ms, 300ms);
+    world.pause(sleeper, world.options().scaled(800ms));
+    for (unsigned other : others)
+        set_links(world, sleeper, other, true);
+    run_for(world, 780ms, 800ms);
+    const unsigned leader = role_of(world, others[0]) == heartbeat::Role::leading ? others[0] : others[1];
+    world.crash(leader);
+    world.start(leader);
+    run_for(world, 1s, 1s);
+    heal(world);
+}
+
 // Beats of another installation with the same name and node ids, all of which it cannot read.
 void hear_strangers(World &world, unsigned last) {
     for (unsigned id = 1; id <= world.options().nodes; ++id)
@@ -253,6 +277,7 @@ std::vector<Scenario> office_scenarios() {
         {"clock_stands_still_quorum", {.nodes = 3, .partition = kQuorum}, clock_stands_still},
         {"sleeper_and_reborn", {.nodes = 2}, sleeper_and_reborn},
         {"leaver_after_a_start", {.nodes = 3}, leaver_after_a_start},
+        {"sleeper_among_the_reborn", {.nodes = 3}, sleeper_among_the_reborn},
         {"one_name_two_keys", {.nodes = 3}, one_name_two_keys},
         {"one_name_two_keys_quorum", {.nodes = 3, .partition = kQuorum}, one_name_two_keys_quorum},
         {"office_without_lease", {.nodes = 3, .partition = kQuorum}, office_without_lease},
