@@ -93,7 +93,7 @@ void change_configuration(World &world, unsigned) {
                         [&world, id, file] { world.reload(id, file); });
         pause(world, "a reload");
         for (unsigned id = 1; id <= world.options().nodes; ++id)
-            if (world.node(id).config != file)
+            if (world.node(id).agent_up && world.node(id).config != file)
                 throw Violation("node " + std::to_string(id) + " keeps the former configuration");
     }
 }
