@@ -309,9 +309,10 @@ GroupSet Membership::guarded() const {
     state.each_peer([&](NodeId id, const Peer &peer) {
         const bool present = state.fresh(peer, state.last_step, state.settings.dead_after) ||
                              state.view.holds(id, peer.life); // by its leader's word, if not heard here
-        if (!present || peer.beat.state == NodeState::dead) return;
+        const bool says = present && peer.beat.state != NodeState::dead;
+        const bool doubted = state.last_step - peer.doubted.when < state.settings.dead_after;
         for (std::size_t i = 0; i < groups.size(); ++i)
-            groups[i] |= peer.beat.lingering[i];
+            groups[i] |= (says ? peer.beat.lingering[i] : 0) | (doubted ? peer.doubted.lingering[i] : 0);
     });
     return groups;
 }

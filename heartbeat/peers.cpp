@@ -105,6 +105,7 @@ std::optional<Refusal> doubt(State &state, Peer &peer, const Beat &beat, Time no
     if (!proven && (known || !ended)) {
         claim(peer, beat, now);
         hear_of_other_views(state, now, beat);
+        if (quoted_time(state, beat, now)) peer.doubted = {beat.lingering, now};
         if (!known && !claimed_in_vain(state, peer, now) && beat.applied.term > 0) peer.anew = now;
         return known ? Refusal::superseded : Refusal::id_taken;
     }
@@ -129,6 +130,7 @@ void adopt_life(Peer &peer, const Beat &beat, Time now) {
                .active = {},
                .vouched = peer.vouched,
                .anew = {},
+               .doubted = {},
                .ahead = {},
                .ahead_at = {},
                .mismatch = std::move(peer.mismatch)};

@@ -25,6 +25,12 @@ struct Claim {
     Time since{};          // when the first one came
 };
 
+// Connections of a life that is not believed yet, though it hears this node.
+struct Doubted {
+    GroupSet lingering{};
+    Time when = -std::chrono::hours(1);
+};
+
 // One configured node as this one hears it.
 struct Peer {
     Life life = 0;                // the one that is believed; 0: never heard
@@ -41,6 +47,7 @@ struct Peer {
     std::optional<Time> active;  // when it was last known to hold a place in a view, at first hand
     std::optional<Time> vouched; // the same by another peer's word
     std::optional<Time> anew;    // the same by its own, in a later life that is not believed yet
+    Doubted doubted;
     std::optional<Duration> ahead; // by at least this my clock was ahead of its, as of `ahead_at`
     Time ahead_at{};
     std::string mismatch; // why its configuration keeps it out, as last noted

@@ -195,6 +195,20 @@ void sleeper_among_the_reborn(World &world) {
     heal(world);
 }
 
+// 56. A node sleeps with its clock while the other one is rebooted, serves alone, and is told to stop just before the
+// sleeper wakes: that one still takes it for its former life, and must not reset the connections that the later one holds.
+void sleeper_and_stopped(World &world) {
+    form(world, 1, 2);
+    const unsigned sleeper = world.any_node(), other = 3 - sleeper;
+    world.pause(sleeper, world.options().scaled(3s));
+    world.crash(other);
+    world.start(other);
+    run_for(world, 2800ms, 3100ms);
+    stop(world, other);
+    run_for(world, 1s, 1s);
+    heal(world);
+}
+
 // Beats of another installation with the same name and node ids, all of which it cannot read.
 void hear_strangers(World &world, unsigned last) {
     for (unsigned id = 1; id <= world.options().nodes; ++id)
@@ -278,6 +292,7 @@ std::vector<Scenario> office_scenarios() {
         {"sleeper_and_reborn", {.nodes = 2}, sleeper_and_reborn},
         {"leaver_after_a_start", {.nodes = 3}, leaver_after_a_start},
         {"sleeper_among_the_reborn", {.nodes = 3}, sleeper_among_the_reborn},
+        {"sleeper_and_stopped", {.nodes = 2}, sleeper_and_stopped},
         {"one_name_two_keys", {.nodes = 3}, one_name_two_keys},
         {"one_name_two_keys_quorum", {.nodes = 3, .partition = kQuorum}, one_name_two_keys_quorum},
         {"office_without_lease", {.nodes = 3, .partition = kQuorum}, office_without_lease},
