@@ -191,13 +191,25 @@ void Upkeep::look_after_sockets(Time now) {
     look_after_web();
 }
 
+namespace {
+
+std::vector<std::string> web_names(const Config &config) {
+    std::vector<std::string> names = config.metrics_names;
+    names.push_back(host_name());
+    for (const NodeConfig &node : config.nodes)
+        names.push_back(node.name);
+    return names;
+}
+
+} // namespace
+
 // Anybody on this host can take a port; that is to cost no more than what the port is for.
 void Upkeep::look_after_web() {
     const auto &listen = parts_.in_force.config.metrics_listen;
     if (!listen || parts_.web) return;
     std::optional<std::string> obstacle;
     try {
-        parts_.web.emplace(*listen);
+        parts_.web.emplace(*listen, web_names(parts_.in_force.config));
     } catch (const std::exception &error) {
         obstacle = error.what();
     }

@@ -31,12 +31,6 @@ std::string read_text(const std::string &file) {
     return text;
 }
 
-std::string host_name() {
-    char name[HOST_NAME_MAX + 1] = {};
-    gethostname(name, sizeof name - 1);
-    return name;
-}
-
 const NodeConfig *find_node(const Config &config, const std::string &name) {
     for (const NodeConfig &node : config.nodes)
         if (node.name == name) return &node;
@@ -44,6 +38,12 @@ const NodeConfig *find_node(const Config &config, const std::string &name) {
 }
 
 } // namespace
+
+std::string host_name() {
+    char name[HOST_NAME_MAX + 1] = {};
+    gethostname(name, sizeof name - 1);
+    return name;
+}
 
 Config load_config(const std::string &file) { return parse_config(read_text(file), file); }
 

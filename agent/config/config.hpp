@@ -100,6 +100,7 @@ struct Config {
     log::Level log_level = log::Level::info;
 
     std::optional<Endpoint> metrics_listen; // metrics and the status page; nothing: nowhere
+    std::vector<std::string> metrics_names; // under which it is asked, beside addresses and the nodes' names
 
     std::vector<NodeConfig> nodes; // by ascending id
     std::vector<filter::IpAddress> virtual_ips;
@@ -112,6 +113,7 @@ std::string ports_text(const RuleConfig &rule); // "80", "8000-8999", "any"
 // Throws std::runtime_error with `FILE:LINE:COLUMN: KEY: what is wrong, what is allowed`: one line,
 // whatever the bytes of the text. A file that cannot be read: `read configuration FILE: cause`.
 Config load_config(const std::string &file);
+std::string host_name(); // this machine's
 Config parse_config(const std::string &text, const std::string &file);
 
 // The effective configuration, defaults filled in, as TOML that parses again to the same thing.

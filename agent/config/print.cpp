@@ -142,7 +142,8 @@ std::string print_control(const Config &config) {
 
 std::string print_metrics(const Config &config) {
     const auto &listen = config.metrics_listen;
-    return "[metrics]\n" + (listen ? line("listen", toml_string(to_string(*listen))) : "");
+    return "[metrics]\n" + (listen ? line("listen", toml_string(to_string(*listen))) : "") +
+           (config.metrics_names.empty() ? "" : line("names", array(config.metrics_names)));
 }
 
 std::string print_virtual_ips(const Config &config) {

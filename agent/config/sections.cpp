@@ -7,6 +7,7 @@
 #include "agent/config/words.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 namespace agent {
 namespace {
@@ -262,13 +263,25 @@ Endpoint read_listen(const Field &field, const Config &config) {
     return *listen;
 }
 
+std::string read_host_name(const Field &field) {
+    constexpr std::string_view must_be = "a host's name, such as \"web1.example.net\"";
+    const std::string name = text(field, must_be);
+    const auto in_names = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_'; };
+    if (name.empty() || name.size() > 253 || !std::ranges::all_of(name, in_names))
+        field.refuse(shown(name) + " is not " + std::string(must_be));
+    return name;
+}
+
 // Virtual IPs are known by then.
 void read_metrics(const Field &table, Config &config) {
-    constexpr std::string_view keys[] = {"listen"};
+    constexpr std::string_view keys[] = {"listen", "names"};
     const Section metrics(table);
     metrics.only(keys);
     if (const auto listen = metrics.find("listen"))
         config.metrics_listen = read_listen(*listen, config);
+    if (const auto names = metrics.find("names"))
+        for (const Field &item : list(*names))
+            config.metrics_names.push_back(read_host_name(item));
 }
 
 } // namespace

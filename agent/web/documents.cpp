@@ -48,11 +48,12 @@ std::string_view media_type(Document document) {
     return kDocuments[static_cast<std::size_t>(document)].media_type;
 }
 
-Route route(std::string_view method, std::string_view path, bool has_body) {
+Route route(const Request &request) {
+    if (!request.host_known) return {421, {}};
     for (std::size_t i = 0; i < std::size(kDocuments); ++i) {
-        if (path != kDocuments[i].path) continue;
-        if (method != "GET" && method != "HEAD") return {405, {}};
-        if (has_body) return {413, {}};
+        if (request.path != kDocuments[i].path) continue;
+        if (request.method != "GET" && request.method != "HEAD") return {405, {}};
+        if (request.has_body) return {413, {}};
         return {200, static_cast<Document>(i)};
     }
     return {404, {}};

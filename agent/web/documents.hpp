@@ -29,7 +29,12 @@ struct Route {
     std::optional<Document> document; // with 200
 };
 
-// path: without the query, escapes as they are. has_body: the request brings one.
-Route route(std::string_view method, std::string_view path, bool has_body);
+struct Request {
+    std::string_view method, path; // without the query, escapes as they are
+    bool has_body = false;         // the request brings one
+    bool host_known = true;        // it asks for this server by one of its names (hosts.hpp)
+};
+
+Route route(const Request &request);
 
 } // namespace agent

@@ -7,6 +7,7 @@
 #include "agent/base/failure.hpp"
 #include "agent/web/callers.hpp"
 #include "agent/web/documents.hpp"
+#include "agent/web/hosts.hpp"
 #include "agent/web/mailbox.hpp"
 #include "agent/web/prometheus.hpp"
 
@@ -60,6 +61,8 @@ std::string_view explanation(unsigned code) {
         return "not allowed: everything here can be read and nothing be changed\n";
     case 413:
         return "too large: a request has no body\n";
+    case 421:
+        return "misdirected: ask by an address of this host, or add this name to names in [metrics]\n";
     default:
         return "unavailable: the agent does not answer at present\n";
     }
@@ -67,6 +70,12 @@ std::string_view explanation(unsigned code) {
 
 // No path has escapes, and one with an escaped end of text would be cut there.
 std::size_t leave_escaped(void *, MHD_Connection *, char *text) { return std::strlen(text); }
+
+// None: not a browser's request.
+bool names_this_host(MHD_Connection *connection, const std::vector<std::string> &names) {
+    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
+    return !host || may_ask_as(host, names);
+}
 
 bool has_body(MHD_Connection *connection) {
     const auto header = [&](const char *name) {
@@ -85,7 +94,7 @@ constexpr int kWaiting = 32; // connections that have not been accepted yet
 } // namespace
 
 struct WebServer::Server {
-    explicit Server(const Endpoint &listen);
+    Server(const Endpoint &listen, std::vector<std::string> names);
     ~Server();
 
     static MHD_Result on_request(void *server, MHD_Connection *connection, const char *path,
@@ -104,11 +113,12 @@ struct WebServer::Server {
         Response response{nullptr, MHD_destroy_response}; // null: there was no answer
         Clock::time_point at{};                           // long ago
     };
+    const std::vector<std::string> names;
     Mailbox questions;
     WebCallers callers;
     std::array<Cached, 4> documents;
     std::map<unsigned, Response> failures;
-    std::map<unsigned, std::uint64_t> answered{{200, 0}, {404, 0}, {405, 0}, {413, 0}, {503, 0}};
+    std::map<unsigned, std::uint64_t> answered{{200, 0}, {404, 0}, {405, 0}, {413, 0}, {421, 0}, {503, 0}};
     MHD_Daemon *daemon = nullptr;
 };
 
@@ -132,7 +142,7 @@ void WebServer::Server::on_connection(void *server, MHD_Connection *connection, 
         self.callers.closed(static_cast<WebCaller *>(*caller));
 }
 
-WebServer::Server::Server(const Endpoint &listen) {
+WebServer::Server::Server(const Endpoint &listen, std::vector<std::string> own_names) : names(std::move(own_names)) {
     const filter::Descriptor socket = listen_for_web(listen);
     const int copy = fcntl(socket.get(), F_DUPFD_CLOEXEC, 0); // is closed with the daemon
     daemon = MHD_start_daemon(
@@ -163,7 +173,7 @@ void WebServer::Server::opened(MHD_Connection *connection, void **caller) {
 
 MHD_Result WebServer::Server::answer(MHD_Connection *connection, const char *path,
                                      const char *method) {
-    Route asked = route(method, path, has_body(connection));
+    Route asked = route({method, path, has_body(connection), names_this_host(connection, names)});
     MHD_Response *response = asked.document ? document(*asked.document) : nullptr;
     if (asked.document && !response) asked.code = 503;
     if (!response) response = failure(asked.code);
@@ -217,7 +227,8 @@ std::string WebServer::Server::own_metrics() const {
     return out.text();
 }
 
-WebServer::WebServer(const Endpoint &listen) : server_(std::make_unique<Server>(listen)) {}
+WebServer::WebServer(const Endpoint &listen, std::vector<std::string> names)
+    : server_(std::make_unique<Server>(listen, std::move(names))) {}
 WebServer::~WebServer() = default;
 
 int WebServer::descriptor() const { return server_->questions.descriptor(); }

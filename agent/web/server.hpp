@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 struct sockaddr;
 
@@ -27,8 +28,9 @@ namespace agent {
 
 class WebServer {
   public:
-    // Serves from now on. Throws "listen on ADDRESS: cause".
-    explicit WebServer(const Endpoint &listen);
+    // Serves from now on. names: under which it may be asked, beside "localhost" and addresses (hosts.hpp). Throws
+    // "listen on ADDRESS: cause".
+    explicit WebServer(const Endpoint &listen, std::vector<std::string> names = {});
     ~WebServer();
     WebServer(const WebServer &) = delete;
     WebServer &operator=(const WebServer &) = delete;

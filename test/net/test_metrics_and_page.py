@@ -99,21 +99,21 @@ def check_refusals(cluster):
     """Everything that is no question, and what the server says to it; None: anything."""
     before = scraped(cluster, 1)
     cases = [
-        ("POST", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", b" 405 "),
-        ("a body with GET", b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", b" 413 "),
-        ("an endless body", b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"5\r\nhello\r\n" * 9,
+        ("POST", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", b" 405 "),
+        ("a body with GET", b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", b" 413 "),
+        ("an endless body", b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + b"5\r\nhello\r\n" * 9,
          b" 413 "),
-        ("a path that is none", b"GET /%00%ff/../.. HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b" 404 "),
+        ("a path that is none", b"GET /%00%ff/../.. HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b" 404 "),
         ("noise", bytes(range(256)) * 8, None),
         ("a TLS hello", bytes.fromhex("16030100a5010000a1030300") + bytes(160) + b"\r\n\r\n", None),
         ("no host", b"GET / HTTP/1.1\r\n\r\n", b" 400 "),
-        ("a version that is none", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", None),
-        ("an endless path", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b" 414 "),
-        ("endless headers", b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", b" 431 "),
-        ("one long header", b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", b" 431 "),
-        ("a length that is none", b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", None),
-        ("a thousand at once", b"GET /status.json HTTP/1.1\r\nHost: x\r\n\r\n" * 1000
-         + b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", None)]
+        ("a version that is none", b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", None),
+        ("an endless path", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b" 414 "),
+        ("endless headers", b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", b" 431 "),
+        ("one long header", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", b" 431 "),
+        ("a length that is none", b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", None),
+        ("a thousand at once", b"GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+         + b"GET /last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", None)]
     for what, request, code in cases:
         answer = scrape.ask(cluster, ADDRESS[1], request)
         lost = answer == b"" and len(request) > 50_000  # the end of a connection may overtake its answer

@@ -52,7 +52,7 @@ std::string ask(const agent::Endpoint &where, const std::string &request) {
 }
 
 std::string get(const agent::Endpoint &where, const std::string &path) {
-    return ask(where, "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    return ask(where, "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 }
 
 bool has(const std::string &text, const std::string &part) { return text.find(part) != text.npos; }
@@ -114,11 +114,23 @@ BOOST_AUTO_TEST_CASE(one_document_is_made_once_for_many) {
     const Loop loop(server, [&](Document) { return std::to_string(++made); });
     std::string many;
     for (int i = 0; i < 200; ++i)
-        many += "GET /status.json HTTP/1.1\r\nHost: x\r\n\r\n";
+        many += "GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const std::string answer =
-        ask(where, many + "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        ask(where, many + "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     BOOST_TEST(has(answer, "\r\n\r\n1HTTP/1.1 200 "));
     BOOST_TEST(made < 100);
+}
+
+BOOST_AUTO_TEST_CASE(a_page_from_elsewhere_reads_nothing) {
+    const agent::Endpoint where = free_endpoint();
+    agent::WebServer server(where, {"web1"});
+    const auto page = [&](const std::string &host) {
+        return ask(where, "GET / HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
+    };
+    BOOST_TEST(page("web1:9777").starts_with("HTTP/1.1 200 "));
+    const std::string refused = page("elsewhere.example.net");
+    BOOST_TEST(refused.starts_with("HTTP/1.1 421 "));
+    BOOST_TEST(has(refused, "names in [metrics]"));
 }
 
 BOOST_AUTO_TEST_CASE(an_address_in_use_is_named) {

@@ -3,6 +3,7 @@
 // that the page and its policy belong together.
 #include "agent/web/callers.hpp"
 #include "agent/web/documents.hpp"
+#include "agent/web/hosts.hpp"
 #include "agent/web/mailbox.hpp"
 #include "agent/web/server.hpp"
 
@@ -64,12 +65,23 @@ BOOST_AUTO_TEST_CASE(four_documents_and_nothing_else) {
         {"GET", "/metrics", true, 413},
     };
     for (const auto &[method, path, body, code] : table) {
-        const agent::Route found = agent::route(method, path, body);
+        const agent::Route found = agent::route({method, path, body});
         BOOST_TEST(found.code == code, method << " " << path);
         BOOST_TEST(found.document.has_value() == (code == 200), method << " " << path);
     }
-    BOOST_TEST((agent::route("GET", "/events.json", false).document == Document::events));
+    BOOST_TEST((agent::route({"GET", "/events.json"}).document == Document::events));
     BOOST_TEST(agent::media_type(Document::metrics).starts_with("text/plain; version=0.0.4"));
+}
+
+BOOST_AUTO_TEST_CASE(only_addresses_and_own_names_are_answered_for) {
+    const std::vector<std::string> names{"web1", "status.example.net"};
+    for (const char *host : {"192.0.2.1", "192.0.2.1:9777", "[fd00::1]:9777", "[fd00::1]", "localhost", "LOCALHOST:80",
+                             "web1", "WEB1:9777", "status.example.net", "status.example.net.", "web1:"})
+        BOOST_TEST(agent::may_ask_as(host, names), host);
+    for (const char *host : {"", ":", ":80", "example.net", "web1.example.net", "web11", "web", "localhost.example.net",
+                             "192.0.2.1.example.net", "[web2]", "web1:80:80", "web1:x", "..", "[", "]", "[]"})
+        BOOST_TEST(!agent::may_ask_as(host, names), host);
+    BOOST_TEST(agent::route({"GET", "/", false, false}).code == 421u);
 }
 
 BOOST_AUTO_TEST_CASE(who_holds_the_most_makes_room_and_of_those_who_was_silent_longest) {
