@@ -13,10 +13,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 SOURCE = os.environ.get("NLBD_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.environ.get("NLBD_BUILD_DIR", os.path.join(SOURCE, "build/release"))
-PAGES = {name: os.path.join(SOURCE, "packaging/man", name) for name in ("nlbd.8", "nlbctl.8", "cluster.toml.5")}
+PAGES = {name: os.path.join(SOURCE, "packaging/man", name) for name in ("nlbd.8", "nlbctl.8", "nlbctl-json.5", "cluster.toml.5")}
 EXAMPLE = os.path.join(SOURCE, "etc/cluster.toml")
 failures = []
 
@@ -141,6 +142,23 @@ def completion(program, *words, folder=BUILD):
     return set(done.stdout.split())
 
 
+def completion_of(shell, program, *words):
+    """What another shell offers for the last word."""
+    with tempfile.TemporaryDirectory() as folder:
+        installed, script = "/usr/share/bash-completion/completions", os.path.join(folder, "script")
+        source = read(os.path.join(SOURCE, "packaging/completion", {"fish": "nlbctl.fish", "zsh": "_nlbctl"}[shell]))
+        check(installed in source, f"the completion of {shell} does not use bash's")
+        with open(script, "w") as file:
+            file.write(source.replace(installed, f"{SOURCE}/packaging/completion"))
+        line = " ".join((f"{BUILD}/{program}", *words))
+        ask = {"fish": f"source {script}; complete -C '{line}'",
+               "zsh": f"compadd() {{ print -l -- ${{@[3,-1]}}; }}; service={program}; words=({line.rstrip()} "
+                      f"{'' if words[-1] else chr(39) * 2}); CURRENT={len(words) + 1}; source {script}"}[shell]
+        done = run(shell, *{"fish": ["--no-config"], "zsh": ["-f"]}[shell], "-c", ask)
+        check(not done.stderr, f"{shell}'s completion of {program} {words}: {done.stderr}")
+        return set(done.stdout.split())
+
+
 # The comparisons
 
 def check_commands():
@@ -183,6 +201,26 @@ def check_rendering():
             check(done.returncode == 0 and not done.stdout + done.stderr, f"{tool[0]}: {done.stdout}{done.stderr}")
 
 
+def check_other_shells():
+    """zsh and fish offer what bash does."""
+    for shell in ("zsh", "fish"):
+        check(shutil.which(shell), f"{shell} is not installed")
+        for program, *words in (("nlbctl", ""), ("nlbctl", "sta"), ("nlbctl", "drain", "--"), ("nlbd", "--log-level", ""),
+                                ("nlbctl", "check", f"{SOURCE}/READ")):
+            same(f"{shell}'s completion of {program} {words}", completion(program, *words),
+                 completion_of(shell, program, *words))
+
+
+def check_firewall():
+    """The service for firewalld opens the ports that are in use by default."""
+    service = xml.etree.ElementTree.parse(os.path.join(SOURCE, "packaging/firewalld/nlbd.xml")).getroot()
+    opened = {(port.get("protocol"), port.get("port")) for port in service.iter("port")}
+    example = read(EXAMPLE)
+    default = {(protocol, re.search(rf"^\[{section}\]\n(?:.*\n)*?# port = (\d+)", example, re.MULTILINE)[1])
+               for section, protocol in (("heartbeat", "udp"), ("control", "tcp"))}
+    check(opened == default, f"firewalld's service opens {opened}, the defaults are {default}")
+
+
 def check_arguments():
     check(completion("nlbctl", "explain", "") == {"tcp", "udp"}, "completion of explain")
     check(completion("nlbctl", "explain", "--flags", "") == {"syn", "ack"}, "completion of explain --flags")
@@ -218,18 +256,18 @@ def check_names():
 
 def check_reasons():
     """What packets and beats are counted by, and each problem, is explained where the keys of --json are."""
-    page = read(PAGES["nlbctl.8"]).split(".Sh JSON\n")[1]
+    page = read(PAGES["nlbctl-json.5"])
     refusals = read(os.path.join(SOURCE, "heartbeat/codec.cpp")).split("to_string(Refusal")[1].split("};")[0]
     known = re.findall(r'X\(\w+, "(\w+)",', read(os.path.join(SOURCE, "filter/verdict/layout.h")))
     known += re.findall(r'"(\w+)"', refusals)
     check(len(known) > 40, f"only {len(known)} reasons were found in the sources")
     for reason in known:
-        check(re.search(rf"^\.Li .*\b{reason}\b", page, re.MULTILINE), f"nlbctl(8) lacks the reason {reason}")
+        check(re.search(rf"^\.Li .*\b{reason}\b", page, re.MULTILINE), f"nlbctl-json(5) lacks the reason {reason}")
     source = read(glob.glob(os.path.join(SOURCE, "agent/**/problems.cpp"), recursive=True)[0])
     problems = re.findall(r'^    \{"(\w+)", (?:true|false)', source, re.MULTILINE)
     check(problems, "no problem was found in the sources")
     for name in problems:
-        check(re.search(rf"^\.It Sy {name}$", page, re.MULTILINE), f"nlbctl(8) lacks the problem {name}")
+        check(re.search(rf"^\.It Sy {name}$", page, re.MULTILINE), f"nlbctl-json(5) lacks the problem {name}")
 
 
 def check_versions():
@@ -259,6 +297,8 @@ check_agent()
 check_configurations()
 check_keys()
 check_arguments()
+check_other_shells()
+check_firewall()
 check_names()
 check_reasons()
 check_versions()

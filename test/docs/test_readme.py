@@ -20,7 +20,7 @@ from harness import BUILD, NLBCTL, SOURCE, check, main  # noqa: E402
 import netns  # noqa: E402
 
 PATH = "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-INSTALLED = ("sbin/nlbd", "sbin/nlbctl", "share/man/man8/nlbd.8", "share/man/man8/nlbctl.8", "share/man/man5/cluster.toml.5",
+INSTALLED = ("sbin/nlbd", "sbin/nlbctl", "share/man/man8/nlbd.8", "share/man/man8/nlbctl.8", "share/man/man5/cluster.toml.5", "share/man/man5/nlbctl-json.5",
              "share/doc/nlbd/etc/cluster.toml", "lib/systemd/system/nlbd.service")
 
 

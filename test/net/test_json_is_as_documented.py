@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every key that --json prints is in nlbctl(8), and every key that is there is printed: of all that is read.
+"""Every key that --json prints is in nlbctl-json(5), and every key that is there is printed: of all that is read.
 
     client (the witness) --- bridge --- web1, web2
 
@@ -16,7 +16,7 @@ import scrape
 from configuration import RULES
 from harness import VIP4, Cluster, check, main
 
-PAGE = os.path.join(harness.SOURCE, "packaging/man/nlbctl.8")
+PAGE = os.path.join(harness.SOURCE, "packaging/man/nlbctl-json.5")
 WITNESS = 'witness = "192.0.2.254"'
 HEALTH = '\nhealth = { type = "tcp", interval_ms = 200, timeout_ms = 100 }'
 ELSEWHERE = {"uncovered": {"taken", "dropped", "reasons"}}  # "as of a rule"
@@ -71,7 +71,7 @@ def compare(name, page, value, leave_out=()):
 
     def same(where, wanted, found):
         if wanted != found:
-            wrong.append(f"{where}: nlbctl(8) alone has {sorted(wanted - found)}, --json alone has {sorted(found - wanted)}")
+            wrong.append(f"{where}: nlbctl-json(5) alone has {sorted(wanted - found)}, --json alone has {sorted(found - wanted)}")
 
     same(name, set(said), set(told))
     for key in (set(told) & set(said)) - set(leave_out):
@@ -82,7 +82,7 @@ def compare(name, page, value, leave_out=()):
 def compare_counters(page, value):
     """A counter is an item's word, and no key has anything below it."""
     said = {word for line in section(page, "counters").splitlines() if line.startswith(".Li ") for word in words(line)}
-    return [] if said == set(value) else [f"counters: nlbctl(8) alone has {sorted(said - set(value))}, --json alone has "
+    return [] if said == set(value) else [f"counters: nlbctl-json(5) alone has {sorted(said - set(value))}, --json alone has "
                                           f"{sorted(set(value) - said)}"]
 
 

@@ -81,9 +81,12 @@ def look_at_the_contents(machine):
     share = "/usr/share"
     units = "/usr/lib/systemd/system" if "/usr/lib/systemd/system/nlbd.service" in listed else "/lib/systemd/system"
     for path in ("/usr/sbin/nlbd", "/usr/sbin/nlbctl", f"{units}/nlbd.service", f"{units}/run-nlb-bpf.mount", f"{share}/bash-completion/completions/nlbd",
-                 f"{share}/bash-completion/completions/nlbctl", f"{share}/doc/nlbd/etc/cluster.toml",
+                 f"{share}/bash-completion/completions/nlbctl", f"{share}/zsh/vendor-completions/_nlbctl",
+                 f"{share}/fish/vendor_completions.d/nlbd.fish", f"{share}/fish/vendor_completions.d/nlbctl.fish",
+                 "/usr/lib/firewalld/services/nlbd.xml", f"{share}/doc/nlbd/etc/cluster.toml",
                  f"{share}/nlbd/prometheus-alerts.yml", f"{share}/nlbd/grafana-dashboard.json",
-                 f"{share}/man/man8/nlbd.8.gz", f"{share}/man/man8/nlbctl.8.gz", f"{share}/man/man5/cluster.toml.5.gz"):
+                 f"{share}/man/man8/nlbd.8.gz", f"{share}/man/man8/nlbctl.8.gz", f"{share}/man/man5/cluster.toml.5.gz",
+                 f"{share}/man/man5/nlbctl-json.5.gz"):
         check(path in listed, f"the package lacks {path}")
     conffiles = machine.run("dpkg-query", "-W", "-f", "${Conffiles}", "nlbd").stdout
     check(not conffiles.strip(), f"files under /etc are the package's: {conffiles}")
