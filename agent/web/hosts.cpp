@@ -24,6 +24,7 @@ bool same(std::string_view one, std::string_view other) {
 } // namespace
 
 bool may_ask_as(std::string_view host, const std::vector<std::string> &names) {
+    if (filter::parse_ip(std::string(host))) return true; // an IPv6 address that lacks its brackets
     host = without_port(host);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     if (filter::parse_ip(std::string(host)) || same(host, "localhost")) return true;

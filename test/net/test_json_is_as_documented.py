@@ -88,7 +88,7 @@ def compare_counters(page, value):
 
 def test():
     with open(PAGE) as file:
-        page = file.read().split("\n.Sh JSON\n")[1].split("\n.Sh ")[0]
+        page = file.read().split("\n.Sh DESCRIPTION\n")[1].split("\n.Sh ")[0]
     rules = RULES.replace('name = "none"', 'name = "none"\nweights = { web1 = 50 }' + HEALTH)
     with Cluster(nodes=2, rules=rules, heartbeat=WITNESS, extra=scrape.LISTEN) as cluster:
         cluster.start_all()

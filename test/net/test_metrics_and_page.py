@@ -99,6 +99,7 @@ def check_refusals(cluster):
     """Everything that is no question, and what the server says to it; None: anything."""
     before = scraped(cluster, 1)
     cases = [
+        ("the name of another host", b"GET / HTTP/1.1\r\nHost: elsewhere.example.net\r\nConnection: close\r\n\r\n", b" 421 "),
         ("POST", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", b" 405 "),
         ("a body with GET", b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", b" 413 "),
         ("an endless body", b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + b"5\r\nhello\r\n" * 9,
