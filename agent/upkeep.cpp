@@ -262,7 +262,7 @@ void Upkeep::configure(const Config &former) {
     if (config.virtual_ips != former.virtual_ips) configure_host();
     if (config.witness != former.witness) parts_.witness.reset();
     if (parts_.witness) parts_.witness->set_virtual_ips(config.virtual_ips);
-    if (config.metrics_listen != former.metrics_listen) {
+    if (config.metrics_listen != former.metrics_listen || config.metrics_names != former.metrics_names) {
         parts_.web.reset();
         parts_.problems.set(ProblemKind::metrics_not_served, std::nullopt);
         look_after_web();
