@@ -38,9 +38,9 @@ InForce load(const AgentOptions &options);
 // See become_user().
 std::string give_up_root(const AgentOptions &options, const Config &config);
 
-// steps_down: why it is not the one that was tried first. With `auto` the pcap datapath
-// takes the place of an XDP one that cannot be loaded or attached, but not while another nlbd's is
-// there. Throws std::runtime_error when none can be had; what is left then is what a killed agent
+// steps_down: why it is not the one that was tried first. `auto`: native XDP where the driver
+// has it and it is no veth, else tc, and pcap where neither can be loaded or attached; but none
+// while another nlbd's is there. Throws std::runtime_error when none can be had; what is left then is what a killed agent
 // had left.
 std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const NodeConfig &self,
                                                   RunDir &run_dir,

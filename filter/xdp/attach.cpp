@@ -4,6 +4,7 @@
 #include "filter/bpf/kernel.hpp"
 #include "filter/bpf/tc_filter.hpp"
 #include "filter/failure.hpp"
+#include "filter/xdp/xdp.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -88,8 +89,9 @@ Descriptor make_link(const Interface &interface, XdpMode mode, int program,
     std::string way_out;
     if (fd == -EPERM)
         way_out = "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN";
-    else if (mode == XdpMode::native)
-        way_out = "the driver cannot: datapath = \"xdp\" chooses what it can";
+    else if (fd == -EOPNOTSUPP && mode == XdpMode::native)
+        throw Lacking("attach xdp to " + interface.name + ": " + describe(-fd) +
+                      "; the driver cannot: datapath = \"auto\" chooses what it can");
     fail("attach xdp to " + interface.name, -fd, way_out);
 }
 

@@ -5,10 +5,16 @@
 #include "filter/datapath.hpp"
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace filter::xdp {
+
+// The interface's driver has no XDP: nothing to be cured.
+struct Lacking : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 // Loads and attaches the XDP and tc programs to the interface (in the calling process's network namespace).
 // pin_dir: a bpffs directory for links and maps, so that they outlive the process.

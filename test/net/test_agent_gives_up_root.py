@@ -90,7 +90,7 @@ def obey(cluster):
     cluster.nlbctl("explain", "tcp", "198.18.0.1:4000", f"{VIP4}:7001", node=1)
     netns.ip(cluster.namespace(1), f"address delete {VIP4}/32 dev lo")
     netns.sysctl(cluster.namespace(1), "net.ipv4.conf.all.arp_ignore", 0)
-    if DATAPATH == "tc":
+    if DATAPATH in ("", "tc"):
         netns.run(cluster.namespace(1), "tc", "filter", "delete", "dev", "eth0", "ingress")
         cluster.wait_until(lambda: "nlbd_ingress" in netns.run(cluster.namespace(1), "tc", "filter", "show", "dev", "eth0",
                                                                "ingress").stdout, "the program is put back")

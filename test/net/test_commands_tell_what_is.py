@@ -21,7 +21,7 @@ def test():
         status = cluster.status(1)
         check(KEYS <= set(status), f"status lacks {KEYS - set(status)}")
         check(status["cluster"] == "web" and status["node"]["id"] == 1, "status names another cluster or node")
-        kind, mode = {"pcap": ("pcap", "tap"), "tc": ("tc", "clsact")}.get(DATAPATH, ("xdp", "generic"))
+        kind, mode = {"pcap": ("pcap", "tap"), "xdp": ("xdp", "generic")}.get(DATAPATH, ("tc", "clsact"))
         check(status["datapath"] == {"kind": kind, "mode": mode, "interface": "eth0"}, "datapath is wrong")
         check(abs(sum(member["share"] for member in status["members"]) - 1) < 0.01, "shares do not add up to one")
         both = [{rule["name"]: rule["buckets"] for rule in cluster.status(node)["rules"]} for node in (1, 2)]

@@ -31,7 +31,7 @@ KILLED, VANISHED, ALL_AT_ONCE = 50, 6, 2
 
 def program(cluster, node):
     """The id of the program on a node's interface, or the index of its TAP device."""
-    if DATAPATH == "tc":
+    if DATAPATH in ("", "tc"):
         shown = netns.run(cluster.namespace(node), "tc", "filter", "show", "dev", "eth0", "ingress").stdout
         return int(re.search(r"nlbd_ingress.* id (\d+)", shown)[1])
     if DATAPATH == "pcap":
