@@ -210,6 +210,8 @@ BOOST_AUTO_TEST_CASE(a_driver_that_cannot_is_named_also_where_generic_xdp_will_d
     shell("ip tuntap add dev tap0 mode tap && ip link add br0 type bridge");
     std::string error = error_of("br0", XdpMode::native, Host::pin_dir("node"));
     BOOST_TEST(contains(error, "attach xdp to br0: Operation not supported; "), error);
+    BOOST_CHECK_THROW(filter::xdp::attach("br0", XdpMode::native, Host::pin_dir("node"), settings()),
+                      filter::xdp::Lacking);
     std::vector<filter::StepDown> steps_down;
     auto datapath =
         filter::xdp::attach("br0", XdpMode::best, Host::pin_dir("node"), settings(), &steps_down);

@@ -28,6 +28,20 @@ def start_without_bpf(cluster, node):
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=netns.die_with_parent)
 
 
+def check_driver_without_xdp(cluster, node):
+    """tc, and that is no problem, for nothing can be done about it."""
+    netns.ip(cluster.namespace(node), """
+        link add br9 type bridge
+        link set br9 up""")
+    config = cluster.write_config(f"{cluster.directory}/bridge.toml", interface="br9", heartbeat='interfaces = ["eth0"]')
+    cluster.start(node, config=config)
+    status = cluster.wait_until(lambda: cluster.status(node), "it has started")
+    check(status["datapath"] == {"kind": "tc", "mode": "clsact", "interface": "br9"}, f"it filters with {status['datapath']}")
+    check("xdp to br9: Operation not supported" in cluster.log(node), "the log does not say why not with XDP")
+    check(not status["problems"], f"a problem: {status['problems']}")
+    check(cluster.terminate(node) == 0, "SIGTERM did not end in exit code 0")
+
+
 def test():
     with Cluster(nodes=3, cluster='datapath = "auto"', may_step_down=True) as cluster:
         netns.run(cluster.namespace(3), "ip", "link", "set", "dev", "eth0", "xdpgeneric", "obj", foreign_program(cluster),
@@ -57,6 +71,7 @@ def test():
             for part in ("mounts", "files"):  # the test's own
                 pristine[node].pop(part, None)
             snapshot.check_same(pristine[node], lines)
+        check_driver_without_xdp(cluster, 2)
 
 
 main(test)
