@@ -175,9 +175,12 @@ void leaver_after_a_start(World &world) {
 // it. When it wakes, their leader dies, comes back, and hears the sleeper: what it gains there, its former follower still
 // serves by a view of which the sleeper knows nothing.
 void sleeper_among_the_reborn(World &world) {
-    form(world, 1, 3);
+    form(world, 3, 3); // of two leaders in one term the lower id would be followed
+    for (unsigned id : {1u, 2u})
+        world.start(id);
+    run_for(world, 1s, 1s);
     world.excuse(world.options().scaled(600ms));
-    const unsigned sleeper = leader_of(world), others[] = {sleeper % 3 + 1, (sleeper + 1) % 3 + 1};
+    const unsigned sleeper = 3, others[] = {1, 2};
     for (unsigned other : others) {
         set_links(world, sleeper, other, false);
         world.crash(other);
