@@ -16,6 +16,14 @@
 namespace agent {
 namespace {
 
+// Where it listens on every address, at the node's name, which is the host's as a rule.
+std::string page_address(const Json &status, const Json &web) {
+    const std::string listen = text_of(web.at("listen"), "");
+    for (const std::string_view any : {"0.0.0.0:", "[::]:"})
+        if (listen.starts_with(any)) return text_of(status.at("node").at("name"), "") + ":" + listen.substr(any.size());
+    return listen;
+}
+
 std::string header(const Json &status, bool colour) {
     const std::string state = status.at("state");
     const Json &datapath = status.at("datapath");
@@ -29,7 +37,7 @@ std::string header(const Json &status, bool colour) {
     line += label("   datapath ") + text_of(datapath.at("kind"), "") + " " +
             text_of(datapath.at("mode"), "") + " on " + text_of(datapath.at("interface"), "");
     const Json web = status.value("web", Json());
-    if (!web.is_null()) line += label("   page ") + "http://" + text_of(web.at("listen"), "") + "/";
+    if (!web.is_null()) line += label("   page ") + "http://" + page_address(status, web) + "/";
     if (!status.at("reason").is_null())
         line.append("\n").append(label("not serving: ")).append(text_of(status.at("reason"), ""));
     for (const Json &problem : status.value("problems", Json::array()))

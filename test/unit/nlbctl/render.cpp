@@ -62,6 +62,17 @@ BOOST_AUTO_TEST_CASE(a_problem_is_told_with_its_way_out) {
                std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(the_page_has_an_address_that_can_be_opened) {
+    agent::Json status = example_status();
+    for (const auto &[listen, shown] : {std::pair{"127.0.0.1:9777", "http://127.0.0.1:9777/"},
+                                        {"0.0.0.0:9777", "http://web1:9777/"},
+                                        {"[::]:9777", "http://web1:9777/"},
+                                        {"[::1]:9777", "http://[::1]:9777/"}}) {
+        status["web"] = {{"listen", listen}};
+        BOOST_TEST(agent::render_status(status, false).find(std::string("page ") + shown) != std::string::npos, listen);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_weight_by_command_is_told_where_it_was_ordered) {
     agent::Json status = example_status();
     status["orders"]["weight"] = 100;
