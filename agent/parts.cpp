@@ -4,9 +4,9 @@
 #include "agent/config/trust.hpp"
 #include "agent/host/privileges.hpp"
 #include "agent/orders/settings.hpp"
-#include "filter/pcap/pcap.hpp"
 #include "filter/bpf/datapath.hpp"
 #include "filter/interface.hpp"
+#include "filter/pcap/pcap.hpp"
 #include "filter/tc/tc.hpp"
 #include "filter/xdp/xdp.hpp"
 

@@ -3,6 +3,7 @@
 #include "host.hpp"
 #include "packets.hpp"
 
+#include "filter/bpf/capture.hpp"
 #include "filter/bpf/datapath.hpp"
 #include "filter/tc/tc.hpp"
 #include "filter/xdp/xdp.hpp"
@@ -184,6 +185,28 @@ BOOST_AUTO_TEST_CASE(tags_that_were_taken_off_count) {
     far.send(query(true, {.tags = {0x8100, 0x8100, 0x8100}}));
     wait_for([&] { return counter(*datapath, "too_many_tags") == 1; });
     BOOST_TEST(counter(*datapath, "accepted") == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_capture_shows_the_tag_that_was_taken_off) {
+    auto datapath = attach_tc();
+    datapath->install(all_mine());
+    const auto capture = filter::bpf::capture(Host::pin_dir("node"));
+    datapath->show(filter::Shown::everything);
+    Wire far;
+    for (const std::vector<std::uint16_t> &tags :
+         std::vector<std::vector<std::uint16_t>>{{}, {0x8100}, {0x88a8, 0x8100}}) {
+        const Bytes frame = query(true, {.tags = tags});
+        Bytes seen;
+        far.send(frame);
+        wait_for([&] {
+            capture->read([&](const filter::CapturedFrame &one) {
+                seen.assign(one.bytes.begin(), one.bytes.end());
+                BOOST_TEST(one.length == frame.size());
+            });
+            return !seen.empty();
+        });
+        BOOST_TEST((seen == frame));
+    }
 }
 
 boost::test_tools::assertion_result makes_vlan_devices(boost::unit_test::test_unit_id) {
