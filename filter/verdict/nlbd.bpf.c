@@ -32,7 +32,7 @@ NLB_INLINE __u32 tag_taken_off(struct xdp_md *frame) {
     return 0; /* XDP does not tell */
 }
 
-NLB_INLINE long load_bytes(struct xdp_md *frame, void *to, __u32 length) {
+NLB_INLINE long load_bytes(struct xdp_md *frame, __u8 *to, __u32 length) {
     return bpf_xdp_load_bytes(frame, 0, to, length);
 }
 

@@ -19,7 +19,8 @@
 NLB_INLINE __be16 take_ethernet(NLB_FRAME *frame, struct nlb_cursor *cursor);
 /* The tag that was taken off before, as it lay in the frame; 0: none. */
 NLB_INLINE __u32 tag_taken_off(NLB_FRAME *frame);
-NLB_INLINE long load_bytes(NLB_FRAME *frame, void *to, __u32 length); /* the frame's first ones */
+/* The frame's first ones, with that tag: 18 bytes at least when there is one. */
+NLB_INLINE long load_bytes(NLB_FRAME *frame, __u8 *to, __u32 length);
 
 char nlbd_license[] SEC("license") = "Dual BSD/GPL";
 
@@ -245,7 +246,8 @@ __noinline int refuse(NLB_FRAME *frame) {
     if (!began) return 0;
     /* No frame is shorter than its Ethernet header, but the verifier does not know. */
     const __u32 most = NLB_REFUSED_MOST - 14;
-    const __u32 length = 14 + (__u32)nlb_bounded(nlb_frame_length(frame) - 14, most + 1, most);
+    const __u32 whole = nlb_frame_length(frame) + (tag_taken_off(frame) ? 4 : 0);
+    const __u32 length = 14 + (__u32)nlb_bounded(whole - 14, most + 1, most);
     began->length = length;
     if (load_bytes(frame, began->frame, length) != 0)
         bpf_ringbuf_discard(began, 0);

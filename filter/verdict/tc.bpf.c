@@ -37,8 +37,12 @@ NLB_INLINE __u32 tag_taken_off(struct __sk_buff *frame) {
     return (__u16)frame->vlan_proto | (__u32)__builtin_bswap16((__u16)frame->vlan_tci) << 16;
 }
 
-NLB_INLINE long load_bytes(struct __sk_buff *frame, void *to, __u32 length) {
-    return bpf_skb_load_bytes(frame, 0, to, length);
+NLB_INLINE long load_bytes(struct __sk_buff *frame, __u8 *to, __u32 length) {
+    const __u32 tag = tag_taken_off(frame), most = NLB_REFUSED_MOST - 16;
+    if (!tag) return bpf_skb_load_bytes(frame, 0, to, length);
+    const __u32 rest = 1 + (__u32)nlb_bounded(length - 17, most, 0);
+    *(__u32 *)(to + 12) = tag;
+    return bpf_skb_load_bytes(frame, 0, to, 12) | bpf_skb_load_bytes(frame, 12, to + 16, rest);
 }
 
 /* By itself, since it may be called twice. */

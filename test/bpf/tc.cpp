@@ -8,6 +8,7 @@
 #include "filter/tc/tc.hpp"
 #include "filter/xdp/xdp.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <boost/test/unit_test.hpp>
 #include <cstring>
@@ -206,6 +207,26 @@ BOOST_AUTO_TEST_CASE(a_capture_shows_the_tag_that_was_taken_off) {
             return !seen.empty();
         });
         BOOST_TEST((seen == frame));
+    }
+}
+
+// The answer goes where the frame came from.
+BOOST_AUTO_TEST_CASE(what_is_refused_keeps_the_tag_that_was_taken_off) {
+    auto datapath = attach_tc();
+    filter::Tables tables = nothing_mine(false);
+    for (filter::Table &table : tables)
+        table.refuses = true;
+    datapath->install(tables);
+    Wire far;
+    for (const Bytes &payload : {Bytes{}, zeros(1000)}) {
+        const Bytes frame = ethernet(ipv4({}, tcp({.payload = payload})), {.tags = {0x8100}});
+        std::vector<Frame> refused;
+        far.send(frame);
+        wait_for([&] {
+            refused = datapath->take_refused(1);
+            return !refused.empty();
+        });
+        BOOST_TEST((refused[0] == cut(frame, std::min(frame.size(), filter::kMostRefused))));
     }
 }
 
