@@ -72,6 +72,7 @@ Agent::Agent(const AgentOptions &options)
                [this](const Config &next) { host_.withdraw(next.virtual_ips); },
                [this](const Config &former) { upkeep_.configure(former); },
                [this] { return upkeep_.waits_for_restart(); }}),
+      push_({in_force_, execution_, reload_, state_dir(options), boot_now}),
       queries_({in_force_, interface_, node_, *datapath_, health_, neighbours_, witness_,
                 transport_, census_, commands_, control_port_, execution_, problems_, lag_,
                 [this] { upkeep_.look_after_filter(); }}),
@@ -84,6 +85,7 @@ Agent::Agent(const AgentOptions &options)
     queries_.add_to(commands_);
     execution_.add_to(commands_);
     reload_.add_to(commands_);
+    push_.add_to(commands_);
     commands_.set_elsewhere([this](const auto &node, const auto &command, const auto &args, const auto &by) {
         return relay_.ask(node, command, args, by);
     });
@@ -138,7 +140,7 @@ void Agent::wait() {
     Poll poll(boot_now());
     for (const int fd : transport_.descriptors())
         poll.read(fd);
-    poll.ask(node_, neighbours_, rejects_, draining_, orders_file_, reload_, control_,
+    poll.ask(node_, neighbours_, rejects_, draining_, orders_file_, reload_, push_, control_,
              control_port_, relay_, health_, service_manager_, upkeep_, departure_);
     census_.wait(poll, pace());
     if (witness_) witness_->wait(poll);

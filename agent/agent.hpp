@@ -28,6 +28,7 @@
 #include "agent/node/draining.hpp"
 #include "agent/node/node.hpp"
 #include "agent/orders/execution.hpp"
+#include "agent/orders/push.hpp"
 #include "agent/orders/reload.hpp"
 #include "agent/parts.hpp"
 #include "agent/report/loop_lag.hpp"
@@ -107,6 +108,7 @@ class Agent {
     ServiceManager service_manager_;
     Execution execution_;
     Reload reload_;
+    Push push_;
     Problems problems_;
     Queries queries_;
     Upkeep upkeep_;

@@ -22,15 +22,6 @@ struct Close {
     void operator()(std::FILE *file) const { std::fclose(file); }
 };
 
-std::string read_text(const std::string &file) {
-    std::string text(kMaxConfigSize + 1, '\0'); // one byte more than parse_config allows
-    const std::unique_ptr<std::FILE, Close> input(std::fopen(file.c_str(), "re"));
-    if (input) text.resize(std::fread(text.data(), 1, text.size(), input.get()));
-    if (!input || std::ferror(input.get()))
-        throw std::runtime_error("read configuration " + file + ": " + std::strerror(errno));
-    return text;
-}
-
 const NodeConfig *find_node(const Config &config, const std::string &name) {
     for (const NodeConfig &node : config.nodes)
         if (node.name == name) return &node;
@@ -45,7 +36,16 @@ std::string host_name() {
     return name;
 }
 
-Config load_config(const std::string &file) { return parse_config(read_text(file), file); }
+std::string read_toml(const std::string &file) {
+    std::string text(kMaxConfigSize + 1, '\0'); // one byte more than parse_config allows
+    const std::unique_ptr<std::FILE, Close> input(std::fopen(file.c_str(), "re"));
+    if (input) text.resize(std::fread(text.data(), 1, text.size(), input.get()));
+    if (!input || std::ferror(input.get()))
+        throw std::runtime_error("read configuration " + file + ": " + std::strerror(errno));
+    return text;
+}
+
+Config load_config(const std::string &file) { return parse_config(read_toml(file), file); }
 
 Config parse_config(const std::string &text, const std::string &file) {
     return read_config(parse_toml(text, file), file);

@@ -40,6 +40,9 @@ struct TomlValue::Member {
     TomlValue value;
 };
 
+// A file's whole text. Throws `read configuration FILE: cause`.
+std::string read_toml(const std::string &file);
+
 // The whole text as one table. Throws like parse_config, with KEY `syntax`. Children deeper than
 // any key of the schema are cut off: they can only be unknown.
 TomlValue parse_toml(const std::string &text, const std::string &file);

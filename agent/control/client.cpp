@@ -3,6 +3,7 @@
 
 #include "agent/base/failure.hpp"
 #include "agent/control/local.hpp"
+#include "agent/control/longest.hpp"
 #include "filter/descriptor.hpp"
 
 #include <poll.h>
@@ -71,8 +72,8 @@ std::string read_all(const filter::Descriptor &socket, Clock::time_point until) 
 
 std::string ask(const std::string &run_dir, const std::string &request,
                 std::chrono::milliseconds patience) {
-    if (request.size() > Commands::kLongest)
-        throw std::runtime_error("a command has at most " + std::to_string(Commands::kLongest) +
+    if (request.size() > kLongestWithFile)
+        throw std::runtime_error("a command has at most " + std::to_string(kLongestWithFile) +
                                  " bytes with its arguments");
     const Clock::time_point until = Clock::now() + patience;
     const filter::Descriptor socket = connect_to(run_dir, control_path(run_dir));

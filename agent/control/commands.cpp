@@ -5,11 +5,13 @@
 
 #include "agent/base/log.hpp"
 #include "agent/base/printable.hpp"
+#include "agent/control/longest.hpp"
 
 namespace agent {
 namespace {
 
 constexpr std::size_t kMostOfName = 100; // bytes of the name of whose order it is
+constexpr std::size_t kMostLogged = 200; // bytes of an argument
 
 Json refusal(const std::string &code, const std::string &error) {
     return {{"ok", false}, {"code", code}, {"error", error}};
@@ -35,7 +37,7 @@ void log_order(const std::string &name, const Commands::Arguments &args, const s
     std::string line = "order: " + name + (reply["ok"] ? " done" : " " + std::string(reply["code"]));
     line += " (by=" + by;
     for (const std::string &arg : args)
-        line += " argument=" + arg;
+        line += " argument=" + printable(arg, kMostLogged);
     log::info(line + ")");
 }
 
@@ -85,11 +87,13 @@ Commands::Reply Commands::begin(std::string_view request) {
 }
 
 Commands::Later Commands::decide(std::string_view request) {
-    if (request.size() > kLongest)
+    const bool can_be_read = request.size() <= kLongestWithFile;
+    const Json parsed = can_be_read ? Json::parse(request, nullptr, false) : Json();
+    const bool makes_sense = !parsed.is_discarded() && well_formed(parsed);
+    if (request.size() > kLongest && !(makes_sense && parsed["command"] == "push"))
         return known(
             refusal("too_long", "a request has at most " + std::to_string(kLongest) + " bytes"));
-    const Json parsed = Json::parse(request, nullptr, false);
-    if (parsed.is_discarded() || !well_formed(parsed))
+    if (!makes_sense)
         return known(
             refusal("malformed", R"(a request is {"command": NAME, "args": [TEXT, ...]})"));
     const std::string name = parsed["command"];

@@ -3,6 +3,7 @@
 
 #include "agent/base/clock.hpp"
 #include "agent/base/failure.hpp"
+#include "agent/control/longest.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -126,7 +127,7 @@ void Control::attend(Client &client, Commands &commands) {
 
 // A request that is too long is begun as it is: it gets its answer, which says so.
 void Control::read(Client &client, Commands &commands) {
-    std::array<char, Commands::kLongest> buffer;
+    std::array<char, 4096> buffer;
     for (;;) {
         const ssize_t size = recv(client.socket.get(), buffer.data(), buffer.size(), 0);
         if (size < 0) {
@@ -134,7 +135,7 @@ void Control::read(Client &client, Commands &commands) {
             return;
         }
         client.request.append(buffer.data(), static_cast<std::size_t>(size));
-        if (size > 0 && client.request.size() <= Commands::kLongest) continue;
+        if (size > 0 && client.request.size() <= kLongestWithFile) continue;
         client.done = client.request.empty(); // has only looked whether somebody is there
         if (!client.done) client.reply = commands.begin(client.request);
         return;

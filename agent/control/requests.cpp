@@ -5,7 +5,7 @@
 namespace agent {
 namespace {
 
-constexpr std::int64_t kMaxMessage = 64 * 1024;
+constexpr std::int64_t kMaxMessage = 256 * 1024;
 constexpr int kWaiting = 16; // messages to or from one client before ZeroMQ drops or holds back
 constexpr int kRequestsATurn = 8; // beats come first: a busy client waits for the next turn
 constexpr std::size_t kOpen = 64; // requests without a reply; the next ones wait in the socket

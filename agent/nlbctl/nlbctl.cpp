@@ -10,12 +10,14 @@
 #include "agent/base/version.hpp"
 #include "agent/config/config.hpp"
 #include "agent/config/key.hpp"
+#include "agent/config/pushed.hpp"
 #include "agent/control/arguments.hpp"
 #include "agent/control/client.hpp"
 #include "agent/control/local.hpp"
 #include "agent/host/privileges.hpp"
 #include "agent/nlbctl/capture.hpp"
 #include "agent/nlbctl/nodes.hpp"
+#include "agent/nlbctl/push.hpp"
 #include "agent/nlbctl/render.hpp"
 #include "agent/nlbctl/watch.hpp"
 #include "agent/nlbctl/words.hpp"
@@ -57,7 +59,7 @@ struct Call { // one invocation: what was asked for, and where the answer goes
 // Nodes that have not done it, a line each; what --json prints has been printed.
 struct NotDone : std::runtime_error {
     NotDone(ExitCode why, std::vector<std::string> each)
-        : std::runtime_error(each.front()), code(why), lines(std::move(each)) {}
+        : std::runtime_error("not done on every node"), code(why), lines(std::move(each)) {}
     ExitCode code;
     std::vector<std::string> lines;
 };
@@ -150,16 +152,39 @@ std::string argument(const Call &call, std::size_t place) {
 // [NODE]. What takes a node out of the cluster returns when it is out.
 void order(const Call &call) { give_to(call, {}, argument(call, 0)); }
 
-// [NODE]
-void reload(const Call &call) {
-    const NodeCommand command{call.command, {}, argument(call, 0)};
-    const Json given = give(call.run_dir, command);
+void show_reloaded(const Call &call, const Json &given) {
     for (const Json &node : given.at("nodes")) {
         if (call.json || node.at("code") != "done") continue;
         const Json &result = node.at("result");
         call.out << std::string(node.at("name")) << ": "
                  << (result.at("in_force") ? in_force_text(result) : waiting_text(result)) << "\n";
     }
+}
+
+// What --file came to: see push.hpp.
+void push_file(const Call &call) {
+    const std::string text = read_to_push(call.file); // as whoever gives the command
+    become_owner_of(control_path(call.run_dir), {});
+    const Json given =
+        push({call.run_dir, call.file, argument(call, 0), call.json}, text, call.out);
+    const std::string step = given.at("command");
+    if (step == "reload") show_reloaded(call, given);
+    for (const Json &name : given.at("restored"))
+        call.err << "nlbctl: " << std::string(name) << ": has its former file again\n";
+    for (const Json &name : given.at("passed_over"))
+        call.err << "nlbctl: " << std::string(name) << ": is dead; when it is back: nlbctl reload "
+                 << std::string(name) << " --file " << call.file << "\n";
+    report(call, {step, {}, argument(call, 0)}, given);
+    if (!given.at("passed_over").empty()) throw NotDone(kFailed, {});
+}
+
+// [NODE]
+void reload(const Call &call) {
+    if (!call.file.empty()) return push_file(call);
+    become_owner_of(control_path(call.run_dir), {});
+    const NodeCommand command{call.command, {}, argument(call, 0)};
+    const Json given = give(call.run_dir, command);
+    show_reloaded(call, given);
     report(call, command, given);
 }
 
@@ -204,8 +229,14 @@ void check(const Call &call) {
         call.out << Json{{"file", call.arguments[0]}, {"effective", toml}}.dump(2) << "\n";
 }
 
+void accept(const Call &call) {
+    accept_config(call.arguments[0], call.arguments[1]);
+    if (call.json) call.out << Json{{"file", call.arguments[1]}}.dump(2) << "\n";
+}
+
 const std::map<std::string, std::string> kArgumentHelp = {
     {"FILE", "A path"},
+    {"PUSHED", "What the agent has been sent: pushed.toml in its state directory"},
     {"N|default", "0 to 100, or what the configuration says"},
     {"NODE", "Name, id or all; the local node, where it may be left out"},
     {"PROTO", "tcp or udp"},
@@ -237,6 +268,11 @@ void add_capture_options(CLI::App &command, Call &call) {
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
     command.add_option("--seconds", call.seconds, "End after so long")
         ->check(CLI::Range(1, 604800));
+}
+
+void add_reload_options(CLI::App &command, Call &call) {
+    command.add_option("--file", call.file,
+                       "First this file takes the place of the configuration, on each of these nodes or on none");
 }
 
 void add_keygen_options(CLI::App &command, Call &call) {
@@ -294,13 +330,17 @@ constexpr Command kCommands[] = {
     {"drain-rule", "RULE NODE", 1, order_rule,
      "Take no new connections of a rule, let the old ones go on"},
     {"reload", "NODE", 0, reload,
-     "Read the configuration again; in force when every member has the same"},
+     "Read the configuration again; in force when every member has the same", add_reload_options,
+     Reads::file_then_agent},
     {"weight", "NODE N|default", 2, weight, "Change a node's share of the clients"},
     {"keygen", "FILE", 0, keygen,
      "Print a new cluster key, or write it to a new file (mode 0600), or change the key in a file", add_keygen_options,
      Reads::file},
     {"check", "FILE", 1, check, "Check a configuration file and print what it amounts to",
      nullptr, Reads::file},
+    {"accept", "PUSHED FILE", 2, accept,
+     "For nlbd-config.service: put a file that was sent to the agent in the place of the configuration", nullptr,
+     Reads::file},
 };
 
 void add_arguments(CLI::App &sub, const Command &command, Call &call) {

@@ -138,19 +138,24 @@ Reload::Read Reload::read_files(const std::string &file) {
     return read;
 }
 
+std::string Reload::obstacle(const Config &next) const {
+    const Config &running = parts_.in_force.config;
+    if (const auto refused = refused_changes(running, next); !refused.empty())
+        return next.file + ": cannot change while nlbd runs: " + listed(refused) +
+               "; stop nlbd on every node, then start it with the new file";
+    if (const std::string on_host = parts_.obstacle_on_host(next); !on_host.empty())
+        return next.file + ": " + on_host;
+    if (needs_rights(running, next) && !can_change_user())
+        return next.file + ": cannot change while nlbd runs as this user: the first health check "
+                           "of type exec; restart nlbd on this node";
+    return "";
+}
+
 // Throws when it must not come into force here. Keys follow each other a step at a time: each node
 // must accept what the others use, whoever of them comes first.
 void Reload::check(const Read &next) const {
     if (!next.failure.empty()) throw Failed(next.failure);
-    if (const auto refused = refused_changes(parts_.in_force.config, next.config); !refused.empty())
-        throw Failed(next.config.file + ": cannot change while nlbd runs: " + listed(refused) +
-                     "; stop nlbd on every node, then start it with the new file");
-    if (const std::string obstacle = parts_.obstacle_on_host(next.config); !obstacle.empty())
-        throw Failed(next.config.file + ": " + obstacle);
-    if (needs_rights(parts_.in_force.config, next.config) && !can_change_user())
-        throw Failed(next.config.file +
-                     ": cannot change while nlbd runs as this user: the first health check "
-                     "of type exec; restart nlbd on this node");
+    if (const std::string why = obstacle(next.config); !why.empty()) throw Failed(why);
     if (!next.keys.accept(parts_.in_force.keys.in_use) || !parts_.in_force.keys.accept(next.keys.in_use))
         throw Failed(next.config.key_file +
                      ": holds another key than this agent uses; one key follows another in the "

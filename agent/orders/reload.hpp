@@ -58,6 +58,9 @@ class Reload {
     void handle();
     void wait(Poll &poll) const { poll.read(reading_.descriptor()); }
 
+    // Why the configuration must not come into force here; empty: it may.
+    std::string obstacle(const Config &next) const;
+
   private:
     struct Read { // what the files hold
         Config config;

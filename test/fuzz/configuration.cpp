@@ -7,6 +7,8 @@
 #include "agent/base/exit.hpp"
 #include "agent/config/config.hpp"
 #include "agent/nlbctl/nlbctl.hpp"
+#include "agent/nlbctl/push.hpp"
+#include "agent/orders/changes.hpp"
 #include "agent/orders/settings.hpp"
 
 #include "filter/tables.hpp"
@@ -68,6 +70,10 @@ void use(const Config &config) {
         membership_settings(config, node, {});
         heartbeat_interfaces(config, node);
     }
+    const auto same = [&](const auto &changes) { fuzz::expect(changes.empty(), "no change"); };
+    same(refused_changes(config, config));
+    same(difference(to_toml(config), to_toml(config)));
+    same(waits_for_restart(started_with(config, config.nodes[0]), config, config.nodes[0]));
     const auto tables = std::make_unique<nlb_config>();
     filter::write_config(filter_settings(config, {}), *tables);
 }

@@ -9,9 +9,11 @@
 #include "target.hpp"
 
 #include "agent/base/endpoint.hpp"
+#include "agent/config/pushed.hpp"
 #include "agent/control/arguments.hpp"
 #include "agent/control/gate.hpp"
 #include "agent/control/requests.hpp"
+#include "agent/orders/changes.hpp"
 #include "agent/orders/orders.hpp"
 #include "agent/report/probe_frame.hpp"
 #include "test/unit/config/texts.hpp"
@@ -53,6 +55,14 @@ Commands commands() {
         return weight ? Json(*weight) : Json();
     });
     all.add("explain", flow);
+    all.add_order("push", [](const auto &args) -> Json {
+        if (args.size() != 2 || args[0] != "check") throw Failed("expected a text");
+        const Config next = parse_pushed(config(), args[1]);
+        fuzz::expect(next.key_file == config().key_file, "the same key file");
+        for (const RuleConfig &rule : next.rules)
+            fuzz::expect(rule.health.type != HealthType::exec, "no command");
+        return refused_changes(config(), next);
+    });
     all.add("later", [](const auto &) -> Commands::Result {
         return Commands::Later{[left = 2]() mutable -> std::optional<Json> {
             return left-- > 0 ? std::nullopt : std::optional<Json>(1);

@@ -80,7 +80,8 @@ def look_at_the_contents(machine):
     listed = machine.run("dpkg", "-L", "nlbd").stdout.split()
     share = "/usr/share"
     units = "/usr/lib/systemd/system" if "/usr/lib/systemd/system/nlbd.service" in listed else "/lib/systemd/system"
-    for path in ("/usr/sbin/nlbd", "/usr/sbin/nlbctl", f"{units}/nlbd.service", f"{units}/run-nlb-bpf.mount", f"{share}/bash-completion/completions/nlbd",
+    for path in ("/usr/sbin/nlbd", "/usr/sbin/nlbctl", f"{units}/nlbd.service", f"{units}/run-nlb-bpf.mount",
+                 f"{units}/nlbd-config.path", f"{units}/nlbd-config.service", f"{share}/bash-completion/completions/nlbd",
                  f"{share}/bash-completion/completions/nlbctl", f"{share}/zsh/vendor-completions/_nlbctl",
                  f"{share}/fish/vendor_completions.d/nlbd.fish", f"{share}/fish/vendor_completions.d/nlbctl.fish",
                  "/usr/lib/firewalld/services/nlbd.xml", f"{share}/doc/nlbd/etc/cluster.toml",
