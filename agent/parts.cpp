@@ -48,8 +48,8 @@ std::string price(const filter::Datapath &datapath) {
     return "packets are filtered by generic XDP instead of native, which carries half of the packets";
 }
 
-// What is tried, in this order. Generic XDP, which native XDP on veth is little better than, is for
-// those who ask for it: the kernel copies each packet that it has joined, or lets the sender cut it.
+// The kinds to try, in this order. Generic XDP is for configurations that name it: the kernel copies each packet that it
+// has joined, or makes the sender split it. Native XDP on veth is little better.
 std::vector<DatapathKind> candidates(DatapathKind kind, const std::string &interface) {
     if (kind != DatapathKind::automatic) return {kind};
     if (filter::driver_of(interface) == "veth") return {DatapathKind::tc, DatapathKind::pcap};
@@ -80,7 +80,7 @@ std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const No
                                                   std::vector<filter::StepDown> &steps_down) {
     const std::string interface = clients_interface(config, self);
     const auto tried = candidates(self.datapath.value_or(config.datapath), interface);
-    std::string why; // the last one was not to be had
+    std::string why; // why the kind tried before could not be attached
     for (std::size_t i = 0;; ++i) {
         try {
             return attach(tried[i], interface, run_dir, settings, steps_down);

@@ -229,7 +229,7 @@ void Upkeep::look_after_host() {
     look_at_host();
 }
 
-// One that could not be made yet is what this node serves by, when it is alone: it does not, then.
+// Until the configured witness can be asked, a node that is alone does not serve.
 void Upkeep::look_after_witness() {
     const bool lacks = parts_.in_force.config.witness && !parts_.witness;
     if (lacks) make_witness(parts_.witness, parts_.in_force.config, parts_.interface);
@@ -273,7 +273,7 @@ void Upkeep::configure(const Config &former) {
     look_after_host();
 }
 
-// What fails here look_after_host() tries again.
+// look_after_host() tries again whatever fails here.
 void Upkeep::configure_host() {
     const Config &config = parts_.in_force.config;
     try {

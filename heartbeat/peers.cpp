@@ -85,8 +85,8 @@ bool claimed_in_vain(const State &state, const Peer &peer, Time now) {
     return now - peer.claims.back().since >= 2 * state.settings.dead_after;
 }
 
-// It hears this node, and holds a place in a view that this node's own does not continue: what was granted there may be
-// running.
+// The sender hears this node, and holds a place in a view that this node's own does not continue: leases that were
+// granted there may be running.
 void hear_of_other_views(State &state, Time now, const Beat &beat) {
     if (beat.applied.term > 0 && !follows_me(state, beat) && !state.view.holds(beat.sender, beat.life) &&
         quoted_time(state, beat, now))

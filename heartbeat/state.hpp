@@ -25,7 +25,7 @@ struct Claim {
     Time since{};          // when the first one came
 };
 
-// Connections of a life that is not believed yet, though it hears this node.
+// The connections that a node says it holds, in a life that is not believed yet but hears this node.
 struct Doubted {
     GroupSet lingering{};
     Time when = -std::chrono::hours(1);

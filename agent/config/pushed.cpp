@@ -34,7 +34,7 @@ bool is_new_command(const Config &present, const RuleConfig &rule) {
     throw std::system_error(cause, std::generic_category(), "write " + file);
 }
 
-// A name for the present file beside it; one from before is replaced.
+// Links the present file to FILE.old, in the place of an earlier one.
 void keep_former(const std::string &file) {
     const std::string kept = file + ".old", draft = kept + ".new";
     unlink(draft.c_str());

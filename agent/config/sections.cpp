@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMaxEntries = 32; // nodes, rules, virtual IPs
 constexpr int kMinIntervals = 8; // in dead_after_ms; with fewer, a little loss looks like a death
 
-// What begins otherwise no switch treats as mac_mode says.
+// Switches go by these first bytes: they would not treat another address as mac_mode promises.
 filter::MacAddress read_mac(const Field &field, MacMode mode) {
     constexpr std::string_view begins[] = {"03:bf:", "02:bf:", "01:00:5e:7f:"}; // by MacMode
     const std::string_view begin = begins[static_cast<std::size_t>(mode)];

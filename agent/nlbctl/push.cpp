@@ -51,7 +51,7 @@ const Part *find(const std::vector<Part> &parts, const std::string &title) {
     return found == parts.end() ? nullptr : &*found;
 }
 
-// The lines of one that the other has not.
+// The lines of one text that the other lacks.
 void add_missing(const char *sign, const Part &part, const Part *other, std::vector<std::string> &out) {
     for (const std::string &line : part.lines)
         if (!other || !std::ranges::count(other->lines, line)) out.push_back(sign + line);

@@ -42,7 +42,7 @@ void hand_to_root(const std::string &file, const std::string &text, const std::s
     }
 }
 
-// In the background. What the file held before.
+// Runs in the background. Returns what the file held before.
 std::string put(const std::string &file, const std::string &text, const std::string &state_dir) {
     const std::string former = read_toml(file);
     if (former == text) return former;
@@ -81,7 +81,7 @@ void Push::check(const std::string &text) const {
     if (const std::string why = parts_.reload.obstacle(next); !why.empty()) throw Failed(why);
 }
 
-// One at a time. What was written for a command that has gone is as good as forgotten.
+// One file at a time. When the command that waited for it has gone, nobody needs to know what became of it.
 void Push::require_idle() {
     if (!writing_.busy()) return;
     if (!writer_.expired()) throw Denied("another file is being written");

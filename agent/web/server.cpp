@@ -71,7 +71,7 @@ std::string_view explanation(unsigned code) {
 // No path has escapes, and one with an escaped end of text would be cut there.
 std::size_t leave_escaped(void *, MHD_Connection *, char *text) { return std::strlen(text); }
 
-// None: not a browser's request.
+// A request without a Host does not come from a browser.
 bool names_this_host(MHD_Connection *connection, const std::vector<std::string> &names) {
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
     return !host || may_ask_as(host, names);

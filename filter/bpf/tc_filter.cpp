@@ -16,8 +16,8 @@ namespace filter::bpf {
 
 namespace {
 
-// Before all others, for each of them may let a frame in past those behind it; where a filter of
-// another kind has the first place, and in former releases, far behind.
+// The first place, because any filter may accept a frame and so end the walk. The second one is for an interface where a
+// filter of another kind has the first, and for what former releases have left.
 constexpr std::uint32_t kTcFirst = 1, kTcBehind = 7777;
 constexpr std::uint32_t kTcPlaces[] = {kTcFirst, kTcBehind};
 

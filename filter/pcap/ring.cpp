@@ -97,8 +97,8 @@ Ring::Ring(const std::string &device, Way way, const std::string &filter, Size s
     handle_ = std::move(handle);
 }
 
-// libpcap would let nothing through for a moment, to empty the ring; what is in it may stay, for its reader looks at
-// each frame's address himself. But on "any" the program has to be fitted to the cooked dress.
+// libpcap would let nothing through for a moment, to empty the ring. What is in the ring may stay, because its reader
+// looks at each frame's address. On "any", the program has to be adapted to the cooked link header.
 void Ring::set_filter(const std::string &filter) {
     if (!handle_) return;
     bpf_program program{};

@@ -90,7 +90,7 @@ class PassAlone(Contender):
 
 
 class Flooded(Contender):
-    """No nlbd either, but a MAC address that the bridge does not learn: what it costs by itself that all ports get each frame."""
+    """No nlbd either, but a MAC address that the bridge does not learn: the price of flooding alone."""
 
     def start(self, cluster):
         for node in cluster.ids:
