@@ -270,6 +270,13 @@ def check_reasons():
         check(re.search(rf"^\.It Sy {name}$", page, re.MULTILINE), f"nlbctl-json(5) lacks the problem {name}")
 
 
+def check_rules():
+    """Each rule of the protocol that can be taken out (test/mutation) is in the table of the protocol's page, and no other."""
+    tried = set(re.findall(r'^    "([^"]+)": \[', read(os.path.join(SOURCE, "test/mutation/run")), re.MULTILINE))
+    table = read(os.path.join(SOURCE, "heartbeat/README.md")).split("| without | seed | scenario |\n|---|---|---|\n")[1].split("\n\n")[0]
+    same("heartbeat/README.md", tried, set(re.findall(r"^\| ([^|]+?)(?: \(\d+\))? \|", table, re.MULTILINE)))
+
+
 def check_versions():
     said = {name: re.search(pattern, read(os.path.join(SOURCE, name)), re.MULTILINE)[1] for name, pattern in (
         ("CMakeLists.txt", r"^project\(nlbd VERSION ([\d.]+)"), ("packaging/rpm/nlbd.spec", r"^Version: +(\S+)"),
@@ -301,6 +308,7 @@ check_other_shells()
 check_firewall()
 check_names()
 check_reasons()
+check_rules()
 check_versions()
 check_rendering()
 for failure in failures:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What administrators read is plain English: forms that read as translated stay out, each named with a better one."""
+"""What administrators and developers read is plain English: forms that read as translated stay out, each named with a better one."""
 
 import glob
 import os
@@ -7,7 +7,8 @@ import re
 import sys
 
 SOURCE = os.environ["NLBD_SOURCE_DIR"]
-READ = ("README.md", "etc/**/*.md", "etc/cluster.toml", "packaging/man/*", "test/bench/README.md", "test/platforms/README.md")
+READ = ("README.md", "etc/**/*.md", "etc/cluster.toml", "packaging/man/*", "test/bench/README.md", "test/platforms/README.md",
+        "heartbeat/README.md", "filter/README.md")
 BETTER = {  # what is not to be found, whatever its case: what to write
     r"left out[:;]": "Default: ...",
     r"\bso (?:long|often)\b(?! as)": "this long, how long, how often",
