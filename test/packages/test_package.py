@@ -238,6 +238,27 @@ def reload(machine):
     machine.run("nlbctl", "weight", "web1", "default")
 
 
+def pushed_files(cluster):
+    """A file that comes with a command takes the place of the configuration, by root's service: the agent's user may not
+    write there. What that user puts before the service by itself brings no command."""
+    machine, file, draft, pushed = cluster.machine, "/etc/nlb/cluster.toml", "/opt/next.toml", "/var/lib/nlb/pushed.toml"
+    before = machine.run("cat", file).stdout
+    for text, kept in ((before + "\n[agent]\ndrain_ms = 1900\n", before), (before, None)):
+        with open(machine.root + draft, "w") as out:
+            out.write(text)
+        machine.run("nlbctl", "reload", "web1", "--file", draft)
+        check(machine.run("cat", file).stdout == text, "the pushed file is not in its place")
+        check(machine.run("stat", "--format=%U:%G", file).stdout.strip() == "root:root", "the configuration is not root's")
+        check(kept in (None, machine.run("cat", f"{file}.old").stdout), "the former file is not kept")
+    with open(machine.root + draft, "w") as out:
+        out.write(before + '\n[[rule]]\nname = "evil"\nprotocol = "tcp"\nports = "9"\n'
+                           'health = { type = "exec", command = ["/bin/true"], user = "nobody" }\n')
+    machine.run("setpriv", "--reuid", "nlbd", "--clear-groups", "cp", draft, pushed)
+    cluster.wait_until(lambda: machine.run("systemctl", "is-failed", "nlbd-config.service", check_exit=False).returncode == 0,
+               "the service to refuse a file with a command")
+    check(machine.run("cat", file).stdout == before, "the agent's user has brought a command into the configuration")
+
+
 def configure(cluster, machine):
     """As the guide says: the configuration and the key, the same as everybody's."""
     with open(cluster.config_file) as file:
@@ -271,6 +292,7 @@ def test():
         cluster.wait_active([1, 2, 3])
         look_at_the_process(machine)
         reload(machine)
+        pushed_files(cluster)
         restarts(cluster, higher)
         watchdog(cluster)
         interface_comes_back(cluster)
