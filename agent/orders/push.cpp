@@ -81,7 +81,7 @@ void Push::check(const std::string &text) const {
     if (const std::string why = parts_.reload.obstacle(next); !why.empty()) throw Failed(why);
 }
 
-// One file at a time. When the command that waited for it has gone, nobody needs to know what became of it.
+// One file at a time. An outcome whose command has ended is dropped.
 void Push::require_idle() {
     if (!writing_.busy()) return;
     if (!writer_.expired()) throw Denied("another file is being written");

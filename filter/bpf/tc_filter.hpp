@@ -10,8 +10,8 @@
 
 namespace filter::bpf {
 
-// Each has its own handle, so that a leftover is found and says what it is, and nobody else's
-// filter is touched.
+// Each has its own handle, so that a leftover is found and says what it is, and other programs'
+// filters are not touched.
 enum class TcRole : std::uint32_t { second_lock = 0x6e6c6264, judge = 0x6e6c6265 }; // "nlbd", and one more
 
 // The first filter of the interface's ingress.
@@ -36,7 +36,7 @@ class TcFilter {
     bool kept_ = false;
 };
 
-// What a process that was killed has left. The hook stays while somebody's filter hangs on it.
+// Removes what a process that was killed has left. The hook stays while another filter hangs on it.
 void remove_tc_filter(int interface_index, TcRole role, bool hook_is_ours);
 // It can be asked for without a right.
 bool has_tc_filter(int interface_index, TcRole role);

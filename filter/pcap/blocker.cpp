@@ -85,8 +85,8 @@ std::string number_of(const IpAddress &address) {
     return number;
 }
 
-// Who has a virtual IP? The agent has heard the question before the chain is run. The kernel does not, for it
-// would answer for an interface that somebody has given the address.
+// Who has a virtual IP? The agent has heard the question before the chain is run. The kernel does not,
+// because it would answer for any interface that has the address, too.
 std::string question_rule(const std::vector<IpAddress> &virtual_ips, bool v4) {
     if (v4) return drop_rule("arp daddr ip", virtual_ips, v4, to_string);
     return drop_rule("ip6 nexthdr 58 icmpv6 type 135 @th,64,128", virtual_ips, v4, number_of);

@@ -276,7 +276,7 @@ void PacketThread::handle(const Captured &captured, VerdictHost &host) {
     const std::uint64_t word = decide(memory_.state, captured.frame, host);
     if (std::atomic_ref(memory_.state.captured).load() >> reason_of(word) & 1)
         viewer_.show(word, captured.frame, host.boot_ns());
-    if (reason_of(word) == NLB_REFUSED) // when there is no room, nobody is told
+    if (reason_of(word) == NLB_REFUSED) // without room, the frame gets no answer
         send(refused_.written.get(), captured.frame.data(),
              std::min(captured.frame.size(), kMostRefused), MSG_NOSIGNAL);
     const bool taken = reason_of(word) <= NLB_LAST_TAKEN;

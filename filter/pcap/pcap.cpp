@@ -86,8 +86,8 @@ class PcapDatapath final : public StateDatapath {
         return "the thread that judges packets does not read what the agent writes";
     }
 
-    // The originals are kept from the host before the new addresses can be there, and until the former are
-    // judged by nobody any more.
+    // The originals are kept from the host before the new addresses can be there, and until the former ones are no
+    // longer judged.
     void configure(const Settings &settings, const Tables &tables) override {
         std::vector<IpAddress> both = virtual_ips_;
         std::ranges::copy_if(settings.virtual_ips, std::back_inserter(both), [this](const auto &address) {

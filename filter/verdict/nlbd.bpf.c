@@ -9,8 +9,8 @@
  *               discards those. It is also the second lock: a frame to a virtual IP that XDP has
  *               not readdressed was not judged, and goes no further. So a node whose XDP program
  *               was removed by hand is silent, not open. And the kernel is never asked who has a
- *               virtual IP, for it would answer for an interface that somebody has given the
- *               address; the agent hears the question before this.
+ *               virtual IP, because it would answer for any interface that has the address,
+ *               too; the agent hears the question before this.
  *   nlbd_judge  the same verdict as nlbd_xdp, for BPF_PROG_TEST_RUN: reports instead of counting,
  *               and repeats what it was asked, which shows that the agent's tables are these.
  */

@@ -39,7 +39,7 @@ struct {
     __uint(max_entries, 4096);
 } alarm SEC(".maps");
 
-/* Frames that the agent has to answer, for nobody else does. */
+/* Frames that the agent has to answer, because the stack never sees them. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 65536);
@@ -220,8 +220,8 @@ NLB_INLINE void count(__u32 counter) {
     if (mine) mine->packets[nlb_bounded(counter, NLB_COUNTERS, 0)]++;
 }
 
-/* Out of the way of the others: only while somebody looks. A full ring and a full second are
- * counted; this never waits. */
+/* A function of its own, because it is needed only during a capture. A full ring and a full second
+ * are counted; this never waits. */
 __noinline int show(NLB_FRAME *frame, __u64 word) {
     __u32 zero = 0, length = nlb_frame_length(frame);
     struct nlb_shown *mine = bpf_map_lookup_elem(&shown_counts, &zero);
@@ -240,7 +240,7 @@ __noinline int show(NLB_FRAME *frame, __u64 word) {
     return 0;
 }
 
-/* When the ring is full nobody is told: the agent says so often enough. */
+/* A frame that finds the ring full gets no answer: the agent has enough to answer. */
 __noinline int refuse(NLB_FRAME *frame) {
     struct nlb_refused *began = bpf_ringbuf_reserve(&refused, sizeof *began, 0);
     if (!began) return 0;

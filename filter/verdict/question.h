@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * Who has a virtual IP? By ARP or a neighbour solicitation. The kernel must not hear it, for it
- * would answer for an interface that somebody has given the address; the agent has heard it by the
- * time that a tc program sees it.
+ * Who has a virtual IP? By ARP or a neighbour solicitation. The kernel must not hear it,
+ * because it would answer for any interface that has the address, too; the agent has heard it by
+ * the time that a tc program sees it.
  */
 #ifndef NLB_QUESTION_H
 #define NLB_QUESTION_H

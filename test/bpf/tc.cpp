@@ -2,6 +2,7 @@
 // What is the tc datapath's own: frames on a real interface, as the stack hands them to it.
 #include "host.hpp"
 #include "packets.hpp"
+#include "server.hpp"
 
 #include "filter/bpf/capture.hpp"
 #include "filter/bpf/datapath.hpp"
@@ -21,33 +22,6 @@
 using namespace packets;
 
 namespace {
-
-constexpr int kPort = 53;
-
-struct Server {
-    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    explicit Server(const char *device = nullptr) {
-        sockaddr_in6 any{};
-        any.sin6_family = AF_INET6;
-        any.sin6_port = htons(kPort);
-        if (device)
-            BOOST_REQUIRE(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
-                                     static_cast<socklen_t>(std::strlen(device))) == 0);
-        BOOST_REQUIRE(bind(fd, reinterpret_cast<sockaddr *>(&any), sizeof any) == 0);
-    }
-    Server(const Server &) = delete;
-    ~Server() { close(fd); }
-
-    bool received() const {
-        char buffer[70000];
-        return recv(fd, buffer, sizeof buffer, 0) >= 0;
-    }
-};
-
-Bytes query(bool v4, const Ethernet &fields = {}) {
-    return ethernet(v4 ? ipv4({}, udp({})) : ipv6({}, udp({})), fields);
-}
 
 bool nothing_left() {
     return attached_tc_program() == 0 && attached_xdp_program() == 0 &&

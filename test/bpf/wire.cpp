@@ -3,6 +3,7 @@
 // were addressed to the cluster's MAC, and without XDP nothing does.
 #include "host.hpp"
 #include "packets.hpp"
+#include "server.hpp"
 
 #include <arpa/inet.h>
 #include <boost/test/unit_test.hpp>
@@ -14,29 +15,6 @@
 using namespace packets;
 
 namespace {
-
-// A UDP server on port 53 of every address, either family.
-struct Server {
-    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    Server() {
-        sockaddr_in6 any{};
-        any.sin6_family = AF_INET6;
-        any.sin6_port = htons(53);
-        BOOST_REQUIRE(bind(fd, reinterpret_cast<sockaddr *>(&any), sizeof any) == 0);
-    }
-    Server(const Server &) = delete;
-    ~Server() { close(fd); }
-
-    bool received() const {
-        char buffer[100];
-        return recv(fd, buffer, sizeof buffer, 0) >= 0;
-    }
-};
-
-Bytes query(bool v4, const Ethernet &fields = {}) {
-    return ethernet(v4 ? ipv4({}, udp({})) : ipv6({}, udp({})), fields);
-}
 
 filter::MacAddress near_mac() {
     unsigned mac[6];
