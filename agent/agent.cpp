@@ -11,6 +11,7 @@
 
 #include <array>
 #include <stdexcept>
+#include <thread>
 
 namespace agent {
 namespace {
@@ -36,7 +37,8 @@ Agent::Agent(const AgentOptions &options)
     : log_level_(options.log_level), signals_({SIGTERM, SIGINT, SIGUSR2, SIGHUP}, Signals::InTheEnd::still_blocked),
       without_(ask_for_realtime()), // first, so that a successor is there within the lease
       in_force_(load(options)),     // all of it, or one line that says where
-      stays_root_(give_up_root(options, config())),    // all that follows needs less
+      monitor_(start_monitor(options, config())),      // while it is root
+      stays_root_(give_up_root(options)),              // all that follows needs less
       orders_file_(state_dir(options)),                //
       orders_(orders_file_.load()),                    // what outlived the last agent
       interface_(clients_interface(config(), self())), //
@@ -46,18 +48,17 @@ Agent::Agent(const AgentOptions &options)
       datapath_(attach_datapath(config(), self(), run_dir_,
                                 filter_settings(config(), keys().in_use, orders_),
                                 steps_down_)), // drops everything as yet
-      host_(host_settings(config(), interface_, *datapath_),
+      announcement_(make_announcement(config())), // the device, of which no router hears as yet
+      host_(host_settings(config(), interface_, home_of(config()), *datapath_),
             run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
-      neighbours_(interface_, config().virtual_ips, cluster_mac(config())), // silent as yet
+      neighbours_(interface_, config().virtual_ips, told_mac(config())), // silent as yet
       rejects_(interface_, *datapath_),
       multicast_router_(make_multicast_router(config(), interface_)),
       transport_(heartbeat_interfaces(config(), self()),
-                 {filter::to_string(config().group), filter::to_string(config().group6),
-                  config().port, beat_envelope(config(), keys()).cluster},
-                 boot_now()),
+                 beat_sockets(config(), keys()), beat_addresses(config(), self()), boot_now()),
       control_(run_dir_.path()),
       control_port_(heartbeat_interfaces(config(), self()), config().control_port, keys().in_use),
-      health_(config(), make_health_checks(config()), seen_.index, *datapath_,
+      health_(config(), make_health_checks(config(), monitor_), seen_.index, *datapath_,
               boot_now()), // before the first beat
       node_(
           with_health(membership_settings(config(), self(), keys(), orders_), health_), boot_now(),
@@ -67,22 +68,25 @@ Agent::Agent(const AgentOptions &options)
       census_(filter_settings(config(), keys().in_use, orders_)),
       relay_(in_force_, commands_, boot_now), service_manager_(boot_now()),
       execution_({in_force_, node_, *datapath_, census_, draining_, boot_now}, orders_file_, orders_),
-      reload_({in_force_, node_, census_, execution_, health_, relay_, control_port_, boot_now,
+      reload_({in_force_, node_, census_, execution_, health_, relay_, control_port_, monitor_, boot_now,
                [this](const Config &next) { return upkeep_.obstacle_to(next); },
                [this](const Config &next) { host_.withdraw(next.virtual_ips); },
                [this](const Config &former) { upkeep_.configure(former); },
                [this] { return upkeep_.waits_for_restart(); }}),
-      push_({in_force_, execution_, reload_, state_dir(options), boot_now}),
+      push_({in_force_, execution_, reload_, state_dir(options),
+             [monitor = monitor_](const std::string &file) { return monitor->open(file); }, boot_now}),
       queries_({in_force_, interface_, node_, *datapath_, health_, neighbours_, witness_,
-                transport_, census_, commands_, control_port_, execution_, problems_, lag_,
-                [this] { upkeep_.look_after_filter(); }}),
+                transport_, census_, commands_, control_port_, execution_, problems_, announcement_, lag_}),
+      examination_({in_force_, interface_, node_, *datapath_, problems_, boot_now}),
       upkeep_({in_force_, interface_, *datapath_, host_, neighbours_, multicast_router_, witness_,
-               transport_, control_port_, web_, node_, execution_, problems_, log_level_},
+               transport_, control_port_, *monitor_, web_, announcement_, node_, census_, execution_, problems_, log_level_},
               seen_),
       departure_({signals_, in_force_, node_, census_, draining_, execution_, service_manager_}) {
+    node_.set_mac(seen_.mac);
     make_witness(witness_, config(), interface_);
     if (node_.resumed()) resume_services();
     queries_.add_to(commands_);
+    examination_.add_to(commands_);
     execution_.add_to(commands_);
     reload_.add_to(commands_);
     push_.add_to(commands_);
@@ -105,8 +109,7 @@ void Agent::run() {
     set_stepped_down(problems_, *datapath_, steps_down_);
     problems_.set(ProblemKind::interface_not_locked, interface_lock_.obstacle());
     execution_.restore();
-    upkeep_.look_after_filter(); // or it takes no part
-    upkeep_.look_at_reach(boot_now());
+    upkeep_.begin(boot_now()); // without its filter it takes no part
     begun_ = boot_now();
     while (!departure_.over(boot_now())) {
         wait();
@@ -137,11 +140,12 @@ void Agent::log_start() const {
 
 // Sleeps until there is something to read or something is due.
 void Agent::wait() {
+    std::this_thread::sleep_for(turns_.take(boot_now()));
     Poll poll(boot_now());
     for (const int fd : transport_.descriptors())
         poll.read(fd);
     poll.ask(node_, neighbours_, rejects_, draining_, orders_file_, reload_, push_, control_,
-             control_port_, relay_, health_, service_manager_, upkeep_, departure_);
+             control_port_, relay_, health_, service_manager_, upkeep_, departure_, examination_);
     census_.wait(poll, pace());
     if (witness_) witness_->wait(poll);
     if (web_) web_->wait(poll);
@@ -155,8 +159,9 @@ void Agent::hear() {
     std::array<std::uint8_t, heartbeat::kMaxDatagram + 1>
         buffer; // one more, so that too long is seen
     transport_.count_drops();
+    upkeep_.look_for_missing(boot_now());
     for (const int fd : transport_.descriptors()) {
-        const bool at_clients = transport_.interface_of(fd) == interface_;
+        const bool at_clients = transport_.interface_of(fd) == interface_ && shows_way_of_clients(fd);
         for (int count = 0; count < kDatagramsATurn; ++count) {
             const auto datagram = transport_.receive(fd, buffer);
             if (!datagram) break;
@@ -179,7 +184,9 @@ void Agent::decide() {
 
 void Agent::answer() {
     queries_.handle(boot_now());
-    neighbours_.set_answering(node_.answers(boot_now()));
+    examination_.handle(boot_now());
+    neighbours_.set_answering(node_.answers(boot_now()), node_.views_served());
+    if (!told_mac(config())) neighbours_.set_nodes(node_.forwarding().macs());
     neighbours_.handle(boot_now());
     rejects_.handle(boot_now());
     departure_.obey_signals();
@@ -191,12 +198,17 @@ void Agent::answer() {
 
 void Agent::keep_up() {
     const bool looked = upkeep_.handle(boot_now());
+    node_.set_mac(upkeep_.mac());
+    if (announcement_) announcement_->set_until(node_.receives_until(config().interval));
     if (!upkeep_.failure().empty()) departure_.leave_because(upkeep_.failure());
     const Time now = boot_now();
     if (looked) queries_.tell_reasons(now);
     if (looked || service_manager_.waits()) service_manager_.report(now, queries_.summary(now));
     service_manager_.feed(now);
 }
+
+// Where clients' frames are flooded, a beat to an address shows nothing: they take the way of those to a group.
+bool Agent::shows_way_of_clients(int beats) { return config().delivery == Delivery::forward || transport_.is_group(beats); }
 
 // Whether a node that hears nobody could still be reached: the witness knows, or at least the link.
 // Before time-outs are judged. The node's own beats wake the agent often enough to ask.

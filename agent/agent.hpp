@@ -8,6 +8,7 @@
 #pragma once
 
 #include "agent/base/signals.hpp"
+#include "agent/base/turn_limit.hpp"
 #include "agent/base/working.hpp"
 #include "agent/config/in_force.hpp"
 #include "agent/control/commands.hpp"
@@ -20,6 +21,7 @@
 #include "agent/frames/reject.hpp"
 #include "agent/frames/witness.hpp"
 #include "agent/health/health.hpp"
+#include "agent/host/announcement.hpp"
 #include "agent/host/interface.hpp"
 #include "agent/host/lock.hpp"
 #include "agent/host/run_dir.hpp"
@@ -31,6 +33,7 @@
 #include "agent/orders/push.hpp"
 #include "agent/orders/reload.hpp"
 #include "agent/parts.hpp"
+#include "agent/report/examination.hpp"
 #include "agent/report/loop_lag.hpp"
 #include "agent/report/problems.hpp"
 #include "agent/report/queries.hpp"
@@ -71,6 +74,7 @@ class Agent {
     void answer();
     void keep_up();
 
+    bool shows_way_of_clients(int beats);
     void consult_witness();
     void count_connections();
     void look_after_services();
@@ -81,6 +85,7 @@ class Agent {
     Signals signals_;
     std::vector<std::string> without_; // what the kernel has refused: real-time priority, locked memory
     InForce in_force_;
+    std::shared_ptr<Monitor> monitor_;
     std::string stays_root_; // why, though it was to become another user
     OrdersFile orders_file_;
     Orders orders_; // as they were found
@@ -91,6 +96,7 @@ class Agent {
     std::optional<WebServer> web_; // answers when the loop does; made by the upkeep
     std::vector<filter::StepDown> steps_down_; // why the datapath is not the one that was tried first
     std::unique_ptr<filter::Datapath> datapath_;
+    std::unique_ptr<Announcement> announcement_;
     HostSetup host_;
     Neighbours neighbours_;
     Rejects rejects_;
@@ -111,10 +117,12 @@ class Agent {
     Push push_;
     Problems problems_;
     Queries queries_;
+    Examination examination_;
     Upkeep upkeep_;
     Departure departure_;
 
     LoopLag lag_;
+    TurnLimit turns_;
     Working counting_{"connections: not counted", "connections: counted again"};
     heartbeat::Time begun_{};    // what was due before came to nobody late
     bool control_waits_ = false; // more requests than one turn answers

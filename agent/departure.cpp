@@ -4,6 +4,7 @@
 #include "agent/base/clock.hpp"
 #include "agent/base/log.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace agent {
@@ -48,10 +49,12 @@ void Departure::end() {
     Draining &draining = parts_.draining;
     parts_.execution.set_ending();
     const bool again = draining.under_way() && draining.then() == Draining::Then::leave;
-    if (leave_by_ || again || config.drain == 0ms) return leave();
+    const auto withdrawal = config.announce.value_or(0ms); // routers hear first that nothing more is to come
+    const auto most = std::max(config.drain, withdrawal);
+    if (leave_by_ || again || most == 0ms) return leave();
     const Time now = boot_now();
-    draining.begin(Draining::Then::leave, now + config.drain);
-    parts_.service_manager.stopping(config.drain + config.dead_after + kSpare);
+    draining.begin(Draining::Then::leave, now + most, now + withdrawal);
+    parts_.service_manager.stopping(most + config.dead_after + kSpare);
     log::info("agent: drains, then leaves (node=" + parts_.in_force.self.name +
               " drain_ms=" + std::to_string(config.drain.count()) + ")");
     const NodeState state = parts_.node.status(now).state;

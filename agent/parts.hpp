@@ -7,6 +7,7 @@
 #include "agent/frames/multicast_router.hpp"
 #include "agent/frames/witness.hpp"
 #include "agent/health/health.hpp"
+#include "agent/host/announcement.hpp"
 #include "agent/host/run_dir.hpp"
 #include "agent/host/setup.hpp"
 #include "agent/node/serving.hpp"
@@ -34,12 +35,16 @@ std::string state_dir(const AgentOptions &options);
 // All of it, or one line that says where it is wrong. Throws.
 InForce load(const AgentOptions &options);
 
+// What keeps the rights that the agent gives up; before that. Throws.
+std::shared_ptr<Monitor> start_monitor(const AgentOptions &options, const Config &config);
+
 // Why the agent remains root, though it was to become another user; empty: it need not or does not.
 // See become_user().
-std::string give_up_root(const AgentOptions &options, const Config &config);
+std::string give_up_root(const AgentOptions &options);
 
 // steps_down: why it is not the one that was tried first. `auto`: native XDP where the driver
-// has it and it is no veth, else tc, and pcap where neither can be loaded or attached; but none
+// has it and it is no veth, else tc, and pcap where neither can be loaded or attached; with delivery = "forward" tc,
+// with native XDP in front of it by the same rule; but none
 // while another nlbd's is there. Throws std::runtime_error when none can be had; what is left then is what a killed agent
 // had left.
 std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const NodeConfig &self,
@@ -51,9 +56,19 @@ std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const No
 void set_stepped_down(Problems &problems, const filter::Datapath &datapath,
                       const std::vector<filter::StepDown> &steps_down);
 
+// The same while the agent runs, by Datapath::slowed(): it heals that by itself.
+void set_slowed(Problems &problems, const filter::Datapath &datapath, const std::optional<std::string> &why);
+
+// The MAC at which clients are told that the virtual IPs are; nothing: at the node's own.
+std::optional<filter::MacAddress> told_mac(const Config &config);
+
 // interface: the clients', as the agent has begun with it.
-HostSettings host_settings(const Config &config, const std::string &interface,
+// home: the device of the virtual IPs, likewise.
+HostSettings host_settings(const Config &config, const std::string &interface, const std::string &home,
                            const filter::Datapath &datapath);
+std::string home_of(const Config &config);
+// Nothing: the configuration wants none, and none is there any more. Throws.
+std::unique_ptr<Announcement> make_announcement(const Config &config);
 Serving make_serving(const heartbeat::Settings &settings, const Config &config);
 heartbeat::Settings with_health(heartbeat::Settings settings, const Health &health);
 // In the place of the former one. Nothing: the configuration wants none. Throws with none in place.

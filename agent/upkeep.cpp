@@ -3,6 +3,7 @@
 
 #include "agent/base/clock.hpp"
 #include "agent/base/log.hpp"
+#include "agent/orders/settings.hpp"
 #include "agent/parts.hpp"
 
 #include <algorithm>
@@ -17,11 +18,26 @@ using namespace std::chrono_literals;
 using heartbeat::Time;
 
 constexpr Time kEvery = 1s;
+constexpr Time kPause = 200ms; // at least, however often interfaces of this host change
+constexpr Time kLong = 3s;     // for a look
+constexpr Time kMissedFor = 10s; // at least
 constexpr unsigned kToLook = 8; // descriptors
+constexpr auto kNotSeen = "the kernel has not said for seconds what has become of addresses, interfaces and filter";
 
 // Whether beats come in where clients do, and on another interface as well.
 bool hears_apart(const std::vector<std::string> &interfaces, const std::string &clients) {
     return interfaces.size() > 1 && std::ranges::count(interfaces, clients) > 0;
+}
+
+// What a bridge or a bond takes from its port, the agent does not hear.
+std::vector<std::string> ports_among(const std::vector<std::string> &names) {
+    std::vector<std::string> ports;
+    for (const std::string &name : names) {
+        const int index = filter::index_of(name);
+        const std::string master = index != 0 ? master_of(index) : "";
+        if (!master.empty()) ports.push_back(name + " is a port of " + master);
+    }
+    return ports;
 }
 
 } // namespace
@@ -34,31 +50,71 @@ Upkeep::Upkeep(Kept parts, const Interface &interface)
 
 void Upkeep::wait(Poll &poll) const {
     links_.wait(poll);
-    poll.at(next_);
+    poll.read(look_.descriptor());
+    if (!look_.busy() && failure_.empty()) poll.at(again_ ? begun_ + kPause : next_);
 }
+
+void Upkeep::begin(Time now) { look_after_all(now, look(now)()); }
 
 bool Upkeep::handle(Time now) {
-    const bool link_changed = links_.drain();
-    if (!link_changed && now < next_) return false;
-    next_ = now + kEvery;
-    if (!filter::descriptors_left(kToLook))
-        log::warn("agent: no file descriptors are left, what needs one waits");
-    else if (failure_.empty())
-        look_after_all(now, link_changed);
-    return true;
+    if (links_.drain()) {
+        again_ = true;
+        const bool had_link = seen_.running;
+        look_after_interface();
+        if (!had_link && seen_.running) look_after_bridges(now, true);
+        if (parts_.announcement) parts_.announcement->look(now);
+    }
+    const auto seen = look_.finished();
+    set(ProblemKind::host_not_seen, look_.busy() && now - begun_ > kLong, kNotSeen);
+    if (!failure_.empty()) return false;
+    if (seen && !stale_) look_after_all(now, *seen);
+    if (!look_.busy() && (now >= next_ || (again_ && now - begun_ >= kPause))) begin_look(now);
+    return seen.has_value();
 }
 
-void Upkeep::look_after_all(Time now, bool link_changed) {
-    look_after_bridges(now, link_changed);
+void Upkeep::begin_look(Time now) {
+    next_ = now + kEvery;
+    begun_ = now;
+    again_ = stale_ = false;
+    if (!filter::descriptors_left(kToLook))
+        return log::warn("agent: no file descriptors are left, what needs one waits");
+    try {
+        look_.begin(look(now));
+    } catch (const std::exception &error) {
+        log::warn(std::string("host: not looked at (") + error.what() + ")");
+    }
+}
+
+std::function<Look()> Upkeep::look(Time now) {
+    const std::optional<Census> &census = parts_.census.latest();
+    if (census && !census->some.empty()) clients_ = census->some;
+    return [clients = clients_, wish = parts_.host.wish(), names = started_.heartbeat_interfaces, beats = parts_.transport.look(now),
+            filter = parts_.datapath.look()] {
+        return Look{Seen<filter::InPlace>(filter), Seen<heartbeat::Transport::Look>(beats),
+                    Seen<std::vector<std::string>>([&] { return ports_among(names); }), Seen<HostSeen>(look_at_host),
+                    Seen<std::optional<Obstacle>>([&] { return find_obstacle(wish); }),
+                    Seen<std::optional<std::string>>([&] { return no_way_back(clients); })};
+    };
+}
+
+void Upkeep::look_after_all(Time now, const Look &seen) {
+    look_after_bridges(now, false);
     look_after_interface();
     if (!failure_.empty()) return;
-    look_at_ports();
-    look_after_filter();
-    look_after_sockets(now);
+    look_at_ports(seen);
+    look_after_filter(seen);
+    look_after_sockets(now, seen);
     look_at_reach(now);
-    look_after_host();
+    const bool put_back = look_after_announcement(now);
+    look_after_host(seen);
+    if (put_back)
+        again_ = true; // what the look has found in the way is gone
+    else
+        look_for_obstacles(seen);
     const std::vector<std::string> claims = parts_.neighbours.claims(now);
     set(ProblemKind::virtual_ip_claimed, !claims.empty(), listed(claims));
+    set(ProblemKind::monitor_ended, parts_.monitor.gone(),
+        "the process that keeps root's rights has ended: no reload is possible, and no check of type exec is made");
 }
 
 void Upkeep::look_after_bridges(Time now, bool link_changed) {
@@ -87,16 +143,9 @@ void Upkeep::look_after_interface() {
                    ": the interface was removed; start nlbd again when it is back";
 }
 
-// What a bridge or a bond takes from its port, the agent does not hear.
-void Upkeep::look_at_ports() {
-    std::vector<std::string> ports;
+void Upkeep::look_at_ports(const Look &seen) {
     try {
-        for (const std::string &name : started_.heartbeat_interfaces) {
-            const auto found = find_interface(name);
-            const std::string master = found ? master_of(found->index) : "";
-            if (!master.empty()) ports.push_back(name + " is a port of " + master);
-        }
-        ports_ = std::move(ports);
+        ports_ = seen.ports.get();
     } catch (const std::exception &error) {
         log::warn(std::string("beats: interfaces not looked at (") + error.what() + ")");
     }
@@ -142,6 +191,16 @@ void Upkeep::look_at_reach(Time now) {
     judge();
 }
 
+void Upkeep::look_for_missing(Time now) {
+    const Config &config = parts_.in_force.config;
+    const Time when = now - 2 * config.interval;
+    const bool missing = std::ranges::any_of(config.nodes, [&](const NodeConfig &node) {
+        return node.id != parts_.in_force.self.id && !parts_.node.hearing().heard_since(heartbeat::NodeId{node.id}, when);
+    });
+    if (missing) missed_until_ = now + kMissedFor;
+    parts_.transport.listen_on_wire(now < missed_until_ || !parts_.transport.filtered().empty());
+}
+
 void Upkeep::judge() { parts_.execution.set_able(parts_.problems.why_not_serving().empty()); }
 
 void Upkeep::set(ProblemKind kind, bool present, const std::string &text) {
@@ -156,23 +215,33 @@ std::string Upkeep::dead_path_text(const Hearing::DeadPath &path) const {
 }
 
 // A kernel that does not say leaves it as it was.
-void Upkeep::look_after_filter() {
-    if (!failure_.empty() || !filter::descriptors_left(kToLook)) return;
-    const std::string obstacle = heal_filter();
+void Upkeep::look_after_filter(const Look &seen) {
+    bool changed = false;
+    const std::string obstacle = heal_filter(seen, changed);
     try {
-        flaw_ = parts_.datapath.flaw();
+        flaw_ = changed ? parts_.datapath.flaw() : parts_.datapath.flaw(seen.filter.get());
     } catch (const std::exception &error) {
         log::warn(std::string("datapath: not looked at (") + error.what() + ")");
     }
     parts_.problems.set(ProblemKind::filter_not_proven, flaw_, obstacle);
+    look_for_slowness();
     judge();
 }
 
+// What was so at the start remains so.
+void Upkeep::look_for_slowness() {
+    const auto why = parts_.datapath.slowed();
+    if (why || slowed_) set_slowed(parts_.problems, parts_.datapath, why);
+    slowed_ = why.has_value();
+}
+
 // Why something cannot be put back; empty: everything is in its place.
-std::string Upkeep::heal_filter() {
+std::string Upkeep::heal_filter(const Look &seen, bool &changed) {
     try {
-        for (const std::string &line : parts_.datapath.heal())
+        for (const std::string &line : parts_.datapath.heal(seen.filter.get())) {
             log::warn("datapath: put back (" + line + ")");
+            changed = true;
+        }
         return "";
     } catch (const std::exception &error) {
         log::warn(std::string("datapath: not as it should be (") + error.what() + ")");
@@ -180,15 +249,34 @@ std::string Upkeep::heal_filter() {
     }
 }
 
-void Upkeep::look_after_sockets(Time now) {
+void Upkeep::look_after_sockets(Time now, const Look &seen) {
     try {
-        parts_.transport.look_after(now);
+        parts_.transport.look_after(now, seen.beats.get());
         parts_.control_port.look_after();
     } catch (const std::exception &error) {
         log::warn(std::string("beats: interfaces not looked at (") + error.what() + ")");
     }
+    const auto &filtered = parts_.transport.filtered();
+    set(ProblemKind::beats_filtered, !filtered.empty(),
+        "beats reach " + listed(filtered) + " and are dropped before they reach the agent, which reads them from the wire");
+    look_after_addresses();
     parts_.problems.set(ProblemKind::commands_not_heard, parts_.control_port.obstacle());
     look_after_web();
+}
+
+// Beats to addresses alone keep the cluster together; clients' frames that are flooded need more.
+void Upkeep::look_after_addresses() {
+    const heartbeat::Transport &beats = parts_.transport;
+    set(ProblemKind::address_not_own, !beats.unheard().empty(),
+        "beats to this node's address do not come in: " + listed(beats.unheard()));
+    set(ProblemKind::address_not_reached, !beats.unreached().empty() && !beats.mute(),
+        "no heartbeat interface has an address in the network of " + listed(beats.unreached()) +
+            ", so no beats are sent there");
+    const bool lacks_group = parts_.in_force.config.delivery == Delivery::flood &&
+                             std::ranges::count(beats.without_group(), parts_.interface) > 0;
+    set(ProblemKind::group_not_heard, lacks_group,
+        "on " + parts_.interface + " beats come to this node's address, and none to their group: clients' frames may "
+        "not be delivered to all nodes, either");
 }
 
 namespace {
@@ -216,17 +304,33 @@ void Upkeep::look_after_web() {
     parts_.problems.set(ProblemKind::metrics_not_served, obstacle);
 }
 
-void Upkeep::look_after_host() {
+// Before the addresses: they are on its device.
+bool Upkeep::look_after_announcement(Time now) {
+    if (!parts_.announcement) return false;
+    std::optional<std::string> obstacle;
+    std::string made;
+    try {
+        if (made = parts_.announcement->heal(); !made.empty())
+            log::warn("announcement: put back (" + made + ")");
+        parts_.announcement->look(now);
+    } catch (const std::exception &error) {
+        obstacle = std::string("no router hears of this node: ") + error.what();
+    }
+    parts_.problems.set(ProblemKind::not_announced, obstacle);
+    return !made.empty();
+}
+
+void Upkeep::look_after_host(const Look &seen) {
     const std::string where = " (interface=" + parts_.interface + ")";
     try {
-        for (const std::string &line : parts_.host.heal())
+        for (const std::string &line : parts_.host.heal(seen.host.get()))
             log::warn("host: put back (" + line + ")");
         if (parts_.neighbours.heal()) log::info("neighbours: listening" + where);
         look_after_witness();
+        if (parts_.witness) parts_.witness->set_own(own_addresses(seen.host.get(), index_));
     } catch (const std::exception &error) {
         log::warn(std::string("host: not as it should be (") + error.what() + ")");
     }
-    look_at_host();
 }
 
 // Until the configured witness can be asked, a node that is alone does not serve.
@@ -244,7 +348,8 @@ std::string Upkeep::obstacle_to(const Config &next) const {
                "started anew would not hear it; name both, and when all nodes have been restarted the new "
                "ones alone";
     try {
-        const auto found = parts_.host.obstacle_to(host_settings(next, parts_.interface, parts_.datapath));
+        const auto found = parts_.host.obstacle_to(
+            host_settings(next, parts_.interface, parts_.host.wish().home, parts_.datapath));
         return found ? found->what + "; " + found->way_out : "";
     } catch (const std::exception &error) {
         return std::string("host: cannot be asked (") + error.what() + ")";
@@ -260,6 +365,7 @@ void Upkeep::configure(const Config &former) {
     const Config &config = parts_.in_force.config;
     log::set_level(parts_.log_level.value_or(config.log_level));
     if (config.virtual_ips != former.virtual_ips) configure_host();
+    parts_.transport.set_addresses(beat_addresses(config, parts_.in_force.self), boot_now());
     if (config.witness != former.witness) parts_.witness.reset();
     if (parts_.witness) parts_.witness->set_virtual_ips(config.virtual_ips);
     if (config.metrics_listen != former.metrics_listen || config.metrics_names != former.metrics_names) {
@@ -270,14 +376,15 @@ void Upkeep::configure(const Config &former) {
     const std::string waiting = listed(waits_for_restart());
     set(ProblemKind::restart_needed, !waiting.empty(),
         "this node still works with another value of: " + waiting);
-    look_after_host();
+    again_ = stale_ = true;
 }
 
-// look_after_host() tries again whatever fails here.
+// The next look_after_host() tries again whatever fails here.
 void Upkeep::configure_host() {
     const Config &config = parts_.in_force.config;
     try {
-        parts_.host.configure(host_settings(config, parts_.interface, parts_.datapath));
+        parts_.host.configure(
+            host_settings(config, parts_.interface, parts_.host.wish().home, parts_.datapath));
     } catch (const std::exception &error) {
         log::warn(std::string("host: not as it should be (") + error.what() + ")");
     }
@@ -290,14 +397,15 @@ void Upkeep::configure_host() {
 }
 
 // Nothing that a start refuses comes about later unnoticed.
-void Upkeep::look_at_host() {
+void Upkeep::look_for_obstacles(const Look &seen) {
     const auto tell = [&](ProblemKind kind, const std::optional<Obstacle> &found) {
         parts_.problems.set(kind, found ? std::optional(found->what) : std::nullopt,
                             found ? found->way_out : "");
     };
     try {
-        tell(ProblemKind::host_unfit, parts_.host.obstacle());
+        tell(ProblemKind::host_unfit, seen.obstacle.get());
         tell(ProblemKind::virtual_ip_elsewhere, parts_.host.misplaced());
+        parts_.problems.set(ProblemKind::no_way_back, seen.no_way_back.get());
     } catch (const std::exception &error) {
         log::warn(std::string("host: not looked at (") + error.what() + ")");
     }

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Once a second: what somebody has taken away from the host is put back, and what came back is used
-// again. Each part tries by itself, so that one that fails keeps no other from its turn. After a
-// reload the host follows in the same way, at once.
+// Once a second, and after a change of an interface: a look at the host in the background, then what was taken away from it
+// is put back, and what came back is used again. Each part tries by itself, so that one that fails keeps no other from its
+// turn. After a reload the host follows in the same way, at once.
 #pragma once
 
+#include "agent/base/background_task.hpp"
 #include "agent/base/working.hpp"
 #include "agent/config/in_force.hpp"
 #include "agent/control/port.hpp"
 #include "agent/frames/multicast_router.hpp"
 #include "agent/frames/neighbours.hpp"
 #include "agent/frames/witness.hpp"
+#include "agent/host/announcement.hpp"
 #include "agent/host/interface.hpp"
 #include "agent/host/setup.hpp"
+#include "agent/look.hpp"
+#include "agent/monitor/monitor.hpp"
+#include "agent/node/census.hpp"
 #include "agent/node/node.hpp"
 #include "agent/orders/changes.hpp"
 #include "agent/orders/execution.hpp"
@@ -21,6 +26,7 @@
 #include "filter/datapath.hpp"
 #include "heartbeat/transport.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,8 +43,11 @@ struct Kept { // all of it outlives the Upkeep
     std::optional<Witness> &witness;
     heartbeat::Transport &transport;
     ControlPort &control_port;
+    const Monitor &monitor;
     std::optional<WebServer> &web; // nothing: not wanted, or not possible so far
+    const std::unique_ptr<Announcement> &announcement; // nothing: not wanted
     const Node &node;
+    const SocketCensus &census;
     Execution &execution;
     Problems &problems;
     const std::optional<log::Level> &log_level; // nothing: the configuration's
@@ -50,15 +59,16 @@ class Upkeep {
     Upkeep(Kept parts, const Interface &interface);
 
     void wait(Poll &poll) const;
-    // On every turn. True when a second has passed, or a link has changed: then it has looked after
-    // everything.
+    // Before the first turn: looks after everything, however long the kernel takes.
+    void begin(heartbeat::Time now);
+    // On every turn. True when it has looked after everything.
     bool handle(heartbeat::Time now);
 
-    // A node whose filter does not show that it works serves nothing: the others are to have its
-    // buckets. What is missing is put back first.
-    void look_after_filter();
     // Nor does one that clients or beats do not reach. On every turn, once what waited has been heard.
     void look_at_reach(heartbeat::Time now);
+    // A node is missed, though it may be there: its beats are looked for on the wire. On every turn, before beats
+    // are received.
+    void look_for_missing(heartbeat::Time now);
 
     // Why another configuration cannot come into force on this host, with the way out; empty: it can.
     std::string obstacle_to(const Config &next) const;
@@ -69,23 +79,32 @@ class Upkeep {
 
     // As it is now; when the kernel cannot be asked, as it was.
     const Interface &look_at_interface();
+    const filter::MacAddress &mac() const { return seen_.mac; } // the clients' interface's, as last seen
     // Why the agent must end; empty: it need not.
     const std::string &failure() const { return failure_; }
 
   private:
-    void look_after_all(heartbeat::Time now, bool link_changed);
+    std::function<Look()> look(heartbeat::Time now);
+    void begin_look(heartbeat::Time now);
+    void look_after_all(heartbeat::Time now, const Look &seen);
+    // A node whose filter does not show that it works serves nothing: the others are to have its
+    // buckets. What is missing is put back first.
+    void look_after_filter(const Look &seen);
     void look_after_bridges(heartbeat::Time now, bool link_changed);
     void look_after_interface();
-    void look_at_ports();
-    void look_after_host();
-    void look_at_host();
+    void look_at_ports(const Look &seen);
+    bool look_after_announcement(heartbeat::Time now); // true: something was put back
+    void look_after_host(const Look &seen);
+    void look_for_obstacles(const Look &seen);
     void configure_host();
     void look_after_witness();
     void judge();
-    void look_after_sockets(heartbeat::Time now);
+    void look_after_sockets(heartbeat::Time now, const Look &seen);
+    void look_after_addresses();
     void look_after_web();
     void set(ProblemKind kind, bool present, const std::string &text);
-    std::string heal_filter();
+    std::string heal_filter(const Look &seen, bool &changed);
+    void look_for_slowness(); // of the filter
     std::string dead_path_text(const Hearing::DeadPath &path) const;
 
     // What this node has to do with the networks around it.
@@ -108,13 +127,18 @@ class Upkeep {
     std::vector<std::string> ports_;    // of those, the ones that are: "eth1 is a port of br0"
     bool judges_paths_;
     Reach reach_;
-    heartbeat::Time listens_until_{};
+    std::vector<Connection> clients_; // some, of the last ones that were counted
+    heartbeat::Time listens_until_{}, missed_until_{};
     LinkWatch links_;
     Working bridges_;
     std::optional<std::string> flaw_ = // of the filter, as far as is known
         "the filter has not been shown to work yet";
+    bool slowed_ = false;
     std::string failure_;
-    heartbeat::Time next_{};
+    BackgroundTask<Look> look_;
+    bool again_ = false; // something has changed since the look began
+    bool stale_ = false; // and so has what is wished: the look under way counts for nothing
+    heartbeat::Time next_{}, begun_{};
 };
 
 } // namespace agent

@@ -8,9 +8,11 @@
 #pragma once
 
 #include "filter/address.hpp"
+#include "filter/verdict/size.h"
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -20,11 +22,12 @@
 
 namespace filter {
 
-inline constexpr unsigned kBuckets = 65536;
-inline constexpr unsigned kBucketsPerGroup = 128;
-inline constexpr unsigned kGroups = kBuckets / kBucketsPerGroup; // 512
+inline constexpr unsigned kBuckets = NLB_BUCKETS;
+inline constexpr unsigned kGroups = NLB_GROUPS;
+inline constexpr unsigned kBucketsPerGroup = kBuckets / kGroups; // 128
 inline constexpr unsigned kMaxRules = 32;
 inline constexpr unsigned kMaxVirtualIps = 32;
+inline constexpr unsigned kMaxNodes = 32; // numbered from 1
 
 inline constexpr std::size_t kNoteBytes = 4092;
 inline constexpr std::size_t kMostRefused = 252;
@@ -49,6 +52,7 @@ struct Settings {
     std::vector<Rule> rules;
     MacAddress cluster_mac{};
     std::array<std::uint8_t, 16> hash_key{}; // SipHash key, the same on every node
+    bool forward = false; // packets of other nodes are sent on to them
 };
 
 // The buckets that this node serves: table r for rule r, and as the last one (rules.size()) the traffic that no
@@ -61,8 +65,24 @@ struct Table {
 };
 using Tables = std::vector<Table>;
 
+// Where packets of other nodes are sent on to, with Settings::forward. By node number, from 1.
+struct Paths {
+    std::array<MacAddress, kMaxNodes + 1> macs{};   // all zero: not known; this node's own place stays so
+    std::array<std::uint32_t, kGroups> lingering{}; // bit n - 1: node n may hold connections of the group
+    bool operator==(const Paths &) const = default;
+};
+// The node to which packets of each bucket are sent on, by table as in Tables; 0: none.
+using Numbers = std::vector<std::vector<std::uint8_t>>;
+
 enum class Mode { none, native, generic, clsact, tcx, tap };
 std::string_view to_string(Mode mode);
+
+// Whether the kernel has a datapath's programs in their places.
+struct InPlace {
+    Mode mode = Mode::none;  // how the one that judges is attached
+    bool second_lock = true; // and the one behind it, where there is one
+    bool in_front = true;    // likewise the one that sends packets on in front of it, for speed alone
+};
 
 // A port of a virtual IP where somebody listens.
 struct Service {
@@ -105,6 +125,14 @@ class Datapath {
     virtual void set_guarded(const GroupSet &groups) = 0;
     virtual void set_lingering(const GroupSet &groups) = 0;
 
+    // Both take effect word by word: a packet that comes in between goes one way or the other. Nothing
+    // at first. No datapath but one that was attached with Settings::forward does anything with them.
+    virtual void set_paths(const Paths &) {}
+    virtual Paths paths() const { return {}; } // as set last, also by a predecessor whose tables were adopted
+    virtual void set_numbers(const Numbers &) {}
+    // Packets sent on, by node number; empty without forwarding.
+    virtual std::vector<std::uint64_t> sent() const { return {}; }
+
     // Another configuration and its tables. Where the packets fall into other rules or buckets than
     // before, nothing is served for a moment that has no connection in a lingering group, and packets
     // of rules are counted from 0 again.
@@ -114,17 +142,25 @@ class Datapath {
     virtual void set_disabled(std::size_t rule, bool disabled) = 0;
 
     virtual std::vector<Counter> counters() const = 0; // every reason, in a stable order
-    virtual std::string_view kind() const = 0;         // "xdp", "tc", "pcap"
-    virtual Mode mode() const = 0;                     // as the kernel reports it now, not as it was asked for
+    virtual std::string_view kind() const = 0;         // "xdp", "tc", "pcap"; as mode(), at the last look
+    virtual Mode mode() const = 0;                     // as the kernel said at the last look, not as it was asked for
     // By which interface accepted frames enter the host when it is not the one where they arrive: it is to have
     // the virtual IPs as well. Empty: they are let in where they are.
     virtual std::string entrance() const { return {}; }
     // Runs the loaded program on one Ethernet frame without sending it anywhere.
     virtual Verdict judge(const std::vector<std::uint8_t> &frame) = 0;
+    // What to ask the kernel, which answers behind its lock of all interfaces (RTNL): it may take as long as
+    // others hold that. For any thread, also when this object is gone. What it returns throws when the kernel
+    // does not say.
+    virtual std::function<InPlace()> look() const = 0;
     // What is wrong with it, in words; nothing: it is in its place, and has just shown that it reads
     // what was written here. To be called at the start and about once a second: until it is shown,
     // packets are dropped, or worse. Throws when that cannot be found out at the moment.
-    virtual std::optional<std::string> flaw() = 0;
+    virtual std::optional<std::string> flaw(const InPlace &seen) = 0;
+    std::optional<std::string> flaw() { return flaw(look()()); }
+
+    // What it lacks that costs speed alone, in words, after heal().
+    virtual std::optional<std::string> slowed() const { return std::nullopt; }
 
     // Whether a rule's service is expected to listen on TCP, and where it is known to. While it is
     // expected, a new connection for which nobody listens, neither where it goes nor there, is dropped
@@ -156,7 +192,8 @@ class Datapath {
     virtual void set_note(const std::vector<std::uint8_t> &) {}
     // To be called about once a second: puts back what somebody has taken away, where that is possible while
     // the agent runs. A line for each thing, for the log. Throws when something cannot be put back.
-    virtual std::vector<std::string> heal() { return {}; }
+    virtual std::vector<std::string> heal(const InPlace &) { return {}; }
+    std::vector<std::string> heal() { return heal(look()()); }
     // From here on the destructor leaves everything in place for a successor.
     virtual void keep() {}
 };
@@ -171,6 +208,9 @@ struct StepDown {
     std::string why;
     bool lacking = false; // the driver has no such thing: nothing to be cured
 };
+
+// With Settings::forward: whether XDP sends packets on in front of tc.
+enum class InFront { nothing, xdp_where_possible, xdp };
 
 enum class XdpMode { best, native, generic }; // best: generic on veth, else native where the driver has it
 

@@ -8,12 +8,8 @@
 #include <cstring>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
-#include <memory>
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <netlink/netlink.h>
-#include <netlink/route/link.h>
-#include <new>
 #include <stdexcept>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -22,47 +18,60 @@ namespace filter {
 
 namespace {
 
-struct Release {
-    void operator()(nl_sock *socket) const { nl_socket_free(socket); }
-    void operator()(rtnl_link *link) const { rtnl_link_put(link); }
-};
-using Link = std::unique_ptr<rtnl_link, Release>;
+// A socket bound to the interface of a name. So it is looked for without waiting: netlink answers behind the lock of all
+// interfaces (RTNL), which a driver or another process can hold for seconds; and asked by ioctl for a name that no interface
+// has, the kernel runs modprobe.
+class Bound {
+  public:
+    // 0 when there is none. Throws when the kernel does not tell.
+    explicit Bound(const std::string &name) : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+        if (!socket_) fail("look at interface " + name, errno);
+        if (name.empty() || name.size() >= IFNAMSIZ) return;
+        name.copy(request_.ifr_name, IFNAMSIZ - 1);
+        socklen_t size = sizeof index_;
+        if (setsockopt(socket_.get(), SOL_SOCKET, SO_BINDTODEVICE, name.c_str(), static_cast<socklen_t>(name.size())) != 0) {
+            if (errno != ENODEV) fail("look at interface " + name, errno);
+        } else if (getsockopt(socket_.get(), SOL_SOCKET, SO_BINDTOIFINDEX, &index_, &size) != 0) {
+            fail("look at interface " + name, errno);
+        }
+    }
 
-// Through netlink: asked by ioctl for a name that no interface has, the kernel runs modprobe and waits for it, and so does
-// the agent. Nothing: there is none.
-Link link_of(const std::string &name) {
-    if (name.empty() || name.size() >= IFNAMSIZ) return nullptr;
-    const std::unique_ptr<nl_sock, Release> socket(nl_socket_alloc());
-    if (!socket) throw std::bad_alloc();
-    rtnl_link *found = nullptr;
-    int error = nl_connect(socket.get(), NETLINK_ROUTE);
-    if (error >= 0) error = rtnl_link_get_kernel(socket.get(), 0, name.c_str(), &found);
-    if (error < 0 && error != -NLE_NODEV && error != -NLE_OBJ_NOTFOUND)
-        throw std::runtime_error("look at interface " + name + ": " + nl_geterror(error));
-    return Link(found);
-}
+    int index() const { return index_; }
+    // Nothing when the interface has gone meanwhile.
+    std::optional<ifreq> ask(unsigned long what) const {
+        ifreq answer = request_;
+        return ask(what, answer) ? std::optional(answer) : std::nullopt;
+    }
+    bool ask(unsigned long what, ifreq &answer) const {
+        std::memcpy(answer.ifr_name, request_.ifr_name, IFNAMSIZ);
+        return index_ != 0 && ioctl(socket_.get(), what, &answer) == 0;
+    }
+
+  private:
+    Descriptor socket_;
+    ifreq request_{};
+    int index_ = 0;
+};
 
 } // namespace
 
 std::optional<Interface> find_interface(const std::string &name) {
-    const Link link = link_of(name);
-    if (!link) return std::nullopt;
+    const Bound bound(name);
+    const auto flags = bound.ask(SIOCGIFFLAGS), address = bound.ask(SIOCGIFHWADDR);
+    if (!flags || !address) return std::nullopt;
     Interface found;
     found.name = name;
-    found.index = rtnl_link_get_ifindex(link.get());
-    found.up = (rtnl_link_get_flags(link.get()) & IFF_UP) != 0;
-    found.running = found.up && (rtnl_link_get_flags(link.get()) & IFF_RUNNING) != 0;
-    found.ethernet = rtnl_link_get_arptype(link.get()) == ARPHRD_ETHER;
-    const nl_addr *mac = rtnl_link_get_addr(link.get());
-    if (mac != nullptr && nl_addr_get_len(mac) == found.mac.size())
-        std::memcpy(found.mac.data(), nl_addr_get_binary_addr(mac), found.mac.size());
+    found.index = bound.index();
+    found.up = (flags->ifr_flags & IFF_UP) != 0;
+    found.running = found.up && (flags->ifr_flags & IFF_RUNNING) != 0;
+    found.ethernet = address->ifr_hwaddr.sa_family == ARPHRD_ETHER;
+    if (found.ethernet) std::memcpy(found.mac.data(), address->ifr_hwaddr.sa_data, found.mac.size());
     return found;
 }
 
 int index_of(const std::string &name) {
     try {
-        const Link link = link_of(name);
-        return link ? rtnl_link_get_ifindex(link.get()) : 0;
+        return Bound(name).index();
     } catch (const std::runtime_error &) {
         return 0;
     }
@@ -89,22 +98,24 @@ std::vector<std::string> interface_names() {
 }
 
 std::string driver_of(const std::string &name) {
-    if (!link_of(name)) return {};
     ethtool_drvinfo info{};
     info.cmd = ETHTOOL_GDRVINFO;
     ifreq request{};
-    name.copy(request.ifr_name, sizeof request.ifr_name - 1);
     request.ifr_data = reinterpret_cast<char *>(&info);
-    const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket) fail("open socket", errno);
-    if (ioctl(socket.get(), SIOCETHTOOL, &request) != 0) return {};
+    if (!Bound(name).ask(SIOCETHTOOL, request)) return {};
     return {info.driver, strnlen(info.driver, sizeof info.driver)};
 }
 
 std::size_t mtu_of(const std::string &name) {
-    const Link link = link_of(name);
-    const unsigned mtu = link ? rtnl_link_get_mtu(link.get()) : 0;
-    return mtu > 0 ? mtu : 1500;
+    const auto answer = Bound(name).ask(SIOCGIFMTU);
+    return answer && answer->ifr_mtu > 0 ? static_cast<std::size_t>(answer->ifr_mtu) : 1500;
+}
+
+bool takes_tags_off(const std::string &name) {
+    ethtool_value flags{ETHTOOL_GFLAGS, 0};
+    ifreq request{};
+    request.ifr_data = reinterpret_cast<char *>(&flags);
+    return Bound(name).ask(SIOCETHTOOL, request) && (flags.data & ETH_FLAG_RXVLAN) != 0;
 }
 
 } // namespace filter

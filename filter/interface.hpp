@@ -35,5 +35,6 @@ std::vector<std::string> interface_names(); // without lo, in the kernel's order
 
 std::string driver_of(const std::string &name); // empty when the interface does not say
 std::size_t mtu_of(const std::string &name);    // 1500 when the kernel does not say
+bool takes_tags_off(const std::string &name);   // the driver does, from arriving frames: XDP does not see VLANs
 
 } // namespace filter

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filter/state_datapath.hpp"
 
-#include "filter/descriptor.hpp"
 #include "filter/tables.hpp"
 
 #include <algorithm>
@@ -14,7 +13,6 @@ namespace filter {
 
 namespace {
 
-constexpr unsigned kToAsk = 8; // descriptors: sockets of libbpf's, netlink, nftables
 constexpr std::size_t kReasonColumns = 1 << NLB_REASON_BITS;
 
 std::uint64_t packets(const nlb_counters &sum, std::uint32_t reason) {
@@ -95,15 +93,6 @@ void StateDatapath::set_lingering(const GroupSet &groups) {
     for (std::size_t i = 0; i < groups.size(); i++)
         store(state().lingering[i], groups[i]);
     let_packets_arrive();
-}
-
-Mode StateDatapath::mode() const {
-    try {
-        if (descriptors_left(kToAsk)) mode_ = mode_now();
-    } catch (const std::exception &) {
-        // As without descriptors.
-    }
-    return mode_;
 }
 
 void StateDatapath::ask() { store(state().asked, state().asked + 1); }

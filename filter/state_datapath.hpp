@@ -31,7 +31,7 @@ class StateDatapath : public Datapath {
     std::uint32_t take_missed() override;
     void show(Shown what) override;
     std::vector<Counter> counters() const override;
-    Mode mode() const final; // when the kernel cannot be asked, what it said last
+    Mode mode() const final { return mode_; }
     std::vector<std::vector<Counter>> rule_counters() const override;
     std::vector<std::uint8_t> note() const override;
     void set_note(const std::vector<std::uint8_t> &bytes) override;
@@ -41,7 +41,7 @@ class StateDatapath : public Datapath {
 
     explicit StateDatapath(std::size_t rules) : rules_(rules) {}
 
-    virtual Mode mode_now() const = 0;
+    void saw(const InPlace &seen) { mode_ = seen.mode; }
     virtual nlb_state &state() const = 0;
     // All that was counted, every reader's.
     virtual nlb_counters sum() const = 0;
@@ -68,7 +68,7 @@ class StateDatapath : public Datapath {
     bool gains(const Tables &tables) const;
 
     std::size_t rules_;
-    mutable Mode mode_ = Mode::none;
+    Mode mode_ = Mode::none;
     std::array<Clock::time_point, NLB_OWNER_BUFFERS> retired_{};
     Clock::time_point config_retired_{};
 };

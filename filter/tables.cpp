@@ -19,8 +19,8 @@
 
 namespace filter {
 
-static_assert(kBuckets == NLB_BUCKETS && kGroups == NLB_GROUPS && kMaxRules == NLB_MAX_RULES &&
-              kMaxVirtualIps == NLB_MAX_VIRTUAL_IPS);
+static_assert(kMaxRules == NLB_MAX_RULES &&
+              kMaxVirtualIps == NLB_MAX_VIRTUAL_IPS && kMaxNodes == NLB_MAX_NODES);
 
 namespace {
 
@@ -113,6 +113,7 @@ void write_config(const Settings &settings, nlb_config &config) {
         config.rules[i] = {static_cast<__u8>(settings.rules[i].affinity),
                            settings.rules[i].disabled};
     config.rules[NLB_UNCOVERED] = {NLB_AFFINITY_SINGLE, 0};
+    config.forwards = settings.forward;
 }
 
 void write_owners(const Tables &tables, std::size_t rules, nlb_owners &owners) {
@@ -145,15 +146,33 @@ std::uint64_t mac_word(const MacAddress &mac) {
     return word;
 }
 
-std::uint32_t shown_reasons(Shown what) {
-    constexpr std::uint32_t taken = (2u << NLB_LAST_TAKEN) - 1, passed = (2u << NLB_LAST_PASSED) - 1;
+nlb_paths paths_entry(const Paths &paths) {
+    nlb_paths entry{};
+    for (unsigned node = 1; node <= kMaxNodes; node++) {
+        entry.macs[node] = mac_word(paths.macs[node]);
+        if (entry.macs[node]) entry.others |= 1u << (node - 1);
+    }
+    std::ranges::copy(paths.lingering, std::begin(entry.lingering));
+    return entry;
+}
+
+Paths to_paths(const nlb_paths &entry) {
+    Paths paths;
+    for (unsigned node = 1; node <= kMaxNodes; node++)
+        std::memcpy(paths.macs[node].data(), &entry.macs[node], paths.macs[node].size());
+    std::ranges::copy(entry.lingering, paths.lingering.begin());
+    return paths;
+}
+
+std::uint64_t shown_reasons(Shown what) {
+    constexpr std::uint64_t taken = (2ull << NLB_LAST_TAKEN) - 1, passed = (2ull << NLB_LAST_PASSED) - 1;
     switch (what) {
     case Shown::nothing:
         return 0;
     case Shown::accepted:
         return taken;
     case Shown::foreign:
-        return 1u << NLB_FOREIGN | 1u << NLB_FOREIGN_FRAGMENT;
+        return 1ull << NLB_FOREIGN | 1ull << NLB_FOREIGN_FRAGMENT | 1ull << NLB_FORWARDED;
     case Shown::everything:
         break;
     }

@@ -22,11 +22,14 @@ bool covers(const Rule &rule, std::size_t virtual_ip, int protocol, unsigned por
 
 nlb_service service_entry(bool expected, const std::optional<Service> &known);
 
+nlb_paths paths_entry(const Paths &paths);
+Paths to_paths(const nlb_paths &entry);
+
 // A MAC address as the programs compare and store it.
 std::uint64_t mac_word(const MacAddress &mac);
 
 // nlb_state's `captured`.
-std::uint32_t shown_reasons(Shown what);
+std::uint64_t shown_reasons(Shown what);
 
 // In the terms of datapath.hpp: -1 for uncovered traffic.
 Verdict to_verdict(const nlb_verdict &verdict);

@@ -6,6 +6,7 @@
 
 #include "heartbeat/types.hpp"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,7 +14,7 @@
 namespace heartbeat {
 
 // Raised also when the meaning of a bucket changes: two that hash differently must not share a view.
-inline constexpr std::uint8_t kProtocolVersion = 7;
+inline constexpr std::uint8_t kProtocolVersion = 8;
 
 enum class Role : std::uint8_t { joining, following, supporting, standing, leading };
 
@@ -75,6 +76,7 @@ struct Beat {
     Digest ownership = 0; // of the applied view's tables
     GroupSet lingering{}; // groups in which the sender may still hold connections
     std::uint32_t connections = kUncounted; // open to the virtual IPs, as last counted
+    std::array<std::uint8_t, 6> mac{}; // of its clients' interface; all zero: not known
     NodeBits hears_at_clients = 0; // whom the sender hears on its clients' interface
     std::vector<Quote> quotes;
     bool operator==(const Beat &) const = default;

@@ -212,6 +212,8 @@ void beat_fields(Io &io, BeatLike &beat) {
         integer(io, word);
     integer(io, beat.connections);
     integer(io, beat.hears_at_clients);
+    for (auto &octet : beat.mac)
+        integer(io, octet);
     io.list(beat.quotes, kMaxNodes);
     for (auto &quote : beat.quotes) {
         io.field(quote.peer, kLastNode);

@@ -292,6 +292,11 @@ Time Membership::lease_until() const {
     return state_->member() ? state_->lease_until.value_or(Time{}) : Time{};
 }
 
+bool Membership::active() const {
+    const Member *self = state_->view.find(state_->settings.self);
+    return self != nullptr && self->weight > 0 && state_of(*state_) == NodeState::active;
+}
+
 GroupSet Membership::guarded() const {
     const State &state = *state_;
     GroupSet all, groups{};
@@ -306,14 +311,24 @@ GroupSet Membership::guarded() const {
                 (peer.life != member.life || peer.beat.applied < state.view.number))
                 return all;
         }
-    state.each_peer([&](NodeId id, const Peer &peer) {
-        const bool present = state.fresh(peer, state.last_step, state.settings.dead_after) ||
-                             state.view.holds(id, peer.life); // by its leader's word, if not heard here
-        const bool says = present && peer.beat.state != NodeState::dead;
-        const bool doubted = state.last_step - peer.doubted.when < state.settings.dead_after;
+    state.each_peer([&](NodeId id, const Peer &) {
+        const GroupSet held = held_by(id);
         for (std::size_t i = 0; i < groups.size(); ++i)
-            groups[i] |= (says ? peer.beat.lingering[i] : 0) | (doubted ? peer.doubted.lingering[i] : 0);
+            groups[i] |= held[i];
     });
+    return groups;
+}
+
+GroupSet Membership::held_by(NodeId id) const {
+    const State &state = *state_;
+    const Peer &peer = state.peers[index(id)];
+    const bool present = state.fresh(peer, state.last_step, state.settings.dead_after) ||
+                         state.view.holds(id, peer.life); // by its leader's word, if not heard here
+    const bool says = present && peer.beat.state != NodeState::dead;
+    const bool doubted = state.last_step - peer.doubted.when < state.settings.dead_after;
+    GroupSet groups{};
+    for (std::size_t i = 0; i < groups.size(); ++i)
+        groups[i] = (says ? peer.beat.lingering[i] : 0) | (doubted ? peer.doubted.lingering[i] : 0);
     return groups;
 }
 

@@ -190,7 +190,9 @@ class Membership {
 
     Time wake_at() const;     // deliver a Tick then at the latest
     Time lease_until() const; // after which nothing may be accepted; Time{0}: nothing now
+    bool active() const;      // it serves, and has a weight: new clients come to it
     GroupSet guarded() const; // groups in which a peer holds, or may hold, connections
+    GroupSet held_by(NodeId peer) const; // those of which it says so, as far as its word holds
     Status status(Time now) const;
 
     struct State; // state.hpp, private to this folder

@@ -163,6 +163,34 @@ std::vector<std::shared_ptr<const OwnerTable>> Ownership::tables(const View &vie
     return result;
 }
 
+namespace {
+
+NodeId receiver(const View &view, const Received &virtual_ip, bool alone) {
+    static const std::vector<std::uint32_t> table = logarithms();
+    for (const NodeId wanted : virtual_ip.pinned)
+        if (const Member *member = view.find(wanted); member && member->weight > 0) return wanted;
+    NodeId best = kNoNode;
+    std::uint64_t best_cost = 0, best_weight = 1;
+    for (const Member &member : view.members) {
+        if (member.weight == 0 || (alone && best != kNoNode)) continue;
+        const std::uint64_t cost = heartbeat::cost(mix(mix(index(member.id)) + virtual_ip.key), table);
+        if (best != kNoNode && cost * best_weight >= best_cost * member.weight) continue;
+        best = member.id;
+        best_cost = cost;
+        best_weight = member.weight;
+    }
+    return best;
+}
+
+} // namespace
+
+std::vector<NodeId> receivers(const View &view, const std::vector<Received> &virtual_ips) {
+    std::vector<NodeId> nodes;
+    for (const Received &virtual_ip : virtual_ips)
+        nodes.push_back(receiver(view, virtual_ip, virtual_ips.size() == 1));
+    return nodes;
+}
+
 Digest digest(const std::vector<std::shared_ptr<const OwnerTable>> &tables) {
     Digest sum = 0;
     for (const auto &table : tables)

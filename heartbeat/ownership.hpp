@@ -65,4 +65,15 @@ class Ownership {
 
 Digest digest(const std::vector<std::shared_ptr<const OwnerTable>> &tables);
 
+// A virtual IP to which frames come at one node, which sends on what is another's (delivery = "forward").
+struct Received {
+    std::uint64_t key = 0;      // of the address: another one each, the same on every node
+    std::vector<NodeId> pinned; // the first of these that is a member with weight above 0, else as below
+};
+
+// The node that answers for each of them; kNoNode: no member has weight. One alone is the default host's.
+// Of several each goes to the member with the highest score (as a bucket does), so that they are spread by
+// weight, and a node's coming or going moves as few as it can.
+std::vector<NodeId> receivers(const View &view, const std::vector<Received> &virtual_ips);
+
 } // namespace heartbeat

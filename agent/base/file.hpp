@@ -3,10 +3,17 @@
 // it. Without the sync the name could reach the disk before the content.
 #pragma once
 
+#include "filter/descriptor.hpp"
+
+#include <functional>
 #include <string>
 #include <string_view>
 
 namespace agent {
+
+// How a file is opened to be read: by this process, or by one that has more rights. Negative, and errno, as of open(2).
+using Opener = std::function<filter::Descriptor(const std::string &file)>;
+filter::Descriptor open_to_read(const std::string &file); // waits for no writer to a pipe
 
 // The whole text, and synced. 0, or the cause as in errno: ENOSPC when only a part went in, for which
 // write(2) has no error.

@@ -7,7 +7,7 @@
 namespace agent {
 
 #ifndef NLBD_VERSION
-#define NLBD_VERSION "0.1.0"
+#define NLBD_VERSION "0.2.0"
 #endif
 inline constexpr std::string_view kVersion = NLBD_VERSION;
 

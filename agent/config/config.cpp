@@ -6,6 +6,7 @@
 #include "agent/config/config.hpp"
 
 #include "agent/config/sections.hpp"
+#include "agent/config/trust.hpp"
 
 #include <cerrno>
 #include <climits>
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace agent {
@@ -36,9 +38,10 @@ std::string host_name() {
     return name;
 }
 
-std::string read_toml(const std::string &file) {
+std::string read_toml(const std::string &file, const Opener &open) {
     std::string text(kMaxConfigSize + 1, '\0'); // one byte more than parse_config allows
-    const std::unique_ptr<std::FILE, Close> input(std::fopen(file.c_str(), "re"));
+    const filter::Descriptor opened = open(file);
+    const std::unique_ptr<std::FILE, Close> input(opened ? fdopen(dup(opened.get()), "r") : nullptr);
     if (input) text.resize(std::fread(text.data(), 1, text.size(), input.get()));
     if (!input || std::ferror(input.get()))
         throw std::runtime_error("read configuration " + file + ": " + std::strerror(errno));
@@ -46,6 +49,19 @@ std::string read_toml(const std::string &file) {
 }
 
 Config load_config(const std::string &file) { return parse_config(read_toml(file), file); }
+
+Config load_trusted_config(const std::string &file, const Opener &open) {
+    const auto check = [&](const std::string &name) {
+        filter::Descriptor opened = open(name);
+        struct stat status {};
+        if (!opened) return opened;
+        if (fstat(opened.get(), &status) != 0 || !S_ISREG(status.st_mode)) // a pipe would be waited for
+            throw std::runtime_error(file + ": is not a regular file");
+        require_trusted(file, status);
+        return opened;
+    };
+    return parse_config(read_toml(file, check), file);
+}
 
 Config parse_config(const std::string &text, const std::string &file) {
     return read_config(parse_toml(text, file), file);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agent/base/endpoint.hpp"
+#include "agent/base/file.hpp"
 #include "agent/base/log.hpp"
 #include "agent/config/key.hpp"
 #include "filter/address.hpp"
@@ -28,6 +29,7 @@ using heartbeat::Partition;
 using heartbeat::RuleMode;
 
 enum class MacMode { multicast, unicast, igmp };
+enum class Delivery { flood, forward };
 enum class DatapathKind { automatic, xdp, xdp_native, xdp_generic, tc, pcap };
 enum class Protocol { tcp, udp, both };
 enum class HealthType { none, listener, tcp, http, exec };
@@ -45,6 +47,7 @@ struct NodeConfig {
     std::optional<std::string> interface;
     std::optional<DatapathKind> datapath;
     std::optional<std::vector<std::string>> heartbeat_interfaces;
+    std::vector<filter::IpAddress> addresses; // beats go there as well as to the groups
     bool operator==(const NodeConfig &) const = default;
 };
 
@@ -84,6 +87,7 @@ struct Config {
     std::optional<filter::MacAddress> mac; // the cluster's; nothing: it follows from the first virtual IP
     std::string key_file = "/etc/nlb/cluster.key";
     DatapathKind datapath = DatapathKind::automatic;
+    Delivery delivery = Delivery::flood;
 
     std::vector<std::string> heartbeat_interfaces; // effective: the cluster's when none is named
     filter::IpAddress group{filter::IpAddress::Family::v4, {239, 255, 77, 77}};
@@ -99,11 +103,17 @@ struct Config {
     std::chrono::milliseconds drain{2000}; // told to end, the agent waits for connections so long
     log::Level log_level = log::Level::info;
 
+    // With forward: routers are told of the virtual IPs, and before the agent ends they hear for so long that they are to
+    // send nothing more. Nothing: they are not told.
+    std::optional<std::chrono::milliseconds> announce;
+
     std::optional<Endpoint> metrics_listen; // metrics and the status page; nothing: nowhere
     std::vector<std::string> metrics_names; // under which it is asked, beside addresses and the nodes' names
 
     std::vector<NodeConfig> nodes; // by ascending id
     std::vector<filter::IpAddress> virtual_ips;
+    // With forward: the nodes to receive each virtual IP's frames, of which the first live one does; none: as computed.
+    std::vector<std::vector<std::uint8_t>> receivers; // node ids, by virtual IP
     std::vector<RuleConfig> rules; // in the order of the file
     bool operator==(const Config &) const = default;
 };
@@ -113,6 +123,8 @@ std::string ports_text(const RuleConfig &rule); // "80", "8000-8999", "any"
 // Throws std::runtime_error with `FILE:LINE:COLUMN: KEY: what is wrong, what is allowed`: one line,
 // whatever the bytes of the text. A file that cannot be read: `read configuration FILE: cause`.
 Config load_config(const std::string &file);
+// The same, but only of a regular file that root or this user owns; see trust.hpp.
+Config load_trusted_config(const std::string &file, const Opener &open);
 std::string host_name(); // this machine's
 Config parse_config(const std::string &text, const std::string &file);
 
@@ -121,7 +133,7 @@ std::string to_toml(const Config &config);
 
 // The one that is configured. Else by mac_mode: 03:bf or 02:bf and the first virtual IP's four octets
 // (IPv6: its last four), or 01:00:5e:7f and its last two.
-filter::MacAddress cluster_mac(const Config &config);
+filter::MacAddress cluster_mac(const Config &config); // with delivery = "forward" no frame has it
 // igmp: the group with that MAC, 239.255 and its last two bytes; else nothing.
 std::optional<filter::IpAddress> cluster_group(const Config &config);
 
@@ -133,7 +145,7 @@ std::string name_of(const Config &config, heartbeat::NodeId id);
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name);
 
 // One digest for each section, node and rule, so that a difference between two nodes can be named:
-// "cluster", "heartbeat", "control", "agent", "metrics", "virtual_ip", "node \"web1\"", "rule \"http\"". Over the effective
+// "cluster", "heartbeat", "control", "agent", "metrics", "virtual_ip", "announce" (where there is that table), "node \"web1\"", "rule \"http\"". Over the effective
 // values, in a stable order: nodes by id, rules as in the file (there their order has a meaning:
 // compare the lists place by place). Per-node overrides belong to the node's digest. key_file's
 // path is left out: only its content matters.

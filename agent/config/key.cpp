@@ -15,7 +15,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <memory>
 #include <sodium.h>
 #include <stdexcept>
 #include <sys/stat.h>
@@ -29,25 +28,9 @@ constexpr std::size_t kDigits = 2 * std::tuple_size_v<ClusterKey>;
 constexpr std::size_t kLine = kDigits + 1;
 static_assert(std::tuple_size_v<ClusterKey> == crypto_kdf_KEYBYTES);
 
-struct Close {
-    void operator()(std::FILE *file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, Close>;
-
 [[noreturn]] void fail(const char *verb, const std::string &file, const std::string &cause,
                        const std::string &way_out) {
     throw std::runtime_error(std::string(verb) + " key " + file + ": " + cause + "; " + way_out);
-}
-
-File open_to_read(const std::string &file) {
-    const int descriptor =
-        open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); // no waiting on a pipe
-    if (descriptor < 0)
-        fail("read", file, describe(errno),
-             errno == ENOENT
-                 ? "make one with: nlbctl keygen " + file + ", and copy it to every node"
-                 : "it must be a file that this user can read");
-    return File(fdopen(descriptor, "r"));
 }
 
 void check_status(const std::string &file, int descriptor) {
@@ -105,12 +88,18 @@ CurveKeys pair_of(const std::array<std::uint8_t, crypto_scalarmult_SCALARBYTES> 
 
 } // namespace
 
-ClusterKeys load_keys(const std::string &file) {
-    const File input = open_to_read(file);
-    check_status(file, fileno(input.get()));
+ClusterKeys load_keys(const std::string &file, const Opener &open) {
+    const filter::Descriptor opened = open(file);
+    if (!opened)
+        fail("read", file, describe(errno),
+             errno == ENOENT
+                 ? "make one with: nlbctl keygen " + file + ", and copy it to every node"
+                 : "it must be a file that this user can read");
+    check_status(file, opened.get());
     char text[2 * kLine + 1]; // one byte that must not be there
-    const std::size_t size = std::fread(text, 1, sizeof text, input.get());
-    const auto keys = parse_keys({text, size});
+    const ssize_t size = read(opened.get(), text, sizeof text);
+    if (size < 0) fail("read", file, describe(errno), "it must be a regular file");
+    const auto keys = parse_keys({text, static_cast<std::size_t>(size)});
     sodium_memzero(text, sizeof text);
     if (!keys)
         fail("read", file, "not one line of 64 hexadecimal digits, nor two different ones",
@@ -210,6 +199,7 @@ std::uint64_t fingerprint(const ClusterKeys &keys) {
 
 std::array<std::uint8_t, 16> hash_key(const ClusterKey &key) { return derive<16>(key, "nlb-hash"); }
 std::array<std::uint8_t, 32> beat_key(const ClusterKey &key) { return derive<32>(key, "nlb-beat"); }
+std::array<std::uint8_t, 32> probe_key(const ClusterKey &key) { return derive<32>(key, "nlb-prob"); }
 CurveKeys listener_keys(const ClusterKey &key) { return pair_of(derive<32>(key, "nlb-list")); }
 CurveKeys caller_keys(const ClusterKey &key) { return pair_of(derive<32>(key, "nlb-call")); }
 

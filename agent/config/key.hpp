@@ -9,6 +9,8 @@
 // what the other uses, so it does not matter in which order the nodes take it.
 #pragma once
 
+#include "agent/base/file.hpp"
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -29,7 +31,7 @@ struct ClusterKeys {
 void start_cryptography();
 
 // Throws std::runtime_error `read key FILE: cause; way out`.
-ClusterKeys load_keys(const std::string &file);
+ClusterKeys load_keys(const std::string &file, const Opener &open = open_to_read);
 
 std::string generate_key();                  // one line of text, without the newline
 void write_new_key(const std::string &file); // mode 0600, never overwrites; throws `write key FILE:
@@ -43,10 +45,11 @@ void drop_other_key(const std::string &file);
 // By which nodes see that they hold the same keys in the same places; tells nothing else of them.
 std::uint64_t fingerprint(const ClusterKeys &keys);
 
-// Independent subkeys, for the packet hash, the beats and the commands between nodes: who learns
-// one learns nothing of the others.
+// Independent subkeys, for the packet hash, the beats, the doctor's probes and the commands between nodes: who
+// learns one learns nothing of the others.
 std::array<std::uint8_t, 16> hash_key(const ClusterKey &key);
 std::array<std::uint8_t, 32> beat_key(const ClusterKey &key);
+std::array<std::uint8_t, 32> probe_key(const ClusterKey &key);
 
 // X25519 key pairs for CurveZMQ, one for whoever listens and one for whoever connects: with a
 // single pair for both, what one role has sealed could be handed to it in the other.

@@ -91,9 +91,9 @@ std::string print_health(const HealthConfig &health) {
     return "{ " + out + " }";
 }
 
-std::string print_priority(const RuleConfig &rule, const Config &config) {
+std::string print_nodes(const std::vector<std::uint8_t> &ids, const Config &config) {
     std::vector<std::string> names;
-    for (const std::uint8_t id : rule.priority)
+    for (const std::uint8_t id : ids)
         names.push_back(node_name(id, config));
     return array(names);
 }
@@ -115,10 +115,11 @@ std::uint64_t digest(const std::string &text) {
 std::string print_cluster(const Config &config) {
     return "[cluster]\n" + line("name", toml_string(config.cluster_name)) +
            line("interface", toml_string(config.interface)) +
-           line("mac_mode", word(kMacModes, config.mac_mode)) +
+           (config.delivery == Delivery::flood ? line("mac_mode", word(kMacModes, config.mac_mode)) : "") +
            (config.mac ? line("mac", toml_string(filter::to_string(*config.mac))) : "") +
            line("key_file", toml_string(config.key_file)) +
-           line("datapath", word(kDatapaths, config.datapath));
+           line("datapath", word(kDatapaths, config.datapath)) +
+           line("delivery", word(kDeliveries, config.delivery));
 }
 
 std::string print_heartbeat(const Config &config) {
@@ -136,6 +137,10 @@ std::string print_agent(const Config &config) {
            line("log_level", word(kLogLevels, config.log_level));
 }
 
+std::string print_announce(const Config &config) { // where there is one
+    return "[announce]\n" + number("withdraw_ms", config.announce->count());
+}
+
 std::string print_control(const Config &config) {
     return "[control]\n" + number("port", config.control_port);
 }
@@ -148,10 +153,10 @@ std::string print_metrics(const Config &config) {
 
 std::string print_virtual_ips(const Config &config) {
     std::string out;
-    for (const std::string &address : texts(config.virtual_ips)) {
+    for (std::size_t i = 0; i < config.virtual_ips.size(); ++i) {
         if (!out.empty()) out += '\n';
-        out += "[[virtual_ip]]\n";
-        out += line("address", toml_string(address));
+        out += "[[virtual_ip]]\n" + line("address", toml_string(to_string(config.virtual_ips[i])));
+        if (i < config.receivers.size() && !config.receivers[i].empty()) out += line("receiver", print_nodes(config.receivers[i], config));
     }
     return out;
 }
@@ -163,7 +168,8 @@ std::string print_node(const NodeConfig &node) {
            (node.datapath ? line("datapath", word(kDatapaths, *node.datapath)) : "") +
            (node.heartbeat_interfaces
                 ? line("heartbeat_interfaces", array(*node.heartbeat_interfaces))
-                : "");
+                : "") +
+           (node.addresses.empty() ? "" : line("address", array(texts(node.addresses))));
 }
 
 std::string print_rule(const RuleConfig &rule, const Config &config) {
@@ -176,12 +182,13 @@ std::string print_rule(const RuleConfig &rule, const Config &config) {
            line("health", print_health(rule.health)) +
            line("when_all_down", word(kWhenAllDown, rule.when_all_down)) +
            (rule.weights.empty() ? "" : line("weights", print_weights(rule, config))) +
-           (rule.priority.empty() ? "" : line("priority", print_priority(rule, config)));
+           (rule.priority.empty() ? "" : line("priority", print_nodes(rule.priority, config)));
 }
 
 std::string to_toml(const Config &config) {
     std::string out =
-        print_cluster(config) + '\n' + print_heartbeat(config) + '\n' + print_control(config) + '\n' + print_agent(config) + '\n' + print_metrics(config) + '\n';
+        print_cluster(config) + '\n' + print_heartbeat(config) + '\n' + print_control(config) + '\n' + print_agent(config) + '\n' +
+        (config.announce ? print_announce(config) + '\n' : "") + print_metrics(config) + '\n';
     for (const NodeConfig &node : config.nodes)
         out += print_node(node) + '\n';
     out += print_virtual_ips(config);
@@ -213,6 +220,7 @@ std::vector<SectionDigest> section_digests(const Config &config) {
                                            {"agent", digest(print_agent(config))},
                                            {"metrics", digest(print_metrics(config))},
                                            {"virtual_ip", digest(print_virtual_ips(config))}};
+    if (config.announce) sections.push_back({"announce", digest(print_announce(config))});
     for (const NodeConfig &node : config.nodes)
         sections.push_back({"node " + toml_string(node.name), digest(print_node(node))});
     for (const RuleConfig &rule : config.rules)

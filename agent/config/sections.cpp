@@ -13,6 +13,7 @@ namespace agent {
 namespace {
 
 constexpr std::size_t kMaxEntries = 32; // nodes, rules, virtual IPs
+constexpr std::size_t kMaxAddresses = 8; // of a node: one for each heartbeat interface
 constexpr int kMinIntervals = 8; // in dead_after_ms; with fewer, a little loss looks like a death
 
 // Switches go by these first bytes: they would not treat another address as mac_mode promises.
@@ -28,9 +29,25 @@ filter::MacAddress read_mac(const Field &field, MacMode mode) {
     return *mac;
 }
 
+// Generic XDP could, but tc does it at a lower price.
+void check_forwarding_datapath(const Field &field, DatapathKind kind) {
+    if (kind == DatapathKind::xdp_generic || kind == DatapathKind::pcap)
+        field.refuse("\"" + std::string(kDatapaths[static_cast<std::size_t>(kind)]) +
+                     "\" does not send packets on, must be \"auto\", \"xdp\", \"xdp-native\" or \"tc\" with delivery = \"forward\"");
+}
+
+void check_forward(const Section &cluster, const Config &config) {
+    for (const char *key : {"mac_mode", "mac"})
+        if (const auto field = cluster.find(key))
+            field->refuse("has no use with delivery = \"forward\", where frames come to the nodes' own MAC "
+                          "addresses; must be left out");
+    if (const auto datapath = cluster.find("datapath"))
+        check_forwarding_datapath(*datapath, config.datapath);
+}
+
 void read_cluster(const Field &table, Config &config) {
-    constexpr std::string_view keys[] = {"name", "interface", "mac_mode",
-                                         "mac",  "key_file",  "datapath"};
+    constexpr std::string_view keys[] = {"name",     "interface", "mac_mode", "mac",
+                                         "key_file", "datapath",  "delivery"};
     const Section cluster(table);
     cluster.only(keys);
     config.cluster_name = name(cluster.need("name", "a name that no other cluster here has"));
@@ -41,6 +58,9 @@ void read_cluster(const Field &table, Config &config) {
     if (const auto mac = cluster.find("mac")) config.mac = read_mac(*mac, config.mac_mode);
     if (const auto datapath = cluster.find("datapath"))
         config.datapath = static_cast<DatapathKind>(choice(*datapath, kDatapaths));
+    if (const auto delivery = cluster.find("delivery"))
+        config.delivery = static_cast<Delivery>(choice(*delivery, kDeliveries));
+    if (config.delivery == Delivery::forward) check_forward(cluster, config);
     if (const auto key_file = cluster.find("key_file")) {
         config.key_file = text(*key_file);
         if (!config.key_file.starts_with('/'))
@@ -134,6 +154,13 @@ filter::IpAddress host_address(const Field &field) {
     return host;
 }
 
+void refuse_address_of_node(const Field &field, const filter::IpAddress &address, const Config &config,
+                            const std::string &must_be) {
+    for (const NodeConfig &node : config.nodes)
+        if (std::ranges::count(node.addresses, address))
+            field.refuse(to_string(address) + " is the address of node " + shown(node.name) + ", must be " + must_be);
+}
+
 void check_count(const Field &field, std::size_t count) {
     if (count == 0)
         field.refuse("is empty, must have 1 to 32 entries, each under [[" + field.key + "]]");
@@ -143,8 +170,25 @@ void check_room(const Field &entry, std::size_t count) {
     if (count == kMaxEntries) entry.refuse("is one too many, there must be at most 32");
 }
 
+// Ids of nodes that are there; nodes are known by then.
+std::vector<std::uint8_t> read_receiver(const Field &field, const Config &config) {
+    if (config.delivery != Delivery::forward)
+        field.refuse("has a meaning only with delivery = \"forward\" under [cluster]; must be left out");
+    std::vector<std::uint8_t> ids;
+    Unique unique;
+    for (const Field &item : list(field)) {
+        const std::string node = text(item);
+        unique.claim(item, node);
+        const auto found = std::ranges::find(config.nodes, node, &NodeConfig::name);
+        if (found == config.nodes.end())
+            item.refuse(shown(node) + " is no node, must be the name of a [[node]]");
+        ids.push_back(found->id);
+    }
+    return ids;
+}
+
 void read_virtual_ips(const Field &field, Config &config) {
-    constexpr std::string_view keys[] = {"address"};
+    constexpr std::string_view keys[] = {"address", "receiver"};
     const std::vector<Field> entries = tables(field);
     check_count(field, entries.size());
     Unique unique;
@@ -155,12 +199,35 @@ void read_virtual_ips(const Field &field, Config &config) {
         const Field given = virtual_ip.need("address", "an IPv4 or IPv6 address");
         config.virtual_ips.push_back(host_address(given));
         unique.claim(given, to_string(config.virtual_ips.back()));
+        refuse_address_of_node(given, config.virtual_ips.back(), config, "one that no host has by itself");
+        const auto receiver = virtual_ip.find("receiver");
+        config.receivers.push_back(receiver ? read_receiver(*receiver, config)
+                                            : std::vector<std::uint8_t>{});
     }
 }
 
-NodeConfig read_node(const Section &section) {
-    constexpr std::string_view keys[] = {"id",        "name",     "weight",
-                                         "interface", "datapath", "heartbeat_interfaces"};
+// used: by the nodes before.
+std::vector<filter::IpAddress> read_addresses(const Field &field, Unique &used) {
+    const bool several = field.value->kind == TomlValue::Kind::array;
+    std::vector<filter::IpAddress> addresses;
+    for (const Field &item : several ? list(field) : std::vector{field}) {
+        const filter::IpAddress one = address(item);
+        if (unfit(one) == "link-local")
+            item.refuse(to_string(one) + " is link-local, which does not say on which interface; must be an address of "
+                                         "this node such as 192.0.2.11 or fd00::11");
+        addresses.push_back(host_address(item));
+        used.claim(item, to_string(one));
+    }
+    if (addresses.size() > kMaxAddresses)
+        field.refuse("has " + std::to_string(addresses.size()) + " addresses, must have at most " +
+                     std::to_string(kMaxAddresses) + ", one for each heartbeat interface");
+    return addresses;
+}
+
+NodeConfig read_node(const Section &section, const Config &config, Unique &addresses) {
+    constexpr std::string_view keys[] = {"id",       "name",    "weight",
+                                         "interface", "datapath", "heartbeat_interfaces",
+                                         "address"};
     section.only(keys);
     NodeConfig node;
     node.id = static_cast<std::uint8_t>(integer(section.need("id", "1 to 32"), 1, 32));
@@ -171,18 +238,21 @@ NodeConfig read_node(const Section &section) {
         node.interface = interface_name(*interface);
     if (const auto datapath = section.find("datapath"))
         node.datapath = static_cast<DatapathKind>(choice(*datapath, kDatapaths));
+    if (node.datapath && config.delivery == Delivery::forward)
+        check_forwarding_datapath(section.need("datapath", ""), *node.datapath);
     if (const auto interfaces = section.find("heartbeat_interfaces"))
         node.heartbeat_interfaces = read_interfaces(*interfaces);
+    if (const auto given = section.find("address")) node.addresses = read_addresses(*given, addresses);
     return node;
 }
 
 void read_nodes(const Field &field, Config &config) {
     const std::vector<Field> entries = tables(field);
     check_count(field, entries.size());
-    Unique ids, names; // 32 ids: no need to count the nodes
+    Unique ids, names, addresses; // 32 ids: no need to count the nodes
     for (const Field &entry : entries) {
         const Section section(entry);
-        config.nodes.push_back(read_node(section));
+        config.nodes.push_back(read_node(section, config, addresses));
         ids.claim(section.need("id", ""), std::to_string(config.nodes.back().id));
         names.claim(section.need("name", ""), config.nodes.back().name);
     }
@@ -210,7 +280,7 @@ void check_macs(const Section &cluster, const std::optional<Section> &heartbeat,
     const auto &g = config.group.bytes; // RFC 1112: the low 23 bits
     const filter::MacAddress group_mac = {0x01, 0x00, 0x5e, static_cast<std::uint8_t>(g[1] & 0x7f),
                                           g[2], g[3]};
-    if (group_mac != cluster_mac(config)) return;
+    if (group_mac != cluster_mac(config) || config.delivery == Delivery::forward) return;
     const std::string what = to_string(config.group) + " has the cluster's MAC address " +
                              filter::to_string(group_mac) + ", must be another group";
     if (const auto group = heartbeat ? heartbeat->find("group") : std::nullopt) group->refuse(what);
@@ -226,6 +296,7 @@ void check_witness(const Section &heartbeat, const Config &config) {
     if (std::find(config.virtual_ips.begin(), config.virtual_ips.end(), witness) !=
         config.virtual_ips.end())
         field->refuse(to_string(witness) + " is a virtual IP, must be a host outside the cluster");
+    refuse_address_of_node(*field, witness, config, "a host outside the cluster");
 }
 
 void read_agent(const Field &table, Config &config) {
@@ -236,6 +307,16 @@ void read_agent(const Field &table, Config &config) {
         config.drain = std::chrono::milliseconds(integer(*drain, 0, 600'000));
     if (const auto level = agent.find("log_level"))
         config.log_level = static_cast<log::Level>(choice(*level, kLogLevels));
+}
+
+void read_announce(const Field &table, Config &config) {
+    constexpr std::string_view keys[] = {"withdraw_ms"};
+    const Section announce(table);
+    announce.only(keys);
+    if (config.delivery != Delivery::forward)
+        table.refuse("has a meaning only with delivery = \"forward\" under [cluster]; must be left out");
+    const auto withdraw = announce.find("withdraw_ms");
+    config.announce = std::chrono::milliseconds(withdraw ? integer(*withdraw, 0, 60'000) : 2000);
 }
 
 void read_control(const Field &table, Config &config) {
@@ -287,8 +368,8 @@ void read_metrics(const Field &table, Config &config) {
 } // namespace
 
 Config read_config(const TomlValue &tree, const std::string &file) {
-    constexpr std::string_view sections[] = {"cluster", "heartbeat", "node",  "virtual_ip",
-                                             "rule",    "control",   "agent", "metrics"};
+    constexpr std::string_view sections[] = {"cluster", "heartbeat", "node",  "virtual_ip", "rule",
+                                             "control", "agent",     "announce", "metrics"};
     const Section root(Field{file, "", &tree});
     root.only(sections);
     Config config;
@@ -306,6 +387,7 @@ Config read_config(const TomlValue &tree, const std::string &file) {
     if (const auto rules = root.find("rule")) read_rules(*rules, config);
     if (const auto control = root.find("control")) read_control(*control, config);
     if (const auto agent = root.find("agent")) read_agent(*agent, config);
+    if (const auto announce = root.find("announce")) read_announce(*announce, config);
     if (const auto metrics = root.find("metrics")) read_metrics(*metrics, config);
     return config;
 }

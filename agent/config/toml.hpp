@@ -4,6 +4,8 @@
 // whoever finds a value wrong can point at it. toml++ is behind this header and nowhere else.
 #pragma once
 
+#include "agent/base/file.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -41,7 +43,7 @@ struct TomlValue::Member {
 };
 
 // A file's whole text. Throws `read configuration FILE: cause`.
-std::string read_toml(const std::string &file);
+std::string read_toml(const std::string &file, const Opener &open = open_to_read);
 
 // The whole text as one table. Throws like parse_config, with KEY `syntax`. Children deeper than
 // any key of the schema are cut off: they can only be unknown.

@@ -19,7 +19,10 @@ std::optional<std::string> distrust(const std::string &file, const struct stat &
 
 void require_trusted(const std::string &file) {
     struct stat status {};
-    if (stat(file.c_str(), &status) != 0) return;
+    if (stat(file.c_str(), &status) == 0) require_trusted(file, status);
+}
+
+void require_trusted(const std::string &file, const struct stat &status) {
     if (const auto why = distrust(file, status))
         throw std::runtime_error("read configuration " + file + ": " + *why);
 }

@@ -15,5 +15,6 @@ std::optional<std::string> distrust(const std::string &file, const struct stat &
 // The same for a file by its name; throws `read configuration FILE: cause; way out`. A missing file is
 // not refused here: the caller that opens it reports that.
 void require_trusted(const std::string &file);
+void require_trusted(const std::string &file, const struct stat &status);
 
 } // namespace agent

@@ -8,6 +8,7 @@
 namespace agent {
 
 inline constexpr std::string_view kMacModes[] = {"multicast", "unicast", "igmp"};
+inline constexpr std::string_view kDeliveries[] = {"flood", "forward"};
 inline constexpr std::string_view kDatapaths[] = {"auto", "xdp", "xdp-native", "xdp-generic",
                                                   "tc",   "pcap"};
 inline constexpr std::string_view kLogLevels[] = {"error", "warning", "info"};

@@ -11,6 +11,7 @@
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -23,6 +24,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kWaiting = 16; // connections that ZeroMQ has not accepted yet
+constexpr int kSegment = 1220; // bytes, in both directions: as IPv6 promises of every link (RFC 8200, section 5)
 
 template <class Value>
 void set(int socket, int level, int option, const Value &value, const std::string &what) {
@@ -57,6 +59,7 @@ ControlGate::ControlGate(const std::string &interface, std::uint16_t port)
     if (!socket_) fail(here);
     set(socket_.get(), SOL_SOCKET, SO_REUSEADDR, 1, here);
     set(socket_.get(), IPPROTO_IP, IP_TTL, 1, here);
+    set(socket_.get(), IPPROTO_TCP, TCP_MAXSEG, kSegment, here); // a network that loses long frames is to be heard of
     if (v6) {
         set(socket_.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0, here);
         set(socket_.get(), IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1, here);

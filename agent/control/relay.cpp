@@ -84,9 +84,16 @@ Commands::Later Relay::ask(const std::string &node, const std::string &command,
     return [replies] { return replies->ask(); };
 }
 
+// A node that was never heard may still be where the configuration says.
+std::optional<Relay::Heard> Relay::where_is(const NodeConfig &node) const {
+    if (heard_[node.id] || node.addresses.empty()) return heard_[node.id];
+    const filter::IpAddress &address = node.addresses.front();
+    return Heard{{address.bytes, 0, !address.is_v4()}, {}};
+}
+
 void Relay::call(Replies &replies, const NodeConfig &node, const std::string &request) {
-    const auto &heard = heard_[node.id];
-    if (!heard)
+    const auto where = where_is(node);
+    if (!where)
         return replies.add_lost(node,
                                   "never heard by " + in_force_.self.name + ", so its address is not known");
     if (waiting_.size() >= kMostWaiting)
@@ -96,12 +103,12 @@ void Relay::call(Replies &replies, const NodeConfig &node, const std::string &re
         return replies.add_lost(node, "no file descriptors are left on " + in_force_.self.name);
     if (!sockets_) sockets_ = std::make_unique<Sockets>();
     try {
-        connect(replies, node, heard->from);
+        connect(replies, node, where->from);
         replies.send(node, request);
     } catch (const zmq::error_t &error) {
         return replies.add_lost(node, error.what());
     }
-    const bool silent = now_() - heard->at >= in_force_.config.dead_after;
+    const bool silent = now_() - where->at >= in_force_.config.dead_after;
     replies.add_there(node, silent ? kSilentPatience : kPatience);
 }
 

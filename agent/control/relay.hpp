@@ -5,7 +5,8 @@
 //
 // It is the local agent that connects, and not nlbctl: the key stays in one process, nlbctl needs
 // nothing but the local socket and runs in whatever network and mount namespace it likes, and where
-// the others are is known here: a node's address is where its last beat came from, IPv4 or IPv6.
+// the others are is known here: a node's address is where its last beat came from, IPv4 or IPv6; that of one
+// that was never heard is what the configuration says.
 //
 // The connection is CurveZMQ: the other side proves that it holds the cluster's key before a word
 // is sent, and this side proves the same to it.
@@ -59,6 +60,7 @@ class Relay {
     struct Sockets;
 
     std::vector<const NodeConfig *> chosen(const std::string &node) const;
+    std::optional<Heard> where_is(const NodeConfig &node) const;
     void call(Replies &replies, const NodeConfig &node, const std::string &request);
     void connect(Replies &replies, const NodeConfig &node,
                  const heartbeat::Transport::Sender &where);

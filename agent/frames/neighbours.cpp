@@ -20,7 +20,7 @@ constexpr Time kRemembered = 10s; // a claim
 
 Neighbours::Neighbours(const std::string &interface,
                        const std::vector<filter::IpAddress> &virtual_ips,
-                       const filter::MacAddress &cluster_mac)
+                       const std::optional<filter::MacAddress> &cluster_mac)
     : interface_(interface), virtual_ips_(virtual_ips), cluster_mac_(cluster_mac),
       line_(interface, capture_filter(virtual_ips)) {
     heal();
@@ -31,9 +31,13 @@ void Neighbours::wait(Poll &poll) const {
     if (answering_ && announcements_ > 0 && line_.is_open()) poll.at(next_);
 }
 
-void Neighbours::set_answering(bool answering) {
-    if (answering && !answering_) announcements_ = kAnnouncements;
-    answering_ = answering;
+void Neighbours::set_answering(std::uint32_t virtual_ips, std::uint64_t occasion) {
+    if (virtual_ips & ~answering_ || occasion != occasion_) {
+        announcements_ = kAnnouncements;
+        next_ = Time{}; // at once
+    }
+    answering_ = virtual_ips;
+    occasion_ = occasion;
 }
 
 void Neighbours::configure(Time now, const std::vector<filter::IpAddress> &virtual_ips) {
@@ -47,7 +51,7 @@ void Neighbours::configure(Time now, const std::vector<filter::IpAddress> &virtu
 }
 
 void Neighbours::handle(Time now) {
-    constexpr int batch = 64; // a flood of questions must not keep the loop from its beats
+    constexpr int batch = 16; // a flood of questions must not keep the loop from its beats, nor a processor from services
     for (int i = 0; i < batch; ++i) {
         const auto frame = line_.next();
         if (frame.empty()) break;
@@ -60,11 +64,21 @@ bool Neighbours::is_virtual_ip(const filter::IpAddress &address) const {
     return std::ranges::count(virtual_ips_, address) > 0;
 }
 
+bool Neighbours::answers_for(const filter::IpAddress &address) const {
+    const auto place = std::ranges::find(virtual_ips_, address) - virtual_ips_.begin();
+    return place < 32 && (answering_ >> place & 1);
+}
+
+bool Neighbours::is_a_nodes(const filter::MacAddress &mac) const {
+    if (mac == cluster_mac_ || std::ranges::count(nodes_, mac) > 0) return true;
+    return !cluster_mac_ && line_.mac() == mac; // its own announcements are heard as well
+}
+
 // A question may be a claim, too: an announcement in ARP asks for its own sender.
 void Neighbours::hear(Time now, std::span<const std::uint8_t> frame) {
     const auto claim = parse_claim(frame);
     const bool claims = claim && is_virtual_ip(claim->address);
-    if (claims && claim->mac == cluster_mac_) return; // another node's word
+    if (claims && is_a_nodes(claim->mac)) return; // another node's word
     if (claims) {
         ++counters_.claimed;
         std::erase_if(heard_, [&](const Heard &heard) { return heard.claim.address == claim->address; });
@@ -75,7 +89,7 @@ void Neighbours::hear(Time now, std::span<const std::uint8_t> frame) {
     const auto question = parse_solicitation(frame);
     if (!question || !is_virtual_ip(question->target))
         counters_.malformed += claims ? 0 : 1;
-    else if (!answering_)
+    else if (!answers_for(question->target))
         ++counters_.ignored;
     else
         answer(*question);
@@ -86,7 +100,8 @@ void Neighbours::announce(Time now) {
     --announcements_;
     const auto mac = line_.mac();
     for (const auto &address : virtual_ips_) {
-        const bool sent = mac && line_.send(build_announcement(address, cluster_mac_, *mac));
+        if (!answers_for(address)) continue;
+        const bool sent = mac && line_.send(build_announcement(address, cluster_mac_.value_or(*mac), *mac));
         ++(sent ? counters_.announced : counters_.send_errors);
     }
 }
@@ -94,7 +109,7 @@ void Neighbours::announce(Time now) {
 std::vector<std::string> Neighbours::claims(Time now) const {
     std::vector<std::string> texts;
     for (const auto &[claim, at] : heard_)
-        if (now - at < kRemembered)
+        if (now - at < kRemembered && !is_a_nodes(claim.mac))
             texts.push_back("virtual IP " + filter::to_string(claim.address) + ": " +
                             filter::to_string(claim.mac) + " says that it is there, too");
     return texts;
@@ -102,7 +117,7 @@ std::vector<std::string> Neighbours::claims(Time now) const {
 
 void Neighbours::answer(const Solicitation &question) {
     const auto mac = line_.mac();
-    if (mac && line_.send(build_reply(question, cluster_mac_, *mac)))
+    if (mac && line_.send(build_reply(question, cluster_mac_.value_or(*mac), *mac)))
         ++counters_.answered;
     else
         ++counters_.send_errors;

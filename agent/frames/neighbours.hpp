@@ -2,7 +2,8 @@
 //
 // Answers for the virtual IPs in ARP and neighbour discovery, with the cluster MAC, while this node
 // is the one that should; the kernel is silent about them (host/setup.hpp). Every node hears the
-// questions; the default host alone answers.
+// questions; the default host alone answers. Where frames come at one node (delivery = "forward"), each
+// virtual IP's receiver answers for it, with its own MAC.
 //
 // It also announces them, unasked: three times from when it becomes the one that should, for others
 // may have had the addresses before; and each time that another machine claims one, as often as
@@ -34,14 +35,19 @@ struct NeighbourCounters {
 class Neighbours {
   public:
     // Throws std::runtime_error. An interface that is down is no error: heal() opens it later.
+    // cluster_mac: nothing where this interface's own is told.
     Neighbours(const std::string &interface, const std::vector<filter::IpAddress> &virtual_ips,
-               const filter::MacAddress &cluster_mac);
+               const std::optional<filter::MacAddress> &cluster_mac);
 
     void wait(Poll &poll) const; // readable, or an announcement is due: call handle()
     int descriptor() const { return line_.descriptor(); }
     // A bounded number of the frames that wait; the rest wakes poll up again.
     void handle(heartbeat::Time now);
-    void set_answering(bool answering); // false at first
+    // Bit i: for the i-th one; 0 at first. With another occasion it announces them again: others may
+    // have done so meanwhile.
+    void set_answering(std::uint32_t virtual_ips, std::uint64_t occasion = 0);
+    // Machines whose word for a virtual IP is none of another's: the cluster's other nodes.
+    void set_nodes(std::span<const filter::MacAddress> macs) { nodes_.assign(macs.begin(), macs.end()); }
     // Answers for these from now on, and announces them. Throws as heal(), which then goes on with it.
     void configure(heartbeat::Time now, const std::vector<filter::IpAddress> &virtual_ips);
 
@@ -54,6 +60,8 @@ class Neighbours {
 
   private:
     bool is_virtual_ip(const filter::IpAddress &address) const;
+    bool answers_for(const filter::IpAddress &address) const;
+    bool is_a_nodes(const filter::MacAddress &mac) const;
     void hear(heartbeat::Time now, std::span<const std::uint8_t> frame);
     void answer(const Solicitation &question);
     void announce(heartbeat::Time now);
@@ -66,8 +74,10 @@ class Neighbours {
 
     std::string interface_;
     std::vector<filter::IpAddress> virtual_ips_;
-    filter::MacAddress cluster_mac_;
-    bool answering_ = false;
+    std::optional<filter::MacAddress> cluster_mac_;
+    std::vector<filter::MacAddress> nodes_;
+    std::uint32_t answering_ = 0;
+    std::uint64_t occasion_ = 0;
     int announcements_ = 0; // that are left
     heartbeat::Time next_{}; // of them
     std::vector<Heard> heard_; // the last claim of each address

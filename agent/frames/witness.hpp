@@ -8,6 +8,7 @@
 #pragma once
 
 #include "agent/frames/line.hpp"
+#include "agent/host/state.hpp"
 #include "filter/address.hpp"
 #include "heartbeat/types.hpp"
 
@@ -24,6 +25,15 @@ struct WitnessCounters {
     std::uint64_t send_errors = 0;
 };
 
+// With which address a node asks its witness. Whoever is asked remembers the asker's address and
+// MAC: so never with a virtual IP, which would then be at one node's MAC for the gateway.
+struct OwnAddress {
+    filter::IpAddress address;
+    unsigned prefix = 0; // length in bits
+};
+
+std::vector<OwnAddress> own_addresses(const HostSeen &host, int index); // of that interface
+
 class Witness {
   public:
     // Throws std::runtime_error. An interface that is down is no error: heal() opens it later.
@@ -36,6 +46,7 @@ class Witness {
     // question. Call it before ask(), or an old answer passes for one to the new question.
     std::optional<heartbeat::Time> answered();
     void ask(heartbeat::Time now); // on every beat; more often does nothing
+    void set_own(std::vector<OwnAddress> own) { own_ = std::move(own); } // one of these asks
 
     bool heal() { return line_.heal(); }
     void set_virtual_ips(const std::vector<filter::IpAddress> &virtual_ips) { virtual_ips_ = virtual_ips; }
@@ -43,23 +54,14 @@ class Witness {
     const WitnessCounters &counters() const { return counters_; }
 
   private:
-    std::string interface_;
     filter::IpAddress address_;
     std::vector<filter::IpAddress> virtual_ips_;
+    std::vector<OwnAddress> own_;
     heartbeat::Duration pause_; // between two questions, at least
     std::optional<heartbeat::Time> asked_;
     Line line_;
     WitnessCounters counters_;
 };
-
-// With which address a node asks its witness. Whoever is asked remembers the asker's address and
-// MAC: so never with a virtual IP, which would then be at one node's MAC for the gateway.
-struct OwnAddress {
-    filter::IpAddress address;
-    unsigned prefix = 0; // length in bits
-};
-
-std::vector<OwnAddress> own_addresses(const std::string &interface); // none when that fails
 
 // The first of these that the target can answer directly, because they share a prefix or it is
 // link-local; else the unspecified one of the target's family, for a probe.

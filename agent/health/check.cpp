@@ -9,7 +9,8 @@ namespace agent {
 namespace {
 
 std::unique_ptr<HealthCheck> make_check(const RuleConfig &rule,
-                                        const std::vector<filter::IpAddress> &virtual_ips) {
+                                        const std::vector<filter::IpAddress> &virtual_ips,
+                                        const std::shared_ptr<Monitor> &monitor) {
     const HealthConfig &wanted = rule.health;
     const filter::IpAddress &address =
         rule.virtual_ips.empty() ? virtual_ips.front() : rule.virtual_ips.front();
@@ -19,7 +20,7 @@ std::unique_ptr<HealthCheck> make_check(const RuleConfig &rule,
     case HealthType::http:
         return std::make_unique<HttpCheck>(address, wanted);
     case HealthType::exec:
-        return std::make_unique<ExecCheck>(wanted, rule.name);
+        return std::make_unique<ExecCheck>(wanted, rule.name, monitor);
     case HealthType::none:
     case HealthType::listener:
         break;
@@ -29,10 +30,10 @@ std::unique_ptr<HealthCheck> make_check(const RuleConfig &rule,
 
 } // namespace
 
-HealthChecks make_health_checks(const Config &config) {
+HealthChecks make_health_checks(const Config &config, const std::shared_ptr<Monitor> &monitor) {
     HealthChecks checks;
     for (const RuleConfig &rule : config.rules)
-        checks.push_back(make_check(rule, config.virtual_ips));
+        checks.push_back(make_check(rule, config.virtual_ips, monitor));
     return checks;
 }
 

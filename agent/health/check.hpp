@@ -15,6 +15,8 @@
 
 namespace agent {
 
+class Monitor;
+
 class HealthCheck {
   public:
     virtual ~HealthCheck() = default; // whatever is under way is given up
@@ -32,8 +34,7 @@ class HealthCheck {
 
 using HealthChecks = std::vector<std::unique_ptr<HealthCheck>>;
 
-// The check of each rule, as its configuration wants it; null where it needs none of its own. May
-// wait, for it looks up users: not for the loop. Throws when there is no thread for commands.
-HealthChecks make_health_checks(const Config &config);
+// The check of each rule, as its configuration wants it; null where it needs none of its own.
+HealthChecks make_health_checks(const Config &config, const std::shared_ptr<Monitor> &monitor);
 
 } // namespace agent

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/host/netlink.hpp"
 
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <netlink/netlink.h>
@@ -70,6 +71,16 @@ Netlink<nl_sock> open_netlink() {
     if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error < 0)
         throw std::runtime_error(std::string("open netlink: ") + nl_geterror(error));
     return socket;
+}
+
+void set_dormant(int index) {
+    const auto socket = open_netlink();
+    const Netlink<rtnl_link> which(rtnl_link_alloc()), change(rtnl_link_alloc());
+    if (!which || !change) throw std::bad_alloc();
+    rtnl_link_set_ifindex(which.get(), index);
+    rtnl_link_set_operstate(change.get(), IF_OPER_DORMANT);
+    if (const int error = rtnl_link_change(socket.get(), which.get(), change.get(), 0); error < 0)
+        throw std::runtime_error(std::string("change an interface: ") + nl_geterror(error));
 }
 
 bool is_bridge(int index) {

@@ -36,6 +36,7 @@ Netlink<nl_sock> open_netlink(); // throws std::runtime_error
 // The bridge, bond or team that this device is a port of, and that takes its frames; a VRF leaves them to it.
 // Empty: there is none, or no such device. Throws std::runtime_error.
 std::string master_of(int index);
+void set_dormant(int index); // an interface of which the kernel does not know yet whether it has a carrier: not running; throws
 bool is_bridge(int index); // throws std::runtime_error
 
 // The host's IP addresses, through netlink.

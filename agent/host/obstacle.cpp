@@ -13,12 +13,25 @@ std::optional<Obstacle> on_interface(const HostSettings &wish, const Interface &
     if (const auto master = master_of(self.index); !master.empty())
         return Obstacle{name + ": is a port of " + master + ", which takes its frames",
                         "name " + master + " instead"};
-    if ((wish.cluster_mac[0] & 1) == 0 && is_bridge(self.index))
+    if (!wish.cluster_mac) return std::nullopt;
+    if (((*wish.cluster_mac)[0] & 1) == 0 && is_bridge(self.index))
         return Obstacle{name + ": is a bridge, which would keep the cluster's frames from the machines behind it",
                         "choose mac_mode = \"multicast\""};
     if (self.mac == wish.cluster_mac)
-        return Obstacle{name + ": its own MAC address is the cluster's, " + filter::to_string(wish.cluster_mac),
+        return Obstacle{name + ": its own MAC address is the cluster's, " + filter::to_string(*wish.cluster_mac),
                         "give it one of its own, nlbd adds the cluster's"};
+    return std::nullopt;
+}
+
+std::optional<Obstacle> without_home(const std::string &home) {
+    const auto device = find_interface(home);
+    const std::string name = "interface " + home;
+    if (!device) return Obstacle{name + ": is missing, so nothing holds the virtual IPs", "start nlbd again"};
+    if (!device->up) return Obstacle{name + ": is down, so it cannot hold virtual IPs", "ip link set " + home + " up"};
+    if (home != "lo" && HostState::read_sysctl("all", "ignore_routes_with_linkdown") != 0)
+        return Obstacle{name + ": net.ipv4.conf.all.ignore_routes_with_linkdown would take the virtual IPs from this host "
+                               "while it is not announced",
+                        "sysctl net/ipv4/conf/all/ignore_routes_with_linkdown=0"};
     return std::nullopt;
 }
 
@@ -36,11 +49,9 @@ std::optional<Obstacle> find_obstacle(const HostSettings &wish) {
     const auto self = find_interface(wish.interface);
     if (!self) return std::nullopt;
     if (auto found = on_interface(wish, *self)) return found;
-    const auto lo = find_interface("lo");
-    if (!lo || !lo->up)
-        return Obstacle{"interface lo: is down, so it cannot hold virtual IPs", "ip link set lo up"};
+    if (auto found = without_home(wish.home)) return found;
     for (const auto &address : wish.virtual_ips)
-        for (const std::string &device : {std::string("lo"), wish.interface})
+        for (const std::string &device : {wish.home, wish.interface})
             if (!address.is_v4())
                 if (auto found = without_ipv6(device, address)) return found;
     return std::nullopt;
@@ -49,10 +60,10 @@ std::optional<Obstacle> find_obstacle(const HostSettings &wish) {
 std::optional<Obstacle> find_misplaced(const HostSettings &wish, const HostState &state) {
     for (const auto &address : wish.virtual_ips)
         for (const auto &[device, length] : state.holders(address))
-            if (device != "lo" && device != wish.entrance)
+            if (device != wish.home && device != wish.entrance)
                 return Obstacle{"virtual IP " + filter::to_string(address) + ": is an address of " + device + ", too",
                                 "ip address delete " + filter::to_string(address) + "/" + std::to_string(length) +
-                                    " dev " + device + ", and where it comes from: nlbd has it on lo"};
+                                    " dev " + device + ", and where it comes from: nlbd has it on " + wish.home};
     return std::nullopt;
 }
 

@@ -29,9 +29,8 @@ namespace {
 
 using filter::Descriptor;
 
-constexpr auto kAlways = {CAP_NET_ADMIN, CAP_NET_RAW,  CAP_NET_BIND_SERVICE, CAP_BPF,
-                          CAP_PERFMON,   CAP_SYS_NICE, CAP_IPC_LOCK,         CAP_DAC_READ_SEARCH};
-constexpr auto kForCommands = {CAP_SETUID, CAP_SETGID, CAP_KILL};
+const std::vector<int> kAgents = {CAP_NET_ADMIN, CAP_NET_RAW,  CAP_NET_BIND_SERVICE, CAP_BPF,
+                                  CAP_PERFMON,   CAP_SYS_NICE, CAP_IPC_LOCK};
 
 Descriptor open_directory(int parent, const char *name) {
     return Descriptor(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -124,8 +123,7 @@ bool has(int capability) {
 }
 
 // Of the capabilities those that it has.
-void keep_and_become(const std::vector<int> &kept, const User &account, const std::string &what,
-                     const std::string &way_out) {
+void select(const std::vector<int> &kept) {
     std::vector<unsigned> had;
     for (const int capability : kept)
         if (has(capability)) had.push_back(static_cast<unsigned>(capability));
@@ -133,6 +131,11 @@ void keep_and_become(const std::vector<int> &kept, const User &account, const st
     for (const unsigned capability : had)
         capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
                      capability);
+}
+
+void keep_and_become(const std::vector<int> &kept, const User &account, const std::string &what,
+                     const std::string &way_out) {
+    select(kept);
     if (capng_change_id(static_cast<int>(account.user), static_cast<int>(account.group),
                         CAPNG_DROP_SUPP_GRP) != 0)
         fail(what, way_out);
@@ -140,8 +143,7 @@ void keep_and_become(const std::vector<int> &kept, const User &account, const st
 
 } // namespace
 
-std::string become_user(const std::string &name, bool runs_commands,
-                        const std::vector<std::string> &directories) {
+std::string become_user(const std::string &name, const std::vector<std::string> &directories) {
     const auto account = find_account(name);
     if (!account) throw std::runtime_error("become user " + name + ": there is none of that name");
     if (geteuid() != 0) return geteuid() == account->user ? "" : "it was not started as root";
@@ -150,9 +152,11 @@ std::string become_user(const std::string &name, bool runs_commands,
     if (!has(CAP_SETUID) || !has(CAP_SETGID)) return "CAP_SETUID and CAP_SETGID are missing";
     for (const std::string &directory : directories)
         hand_over(directory, *account);
-    std::vector<int> kept(kAlways);
-    if (runs_commands) kept.insert(kept.end(), kForCommands);
-    keep_and_become(kept, *account, "become user " + name, "start it as root, or leave out --user");
+    const std::string what = "become user " + name;
+    keep_and_become(kAgents, *account, what, "start it as root, or leave out --user");
+    for (const std::string &directory : directories)
+        if (faccessat(AT_FDCWD, directory.c_str(), X_OK, AT_EACCESS) != 0 && errno == EACCES)
+            fail(what + ": enter " + directory, "let that user pass through the directories above it (chmod o+x)");
     return "";
 }
 
@@ -161,6 +165,12 @@ void give_up(int capability) {
     capng_update(CAPNG_DROP, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
                  static_cast<unsigned>(capability));
     if (capng_apply(CAPNG_SELECT_CAPS) != 0) fail("give up a capability");
+}
+
+void keep_only(const std::vector<int> &kept) {
+    if (capng_get_caps_process() != 0) fail("read the capabilities");
+    select(kept);
+    if (capng_apply(CAPNG_SELECT_CAPS) != 0) fail("give up capabilities");
 }
 
 void become_owner_of(const std::string &path, const std::vector<int> &kept) {

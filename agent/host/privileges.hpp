@@ -7,9 +7,8 @@
 //
 // Capabilities kept: CAP_NET_ADMIN (addresses, sysctls, links, tc), CAP_NET_RAW (packet sockets),
 // CAP_NET_BIND_SERVICE (ports below 1024, where they are configured), CAP_BPF (programs), CAP_PERFMON
-// (until they are loaded), CAP_SYS_NICE and CAP_IPC_LOCK (to be in time), and CAP_DAC_READ_SEARCH: a reload
-// reads configuration and key anew, which are root's alone. Where a health check runs a command,
-// also CAP_SETUID, CAP_SETGID and CAP_KILL, for it runs as yet another user.
+// (until they are loaded), CAP_SYS_NICE and CAP_IPC_LOCK (to be in time). What else takes root's rights, the monitor does
+// (monitor/).
 #pragma once
 
 #include <string>
@@ -22,11 +21,13 @@ namespace agent {
 // Throws when there is no such user or the directories cannot be given: they are behind symbolic
 // links, or a third user may change them or the directory that they are in. Call before threads are
 // started.
-std::string become_user(const std::string &name, bool runs_commands,
-                        const std::vector<std::string> &directories);
+std::string become_user(const std::string &name, const std::vector<std::string> &directories);
 
 // Gives a capability up for good, for this thread and those that it starts; nothing of root's.
 void give_up(int capability);
+
+// Gives up all others than these, for good; keeps of these what it has. Throws.
+void keep_only(const std::vector<int> &kept);
 
 // For root's own command: becomes the owner of `path`, with nothing of root but these capabilities,
 // those that it had. What that user's process says can do no harm then that the user could not do
@@ -34,7 +35,7 @@ void give_up(int capability);
 // itself. Throws.
 void become_owner_of(const std::string &path, const std::vector<int> &kept);
 
-// Whether commands can be run as other users.
+// Whether this process can run commands as other users.
 bool can_change_user();
 
 } // namespace agent

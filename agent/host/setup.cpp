@@ -20,8 +20,8 @@ HostChange mac_change(const HostSettings &wish, int index) {
     if (wish.cluster_group)
         return {
             Kind::membership, index, wish.interface, filter::to_string(*wish.cluster_group), 0, 0};
-    const Kind kind = (wish.cluster_mac[0] & 1) != 0 ? Kind::group : Kind::mac;
-    return {kind, index, wish.interface, filter::to_string(wish.cluster_mac), 0, 0};
+    const Kind kind = ((*wish.cluster_mac)[0] & 1) != 0 ? Kind::group : Kind::mac;
+    return {kind, index, wish.interface, filter::to_string(*wish.cluster_mac), 0, 0};
 }
 
 bool has_ipv6(const HostSettings &wish) {
@@ -63,9 +63,9 @@ std::vector<HostChange> wished_changes(const HostSettings &wish,
     silence(changes);
     loosen(wish, changes);
     if (has_ipv6(wish)) silence_ipv6(devices, changes);
-    if (const auto found = find_interface(wish.interface))
+    if (const auto found = find_interface(wish.interface); found && wish.cluster_mac)
         changes.push_back(mac_change(wish, found->index));
-    for (const auto &device : {std::string("lo"), wish.entrance})
+    for (const auto &device : {wish.home, wish.entrance})
         if (const auto found = find_interface(device))
             for (const auto &address : wish.virtual_ips)
                 changes.push_back(
@@ -114,7 +114,7 @@ void refuse_impossible(const HostSettings &wish, const HostState &state) {
 HostSetup::HostSetup(const HostSettings &wish, const std::string &record_file)
     : wish_(wish), record_file_(record_file), record_(load_record(record_file)) {
     try {
-        state_.refresh();
+        state_.set_seen(look_at_host());
         refuse_impossible(wish_, state_);
         const auto wished = wished_changes(wish_, filter::interface_names());
         settle(wished); // first, so that nothing is open in between
@@ -138,8 +138,8 @@ HostSetup::~HostSetup() {
     }
 }
 
-std::vector<std::string> HostSetup::heal() {
-    state_.refresh();
+std::vector<std::string> HostSetup::heal(HostSeen seen) {
+    state_.set_seen(std::move(seen));
     const auto made = settle(wished_changes(wish_, {wish_.interface}));
     remove_unwished_addresses();
     return made;
@@ -156,7 +156,7 @@ void HostSetup::withdraw(const std::vector<filter::IpAddress> &kept) noexcept {
 
 void HostSetup::configure(const HostSettings &wish) {
     wish_ = wish;
-    state_.refresh();
+    state_.set_seen(look_at_host());
     const auto wished = wished_changes(wish_, filter::interface_names());
     settle(wished);
     undo_unwanted(wished);

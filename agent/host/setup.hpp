@@ -5,7 +5,8 @@
 //     by the sysctls below, says nothing about them in ARP; about an IPv6 address on lo the kernel
 //     is silent by itself. They have host scope (IPv6: are deprecated), so that the kernel never
 //     picks one as the source of a connection or of an ARP request of its own, which would spread
-//     this node's MAC for a virtual IP.
+//     this node's MAC for a virtual IP. Where routers are told of them, they are on a device that says so
+//     (announcement.hpp) instead.
 //   - arp_ignore >= 1 and arp_announce >= 2 for the whole host: another interface in the clients'
 //     segment would answer for the virtual IPs with its own MAC
 //   - drop_unicast_in_l2_multicast for the whole host: by whatever interface a frame to the cluster's MAC
@@ -53,7 +54,7 @@ class HostSetup {
     // interface that was made anew as well. Returns what was put back, one line each, for the log.
     // An interface that is not there is passed over. Throws std::runtime_error when something
     // cannot be put back: try again later.
-    std::vector<std::string> heal();
+    std::vector<std::string> heal(HostSeen seen = look_at_host());
 
     // Virtual IPs change in two steps: those that go are taken off the host while the filter still knows
     // them, and those that come are put there when it knows them already. withdraw() throws nothing: what
@@ -62,8 +63,8 @@ class HostSetup {
     void withdraw(const std::vector<filter::IpAddress> &kept) noexcept;
     void configure(const HostSettings &wish);
 
+    const HostSettings &wish() const { return wish_; }
     // As obstacle.hpp; of addresses as of the last heal().
-    std::optional<Obstacle> obstacle() const { return find_obstacle(wish_); }
     std::optional<Obstacle> misplaced() const { return find_misplaced(wish_, state_); }
     std::optional<Obstacle> obstacle_to(const HostSettings &wish) const;
 

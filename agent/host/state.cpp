@@ -29,17 +29,6 @@ std::string sysctl_path(const std::string &device, const std::string &name) {
            (ipv6 ? name.substr(5) : name);
 }
 
-void write_sysctl(const std::string &device, const std::string &name, int value) {
-    const auto path = sysctl_path(device, name);
-    const auto text = std::to_string(value);
-    const int descriptor = open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    const bool written = descriptor >= 0 && write(descriptor, text.data(), text.size()) ==
-                                                static_cast<ssize_t>(text.size());
-    const int cause = errno;
-    if (descriptor >= 0) close(descriptor);
-    if (!written) fail("write " + path, cause);
-}
-
 // The static entries of /proc/net/dev_mcast: index, device, users, static users, address in
 // hexadecimal digits.
 std::set<std::pair<int, std::string>> static_groups() {
@@ -106,11 +95,18 @@ int HostState::read_sysctl(const std::string &device, const std::string &name) {
     return value;
 }
 
-void HostState::refresh() {
-    present_ = addresses_.list();
-    groups_ = static_groups();
-    present_macs_ = macs_.list();
+void HostState::write_sysctl(const std::string &device, const std::string &name, int value) {
+    const auto path = sysctl_path(device, name);
+    const auto text = std::to_string(value);
+    const int descriptor = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    const bool written = descriptor >= 0 && write(descriptor, text.data(), text.size()) ==
+                                                static_cast<ssize_t>(text.size());
+    const int cause = errno;
+    if (descriptor >= 0) close(descriptor);
+    if (!written) fail("write " + path, cause);
 }
+
+HostSeen look_at_host() { return {HostAddresses().list(), static_groups(), HostMacs().list()}; }
 
 bool HostState::in_place(const HostChange &change) const {
     switch (change.kind) {
@@ -120,9 +116,9 @@ bool HostState::in_place(const HostChange &change) const {
         return (alone ? own : std::max(own, read_sysctl("all", change.what))) >= change.value;
     }
     case Kind::group:
-        return groups_.contains({change.index, change.what});
+        return seen_.groups.contains({change.index, change.what});
     case Kind::mac:
-        return present_macs_.contains({change.index, mac_of(change)});
+        return seen_.macs.contains({change.index, mac_of(change)});
     case Kind::address:
     case Kind::membership:
         break;
@@ -131,7 +127,7 @@ bool HostState::in_place(const HostChange &change) const {
 }
 
 bool HostState::has_address(const HostChange &change) const {
-    return std::any_of(present_.begin(), present_.end(), [&](const HostAddress &there) {
+    return std::ranges::any_of(seen_.addresses, [&](const HostAddress &there) {
         return there.index == change.index && filter::to_string(there.address) == change.what;
     });
 }
@@ -139,7 +135,7 @@ bool HostState::has_address(const HostChange &change) const {
 std::vector<HostState::Holder> HostState::holders(const filter::IpAddress &address) const {
     std::vector<Holder> holders;
     char name[IF_NAMESIZE];
-    for (const auto &there : present_)
+    for (const auto &there : seen_.addresses)
         if (there.address == address &&
             if_indextoname(static_cast<unsigned>(there.index), name) != nullptr)
             holders.push_back({name, there.length});

@@ -14,10 +14,19 @@
 
 namespace agent {
 
+// Addresses and groups of all kinds, as the kernel lists them behind its lock of all interfaces (RTNL), which others can
+// hold for long.
+struct HostSeen {
+    std::vector<HostAddress> addresses;
+    std::set<std::pair<int, std::string>> groups; // device index and MAC
+    std::set<std::pair<int, filter::MacAddress>> macs;
+};
+HostSeen look_at_host(); // for any thread; throws std::runtime_error
+
 class HostState {
   public:
-    // Reads addresses and groups of all kinds anew; stands() and holders() answer from this.
-    void refresh();
+    // in_place() and holders() answer from this.
+    void set_seen(HostSeen seen) { seen_ = std::move(seen); }
     bool in_place(const HostChange &change) const;
     struct Holder {
         std::string device;
@@ -32,15 +41,14 @@ class HostState {
 
     static bool has_ipv6(const std::string &device); // also when it is disabled there
     static int read_sysctl(const std::string &device, const std::string &name); // throws
+    static void write_sysctl(const std::string &device, const std::string &name, int value); // throws
 
   private:
     bool has_address(const HostChange &change) const;
 
     HostAddresses addresses_;
     HostMacs macs_;
-    std::vector<HostAddress> present_;
-    std::set<std::pair<int, std::string>> groups_; // device index and MAC
-    std::set<std::pair<int, filter::MacAddress>> present_macs_;
+    HostSeen seen_;
 };
 
 } // namespace agent

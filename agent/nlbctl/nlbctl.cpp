@@ -16,6 +16,7 @@
 #include "agent/control/local.hpp"
 #include "agent/host/privileges.hpp"
 #include "agent/nlbctl/capture.hpp"
+#include "agent/nlbctl/doctor.hpp"
 #include "agent/nlbctl/nodes.hpp"
 #include "agent/nlbctl/push.hpp"
 #include "agent/nlbctl/render.hpp"
@@ -50,6 +51,7 @@ struct Call { // one invocation: what was asked for, and where the answer goes
     bool colour = false;
     bool foreign = false, accepted = false; // of capture, as the four that follow
     std::string file;
+    std::optional<std::string> node; // of doctor
     std::optional<std::uint64_t> count;
     std::optional<int> seconds;
     void (*key_step)(const std::string &file) = write_new_key; // of keygen
@@ -229,6 +231,12 @@ void check(const Call &call) {
         call.out << Json{{"file", call.arguments[0]}, {"effective", toml}}.dump(2) << "\n";
 }
 
+void see_doctor(const Call &call) {
+    const std::string config = call.file.empty() ? "/etc/nlb/cluster.toml" : call.file;
+    const DoctorOrder order{call.run_dir, config, call.node, call.json, call.colour};
+    if (const ExitCode code = doctor(order, call.out)) throw NotDone(code, {});
+}
+
 void accept(const Call &call) {
     accept_config(call.arguments[0], call.arguments[1]);
     if (call.json) call.out << Json{{"file", call.arguments[1]}}.dump(2) << "\n";
@@ -287,6 +295,11 @@ void add_keygen_options(CLI::App &command, Call &call) {
     use->excludes(next);
 }
 
+void add_doctor_options(CLI::App &command, Call &call) {
+    command.add_option("--config", call.file, "Where no agent runs: the configuration that it would read");
+    command.add_option("--node", call.node, "Likewise: which node this host is; default: by its name");
+}
+
 void add_watch_options(CLI::App &command, Call &call) {
     command.add_option("--interval", call.interval, "Seconds between two looks")
         ->capture_default_str()
@@ -308,6 +321,8 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
+    {"doctor", "", 0, see_doctor, "What is wrong with the cluster and its network, and what to do", add_doctor_options,
+     Reads::file_then_agent},
     {"status", "", 0, status, "This node, all members, the rules and the packets at a glance"},
     {"members", "", 0, members, "Every configured node: state, weight, share, last heard"},
     {"rules", "", 0, rules, "The port rules, and how many buckets of each this node serves"},

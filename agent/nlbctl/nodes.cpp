@@ -31,14 +31,6 @@ std::string who() {
 }
 const std::string kWho = who(); // before it becomes the agent's user
 
-Json ask_nodes(const std::string &run_dir, const NodeCommand &command) {
-    const Json question{{"command", command.name},
-                        {"args", command.args},
-                        {"node", command.node},
-                        {"by", kWho}};
-    return ask_agent(run_dir, question, kPatience).at("nodes");
-}
-
 std::string left_text(const Json &state) {
     const std::string word = state.at("state");
     const Json &left = state.at("connections");
@@ -87,6 +79,14 @@ Json result_of(std::string_view text) {
     if (reply.at("ok")) return reply.at("result");
     if (reply.at("code") == "refused") throw Denied(reply.at("error"));
     throw std::runtime_error(reply.at("error"));
+}
+
+Json ask_nodes(const std::string &run_dir, const NodeCommand &command) {
+    const Json question{{"command", command.name},
+                        {"args", command.args},
+                        {"node", command.node},
+                        {"by", kWho}};
+    return ask_agent(run_dir, question, kPatience).at("nodes");
 }
 
 Json give(const std::string &run_dir, const NodeCommand &command) {

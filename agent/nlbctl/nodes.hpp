@@ -35,6 +35,9 @@ struct NodeCommand {
     std::string node; // name, id or "all"; empty: the local one
 };
 
+// What each of the nodes replies, {"id", "name", "ok", and "result", or "code" and "error"}. Throws as ask_agent.
+Json ask_nodes(const std::string &run_dir, const NodeCommand &command);
+
 // {"command": NAME, "nodes": [{"id", "name", "code": "done", "refused", "failed" or "no_answer",
 // "error": text or null}]}: what --json prints; "result" of a reload that is done. Throws as ask_agent.
 Json give(const std::string &run_dir, const NodeCommand &command);

@@ -24,6 +24,13 @@ std::string page_address(const Json &status, const Json &web) {
     return listen;
 }
 
+// What routers hear.
+std::string announced(const Json &announce, bool colour) {
+    const std::string since = text_of(announce.at("since"), ""), on = " on " + text_of(announce.at("device"), "");
+    if (announce.at("announced")) return paint("announced: ", Colour::dim, colour) + "since " + since + on;
+    return paint("not announced: ", Colour::yellow, colour) + text_of(announce.at("reason"), "");
+}
+
 std::string header(const Json &status, bool colour) {
     const std::string state = status.at("state");
     const Json &datapath = status.at("datapath");
@@ -44,6 +51,8 @@ std::string header(const Json &status, bool colour) {
         if (!problem.at("serious")) // else it is why the node does not serve
             line += "\n" + paint("problem: ", Colour::yellow, colour) + text_of(problem.at("text"), "") +
                     "; " + text_of(problem.at("way_out"), "");
+    const Json announce = status.value("announce", Json());
+    if (!announce.is_null()) line.append("\n").append(announced(announce, colour));
     if (status.at("reload").at("staged"))
         line.append("\n").append(label("configuration: ")).append(waiting_text(status.at("reload")));
     return line + "\n";
@@ -66,7 +75,8 @@ std::string packets(const Json &status, bool colour) {
     const auto accepted =
         count("accepted") + count("accepted_guarded") + count("accepted_lingering");
     return paint("packets", Colour::dim, colour) + "  accepted " + std::to_string(accepted) +
-           "   foreign " + std::to_string(count("foreign")) + "   other drops " +
+           "   foreign " + std::to_string(count("foreign")) +
+           (count("forwarded") > 0 ? "   sent on " + std::to_string(count("forwarded")) : "") + "   other drops " +
            other_drops(counters) + "\n";
 }
 

@@ -90,6 +90,10 @@ void SocketCensus::take(const Connection &connection, const filter::Tables &serv
     const bool rule = place->table < settings_.rules.size();
     if (rule && settings_.rules[place->table].disabled) return; // no packet of it gets in
     ++counting_.connections[place->table];
+    if (counting_.some.size() < Census::kSome)
+        counting_.some.push_back(connection);
+    else
+        counting_.some[counting_.total() % Census::kSome] = connection;
     const std::size_t word = place->bucket / 64;
     const std::uint64_t bit = std::uint64_t{1} << place->bucket % 64;
     counting_.buckets[place->table][word] |= bit;

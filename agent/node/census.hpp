@@ -22,6 +22,8 @@ struct Census {
     std::vector<std::uint64_t> connections; // by table; a disabled rule has none
     std::vector<filter::BucketSet> buckets; // by table: those that have a connection
     std::uint64_t lingering = 0;            // connections in buckets that were not served
+    std::vector<Connection> some{};         // of them, at most kSome
+    static constexpr std::size_t kSome = 8;
 
     std::uint64_t total() const {
         return std::accumulate(connections.begin(), connections.end(), std::uint64_t{0});

@@ -2,12 +2,15 @@
 // See the header.
 #include "agent/node/draining.hpp"
 
+#include <algorithm>
+
 namespace agent {
 
-void Draining::begin(Then then, std::optional<heartbeat::Time> until) {
+void Draining::begin(Then then, std::optional<heartbeat::Time> until, heartbeat::Time not_before) {
     under_way_ = true;
     if (then == Then::leave) then_ = then;
     if (until) until_ = *until;
+    not_before_ = std::max(not_before_, not_before);
 }
 
 bool Draining::over(heartbeat::Time now, bool serves_nothing, const std::optional<Census> &latest) {
@@ -18,7 +21,7 @@ bool Draining::over(heartbeat::Time now, bool serves_nothing, const std::optiona
         closed_ = now;
     const bool drained =
         closed_ && latest && latest->begun >= *closed_ + kHandshake && latest->total() == 0;
-    if (!drained && now < until_) return false;
+    if (now < not_before_ || (!drained && now < until_)) return false;
     under_way_ = false;
     return true;
 }

@@ -20,7 +20,8 @@ class Draining {
 
     // until: then it is over anyway. Begun a second time it goes on as it was, but for what is
     // named: a new `until`, and who is to leave does not merely stop.
-    void begin(Then then, std::optional<heartbeat::Time> until);
+    // not_before: it is not over before that, even with no connection left.
+    void begin(Then then, std::optional<heartbeat::Time> until, heartbeat::Time not_before = {});
     void cancel() { *this = {}; }
 
     // Call on every turn: true once, when no connection is left or the time is up.
@@ -30,6 +31,7 @@ class Draining {
     Then then() const { return then_; }
     void wait(Poll &poll) const {
         if (under_way_) poll.at(until_);
+        if (under_way_ && not_before_ > poll.now()) poll.at(not_before_);
     }
 
     static constexpr heartbeat::Duration kHandshake = std::chrono::milliseconds(500);
@@ -37,7 +39,7 @@ class Draining {
   private:
     bool under_way_ = false;
     Then then_ = Then::stop;
-    heartbeat::Time until_ = heartbeat::kNever;
+    heartbeat::Time until_ = heartbeat::kNever, not_before_{};
     std::optional<heartbeat::Time> closed_; // since when this node has served nothing
 };
 

@@ -31,6 +31,9 @@ class Hearing {
 
     // Within dead_after.
     bool hears_any(heartbeat::Time now) const;
+    bool heard_since(heartbeat::NodeId peer, heartbeat::Time when) const {
+        return peers_[heartbeat::index(peer)].at > when;
+    }
     // For this node's beats.
     heartbeat::NodeBits at_clients(heartbeat::Time now) const;
 

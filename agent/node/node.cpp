@@ -22,25 +22,29 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
       resumed_(predecessor(datapath, settings)),
       membership_(settings, now, random_bits(), resumed_), serving_(std::move(serving)),
       envelope_(envelope), datapath_(datapath), send_(std::move(send)),
-      listener_(std::move(listener)), beat_qualities_(settings.dead_after),
+      listener_(std::move(listener)), forwarding_(settings.self, datapath.paths(), now), beat_qualities_(settings.dead_after),
       hearing_(settings.self, settings.dead_after, now) {
     if (datapath_.adopted()) { // in which groups the predecessor had connections, nobody knows
         filter::GroupSet all;
         all.fill(~std::uint64_t{0});
         lingering_.add(all, now);
-        datapath_.set_lingering(all);
     }
     if (resumed_ && !heartbeat::Membership::resumable(*resumed_, settings, now)) resumed_.reset();
-    if (resumed_) { // the filter has been doing all this while nobody was there
-        serving_.apply(heartbeat::action::Serve{resumed_->view});
-        lease_ = *resumed_->lease_until;
-        renew_guard();
-        return;
-    }
-    datapath_.set_lease(0);
-    datapath_.set_guarded(guarded_);
+    if (!resumed_) datapath_.set_lease(0);
     datapath_.set_lingering(lingering_.groups());
+    if (resumed_) resume(now);
+    datapath_.set_guarded(guarded_);
     datapath_.install(serving_.tables());
+    if (resumed_) datapath_.set_lease(static_cast<std::uint64_t>(lease_.count()));
+}
+
+// The filter has been doing all this while no agent was there. But the predecessor may have died in the middle of what it
+// wrote, and only what it noted was ever told: so all of it is written again.
+void Node::resume(heartbeat::Time now) {
+    serving_.apply(heartbeat::action::Serve{resumed_->view});
+    renew_numbers(now);
+    lease_ = *resumed_->lease_until;
+    guarded_ = membership_.guarded();
 }
 
 std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
@@ -65,6 +69,8 @@ std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
     const bool is_new = beats_.received != before;
     hearing_.heard(now, beat, is_new, at_clients);
     if (!is_new) return std::nullopt;
+    forwarding_.set_mac(beat.sender, beat.mac);
+    if (beat.state == heartbeat::NodeState::dead) forwarding_.forget(beat.sender);
     newest_[heartbeat::index(beat.sender)].assign(datagram.begin(), datagram.end());
     beat_qualities_.heard(now, beat.sender, beat.life, beat.sequence);
     return beat.sender;
@@ -79,6 +85,7 @@ bool Node::is_copy(heartbeat::NodeId claimed, std::span<const std::uint8_t> data
 }
 
 void Node::tick(heartbeat::Time now) {
+    renew_paths(now);
     if (now >= wake_at()) step(now, heartbeat::event::Tick{});
 }
 
@@ -123,6 +130,7 @@ void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
             datapath_.set_lingering(lingering_.groups());
         }
         if (change.tables) datapath_.install(serving_.tables());
+        if (std::holds_alternative<heartbeat::action::Serve>(action)) renew_numbers(now);
     }
     if (renew_lease() && !outcome.send) save(); // so that a successor has all of it
     for (const heartbeat::Note &text : outcome.notes)
@@ -155,7 +163,7 @@ void Node::configure(heartbeat::Time now) {
     lingering_.add(all, now);
     datapath_.set_lingering(all);
     serving_.configure(std::move(staged_->rules), ~staged_->settings.serve_all_down,
-                       staged_->former);
+                       staged_->former, staged_->received);
     if (staged_->before) staged_->before();
     datapath_.configure(staged_->filter, serving_.tables());
     envelope_ = staged_->envelope;
@@ -171,6 +179,27 @@ void Node::renew_guard() {
     datapath_.set_guarded(guarded_);
 }
 
+// On every turn: what others say may have changed without anything being done about it here.
+void Node::renew_paths(heartbeat::Time now) {
+    if (!serving_.forwards()) return;
+    for (std::uint8_t id = 1; id <= heartbeat::kMaxNodes; ++id)
+        forwarding_.set_held(heartbeat::NodeId{id}, membership_.held_by(heartbeat::NodeId{id}));
+    forwarding_.expire(now);
+    if (const auto paths = forwarding_.changed_paths()) datapath_.set_paths(*paths);
+}
+
+// Until all have let go, packets go to those that had them: they hold the connections.
+void Node::renew_numbers(heartbeat::Time now) {
+    if (!serving_.forwards()) return;
+    filter::Numbers next = serving_.numbers();
+    ++views_served_;
+    if (next == numbers_) return;
+    forwarding_.move(numbers_, next, now);
+    renew_paths(now);
+    numbers_ = std::move(next);
+    datapath_.set_numbers(numbers_);
+}
+
 bool Node::renew_lease() {
     const heartbeat::Time lease = membership_.lease_until();
     if (lease == lease_) return false;
@@ -184,6 +213,7 @@ void Node::save() { datapath_.set_note(heartbeat::pack(membership_.save(), self_
 void Node::send_beat(heartbeat::Time now) {
     heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
     beat.connections = connections_;
+    beat.mac = mac_;
     beat.hears_at_clients = hearing_.at_clients(now);
     // Before anybody can rely on it: a successor must not say less than this beat says.
     save();
@@ -200,7 +230,8 @@ void Node::note(heartbeat::Time now, const heartbeat::Note &note) {
 
 heartbeat::Status Node::status(heartbeat::Time now) {
     heartbeat::Status status = membership_.status(now);
-    serving_.consider(status.view);
+    // A node that looks on sends on what comes to it by the view that it sees.
+    if (serving_.consider(status.view) && lease_ == heartbeat::Time{}) renew_numbers(now);
     return status;
 }
 
@@ -208,6 +239,12 @@ bool Node::gone(heartbeat::Time now) const {
     return membership_.status(now).state == heartbeat::NodeState::dead;
 }
 
-bool Node::answers(heartbeat::Time now) const { return serving_.default_host() && now < lease_; }
+heartbeat::Time Node::receives_until(heartbeat::Duration spare) const {
+    return membership_.active() && lease_ > spare ? lease_ - spare : heartbeat::Time{};
+}
+
+std::uint32_t Node::answers(heartbeat::Time now) const {
+    return now < lease_ ? serving_.answered() : 0;
+}
 
 } // namespace agent

@@ -15,6 +15,7 @@
 #include "agent/base/poll.hpp"
 #include "agent/node/beat_quality.hpp"
 #include "agent/node/events.hpp"
+#include "agent/node/forwarding.hpp"
 #include "agent/node/hearing.hpp"
 #include "agent/node/lingering.hpp"
 #include "agent/node/serving.hpp"
@@ -45,6 +46,7 @@ struct StagedConfig {
     std::vector<heartbeat::RuleOwnership> rules;
     filter::Settings filter;
     heartbeat::Envelope envelope;
+    std::vector<heartbeat::Received> received;
     std::vector<std::optional<std::size_t>> former; // for each table the present one that is of the
                                                     // same packets and buckets
     std::function<void()> before{}; // called before the filter learns of it; throws nothing
@@ -105,15 +107,25 @@ class Node {
     // Groups in which a peer may hold connections, and the right to serve, as the filter has them.
     const filter::GroupSet &guarded() const { return guarded_; }
     heartbeat::Time lease_until() const { return lease_; }
-    // Whether this node answers for the virtual IPs: it serves the uncovered traffic, and its lease
-    // holds.
-    bool answers(heartbeat::Time now) const;
+    // The virtual IPs for which this node answers (Serving::answered) while its lease holds.
+    std::uint32_t answers(heartbeat::Time now) const;
+    // Until then routers may send packets here, whosever they are: this node lets its own in, and sends the others on.
+    // spare: so long before its lease ends. Time{0}: they may not.
+    heartbeat::Time receives_until(heartbeat::Duration spare) const;
+    // Another number with each view by which packets are sent on.
+    std::uint64_t views_served() const { return views_served_; }
+    // The clients' interface's, told to the others.
+    void set_mac(const filter::MacAddress &mac) { mac_ = mac; }
+    const Forwarding &forwarding() const { return forwarding_; }
 
   private:
     bool is_copy(heartbeat::NodeId claimed, std::span<const std::uint8_t> datagram) const;
+    void resume(heartbeat::Time now);
     void perform(heartbeat::Time now, const heartbeat::Outcome &outcome);
     void configure(heartbeat::Time now);
     void renew_guard();
+    void renew_paths(heartbeat::Time now);
+    void renew_numbers(heartbeat::Time now);
     bool renew_lease(); // true: it is another one now
     void save();        // what a successor goes on with
     void send_beat(heartbeat::Time now);
@@ -132,6 +144,10 @@ class Node {
     Send send_;
     Listener listener_;
     Lingering lingering_;
+    Forwarding forwarding_;
+    filter::Numbers numbers_; // as the filter has them
+    std::uint64_t views_served_ = 0;
+    filter::MacAddress mac_{};
     filter::GroupSet guarded_{};
     heartbeat::Time lease_{};
     BeatCounters beats_;

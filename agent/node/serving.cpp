@@ -30,10 +30,10 @@ bool serves_uncovered(const filter::Tables &tables) { return tables.back().mine[
 // Adds the groups in which `before` has a bucket that `after` has not.
 void add_lost(filter::GroupSet &lost, const filter::BucketSet &before,
               const filter::BucketSet &after) {
-    constexpr std::size_t kWordsPerGroup = filter::kBucketsPerGroup / 64;
     for (std::size_t word = 0; word < before.size(); ++word)
-        if (before[word] & ~after[word]) {
-            const std::size_t group = word / kWordsPerGroup;
+        for (std::uint64_t gone = before[word] & ~after[word]; gone; gone &= gone - 1) {
+            const std::size_t bucket = word * 64 + static_cast<std::size_t>(std::countr_zero(gone));
+            const std::size_t group = bucket / filter::kBucketsPerGroup;
             lost[group / 64] |= std::uint64_t{1} << group % 64;
         }
 }
@@ -49,19 +49,22 @@ heartbeat::View everybody(const std::vector<heartbeat::NodeId> &nodes) {
 } // namespace
 
 Serving::Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &nodes,
-                 std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing)
-    : self_(self), rules_(rules), refusing_(refusing),
-      ownership_(std::make_unique<heartbeat::Ownership>(std::move(rules))),
+                 std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing,
+                 std::vector<heartbeat::Received> received)
+    : self_(self), rules_(rules), refusing_(refusing), received_(std::move(received)),
+      ownership_(std::make_unique<heartbeat::Ownership>(std::move(rules), filter::kBuckets)),
       owned_(rules_.size() + 1), tables_(rules_.size() + 1) {
     ownership_->tables(everybody(nodes)); // now, and not in the middle of the first takeover
 }
 
-void Serving::consider(const heartbeat::View &view) {
-    if (view_ == view) return;
+bool Serving::consider(const heartbeat::View &view) {
+    if (view_ == view) return false;
     owners_ = ownership_->tables(view);
     view_ = view;
+    receivers_ = heartbeat::receivers(view, received_);
     count_owned();
     count_shares();
+    return true;
 }
 
 // Rules with the same weights and the same members have one table, which is counted once.
@@ -127,17 +130,20 @@ Serving::Change Serving::apply(const heartbeat::Action &action) {
     if (const auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
         consider(serve->view);
         digest_ = heartbeat::digest(owners_);
+        receives_ = receives();
         return replace(own_tables());
     }
     filter::Tables next = tables_;
     if (const auto *release = std::get_if<heartbeat::action::Release>(&action)) {
         consider(release->view);
         digest_ = heartbeat::digest(owners_);
+        receives_ &= receives();
         next = own_tables();
         for (std::size_t i = 0; i < next.size(); ++i)
             for (std::size_t word = 0; word < next[i].mine.size(); ++word)
                 next[i].mine[word] &= tables_[i].mine[word];
     } else {
+        receives_ = 0;
         for (filter::Table &table : next)
             table.mine = {};
     }
@@ -152,13 +158,17 @@ filter::GroupSet Serving::not_served(const std::vector<filter::BucketSet> &bucke
 }
 
 void Serving::configure(std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing,
-                        const std::vector<std::optional<std::size_t>> &former) {
+                        const std::vector<std::optional<std::size_t>> &former,
+                        std::vector<heartbeat::Received> received) {
     filter::Tables kept;
     for (const std::optional<std::size_t> &table : former)
         kept.push_back(table ? tables_[*table] : filter::Table{});
     tables_ = std::move(kept);
     rules_ = rules;
     refusing_ = refusing;
+    received_ = std::move(received);
+    receivers_.clear();
+    receives_ = 0; // until the next action: the bits are other addresses'
     ownership_->set_rules(std::move(rules));
     view_.reset();
     owners_.clear();
@@ -175,6 +185,36 @@ std::vector<unsigned> Serving::buckets() const {
     for (const filter::Table &table : tables_)
         counts.push_back(count(table.mine));
     return counts;
+}
+
+std::uint32_t Serving::receives() const {
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < receivers_.size(); ++i)
+        if (receivers_[i] == self_) bits |= 1u << i;
+    return bits;
+}
+
+std::uint32_t Serving::answered() const {
+    if (forwards()) return receives_;
+    return default_host() ? ~0u : 0;
+}
+
+heartbeat::NodeId Serving::receiver(std::size_t virtual_ip) const {
+    return virtual_ip < receivers_.size() ? receivers_[virtual_ip] : heartbeat::kNoNode;
+}
+
+filter::Numbers Serving::numbers() const {
+    filter::Numbers all;
+    if (owners_.empty()) return all;
+    const heartbeat::NodeId default_host = owners_.back()->front();
+    for (std::size_t rule = 0; rule < owners_.size(); ++rule) {
+        auto &table = all.emplace_back();
+        for (const heartbeat::NodeId id : *owners_[rule])
+            table.push_back(static_cast<std::uint8_t>(heartbeat::index(id)));
+        if (rule < rules_.size() && owned_[rule][0] == table.size() && (refusing_ >> rule & 1))
+            std::ranges::fill(table, static_cast<std::uint8_t>(heartbeat::index(default_host)));
+    }
+    return all;
 }
 
 bool Serving::default_host() const { return serves_uncovered(tables_); }

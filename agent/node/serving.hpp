@@ -21,9 +21,11 @@ namespace agent {
 
 class Serving {
   public:
-    // nodes: all configured ones. refusing: rules whose clients are told when nobody serves them.
+    // nodes: all configured ones. refusing: rules whose clients are refused when no node serves them. received:
+    // the virtual IPs, where packets of other nodes are sent on to them; else none.
     Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &nodes,
-            std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing);
+            std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing,
+            std::vector<heartbeat::Received> received = {});
 
     // What a step changed: whether the tables have to be installed, and the groups that lost a
     // bucket.
@@ -35,10 +37,11 @@ class Serving {
     // Other rules, over the same nodes. Table i is from now on what table former[i] was; without one
     // it serves nothing until the next action.
     void configure(std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing,
-                   const std::vector<std::optional<std::size_t>> &former);
+                   const std::vector<std::optional<std::size_t>> &former,
+                   std::vector<heartbeat::Received> received = {});
     // The view that share() and owner() speak of from now on; apply() does it by itself. For a node
     // that looks on.
-    void consider(const heartbeat::View &view);
+    bool consider(const heartbeat::View &view); // whether it is another one
 
     // The groups in which one of these buckets (by table) is not served by this node.
     filter::GroupSet not_served(const std::vector<filter::BucketSet> &buckets) const;
@@ -53,6 +56,14 @@ class Serving {
 
     std::vector<unsigned> buckets() const; // served by this node, by rule; last: uncovered traffic
     bool default_host() const;             // this node serves the uncovered traffic
+    // The virtual IPs for which this node answers in ARP and neighbour discovery; bit i: the i-th.
+    std::uint32_t answered() const;
+    // The node that answers for the i-th one in the considered view; kNoNode: no node.
+    heartbeat::NodeId receiver(std::size_t virtual_ip) const;
+    bool forwards() const { return !received_.empty(); }
+    // To which node packets of each bucket are sent on in the considered view: its owner; where there is none,
+    // and clients are told so, the default host. By table.
+    filter::Numbers numbers() const;
     // The part of all buckets that a node owns in the considered view, over the rules that are
     // shared at all.
     double share(heartbeat::NodeId id) const { return shares_[heartbeat::index(id)]; }
@@ -69,6 +80,7 @@ class Serving {
   private:
     void decide_who_refuses(filter::Tables &tables) const;
     Change replace(filter::Tables next);
+    std::uint32_t receives() const;
     filter::Tables own_tables() const;
     void count_owned();
     void count_shares();
@@ -76,6 +88,9 @@ class Serving {
     heartbeat::NodeId self_;
     std::vector<heartbeat::RuleOwnership> rules_;
     heartbeat::RuleBits refusing_;
+    std::vector<heartbeat::Received> received_;
+    std::vector<heartbeat::NodeId> receivers_; // in the considered view, one each
+    std::uint32_t receives_ = 0;               // of those this node's, as far as it serves
     std::unique_ptr<heartbeat::Ownership> ownership_;
     std::optional<heartbeat::View> view_; // the one that owners_ are of
     std::vector<std::shared_ptr<const heartbeat::OwnerTable>> owners_;

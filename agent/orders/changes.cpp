@@ -12,6 +12,9 @@ constexpr const char *kTimes =
     "one node would declare another dead whose right to serve, by the other time, still runs";
 constexpr const char *kUnheard =
     "a node that is away now would come back, hear none of the others and serve beside them";
+constexpr const char *kMoved =
+    "a node that is away now would come back, hear none of the others and serve beside them; keep a former address "
+    "in the list, and take it out by another reload when all nodes are back";
 constexpr const char *kNodes =
     "the former and the new list of nodes could each have a majority of their own";
 
@@ -30,6 +33,20 @@ std::vector<std::string> changed_nodes(const Config &running, const Config &next
     add_missing(next, running);
     std::ranges::sort(names);
     names.erase(std::unique(names.begin(), names.end()), names.end());
+    return names;
+}
+
+// Nodes of which no address stays.
+std::vector<std::string> moved_nodes(const Config &running, const Config &next) {
+    std::vector<std::string> names;
+    for (const NodeConfig &node : running.nodes) {
+        const auto then = std::ranges::find(next.nodes, node.id, &NodeConfig::id);
+        if (node.addresses.empty() || then == next.nodes.end()) continue;
+        const bool stays = std::ranges::any_of(node.addresses, [&](const filter::IpAddress &address) {
+            return std::ranges::count(then->addresses, address) > 0;
+        });
+        if (!stays) names.push_back("node \"" + node.name + "\".address");
+    }
     return names;
 }
 
@@ -56,7 +73,9 @@ std::vector<std::string> refused_changes(const Config &running, const Config &ne
         if (changed) refused.push_back(key + " (" + why + ")");
     };
     refuse(running.cluster_name != next.cluster_name, "cluster.name", kUnheard);
-    if (cluster_mac(running) != cluster_mac(next)) refused.push_back(mac_change(running, next));
+    refuse(running.delivery != next.delivery, "cluster.delivery",
+           "nodes with the one and the other would answer for a virtual IP with different MAC addresses");
+    if (running.delivery == next.delivery && cluster_mac(running) != cluster_mac(next)) refused.push_back(mac_change(running, next));
     refuse(running.group != next.group, "heartbeat.group", kUnheard);
     refuse(running.group6 != next.group6, "heartbeat.group6", kUnheard);
     refuse(running.port != next.port, "heartbeat.port", kUnheard);
@@ -66,11 +85,13 @@ std::vector<std::string> refused_changes(const Config &running, const Config &ne
            "a majority and each part of the cluster could both serve");
     for (const std::string &node : changed_nodes(running, next))
         refuse(true, node, kNodes);
+    for (const std::string &node : moved_nodes(running, next))
+        refuse(true, node, kMoved);
     return refused;
 }
 
 Started started_with(const Config &config, const NodeConfig &self) {
-    return {clients_interface(config, self), self.datapath.value_or(config.datapath),
+    return {clients_interface(config, self), self.datapath.value_or(config.datapath), config.announce.has_value(),
             heartbeat_interfaces(config, self)};
 }
 
@@ -80,6 +101,7 @@ std::vector<std::string> waits_for_restart(const Started &started, const Config 
     std::vector<std::string> keys;
     if (wanted.interface != started.interface) keys.emplace_back("interface");
     if (wanted.datapath != started.datapath) keys.emplace_back("datapath");
+    if (wanted.announces != started.announces) keys.emplace_back("announce");
     if (wanted.heartbeat_interfaces != started.heartbeat_interfaces)
         keys.emplace_back("heartbeat interfaces");
     return keys;

@@ -12,6 +12,7 @@
 //   partition   One node's electorate is not another's.
 //   nodes       A majority of the former list and one of the new list need not share a node.
 //   group, port A node that was away would come back, hear none of the others and serve beside them.
+//   address     The same, in a network without multicast, when a node keeps none of its addresses.
 //   the MAC     Clients and routers send to the former one until they ask again.
 #pragma once
 
@@ -29,6 +30,7 @@ std::vector<std::string> refused_changes(const Config &running, const Config &ne
 struct Started {
     std::string interface;
     DatapathKind datapath;
+    bool announces;
     std::vector<std::string> heartbeat_interfaces;
 };
 Started started_with(const Config &config, const NodeConfig &self);

@@ -26,7 +26,7 @@ constexpr Time kDiskPatience = 7s;  // of the command
 constexpr Time kRootPatience = 5s;  // with the service that has the right
 constexpr auto kGlance = 20ms;
 
-void hand_to_root(const std::string &file, const std::string &text, const std::string &state_dir) {
+void hand_to_root(const std::string &file, const std::string &text, const std::string &state_dir, const Opener &open_file) {
     const std::string pushed = state_dir + "/pushed.toml", draft = pushed + ".new";
     const filter::Descriptor made(
         open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -34,7 +34,7 @@ void hand_to_root(const std::string &file, const std::string &text, const std::s
     if (const int cause = replace_synced(pushed, draft, made.get(), text); cause != 0)
         fail("write " + pushed, cause);
     const auto until = std::chrono::steady_clock::now() + kRootPatience;
-    while (read_toml(file) != text) {
+    while (read_toml(file, open_file) != text) {
         if (std::chrono::steady_clock::now() > until)
             throw std::runtime_error("write " + file + ": the agent's user may not, and nlbd-config.service has not "
                                      "taken it over; see systemctl status nlbd-config.path nlbd-config.service");
@@ -43,15 +43,15 @@ void hand_to_root(const std::string &file, const std::string &text, const std::s
 }
 
 // Runs in the background. Returns what the file held before.
-std::string put(const std::string &file, const std::string &text, const std::string &state_dir) {
-    const std::string former = read_toml(file);
+std::string put(const std::string &file, const std::string &text, const std::string &state_dir, const Opener &open_file) {
+    const std::string former = read_toml(file, open_file);
     if (former == text) return former;
     try {
         replace_config(file, text);
     } catch (const std::system_error &error) {
         const int cause = error.code().value();
         if (cause != EACCES && cause != EPERM && cause != EROFS) throw;
-        hand_to_root(file, text, state_dir);
+        hand_to_root(file, text, state_dir, open_file);
     }
     return former;
 }
@@ -95,8 +95,8 @@ void Push::require_idle() {
 
 Commands::Result Push::write(const std::string &text) {
     require_idle();
-    writing_.begin([file = parts_.in_force.config.file, text, state_dir = parts_.state_dir] {
-        return put(file, text, state_dir);
+    writing_.begin([file = parts_.in_force.config.file, text, state_dir = parts_.state_dir, open_file = parts_.open] {
+        return put(file, text, state_dir, open_file);
     });
     const auto writer = std::make_shared<Time>(parts_.now() + kDiskPatience);
     writer_ = writer;

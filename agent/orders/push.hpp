@@ -12,6 +12,7 @@
 #pragma once
 
 #include "agent/base/background_task.hpp"
+#include "agent/base/file.hpp"
 #include "agent/base/poll.hpp"
 #include "agent/config/in_force.hpp"
 #include "agent/control/commands.hpp"
@@ -30,6 +31,7 @@ struct Pushing { // all of it outlives the Push
     const Execution &execution;
     const Reload &reload;
     std::string state_dir;
+    Opener open; // the configuration file
     std::function<heartbeat::Time()> now;
 };
 

@@ -35,11 +35,6 @@ bool same_packets(const RuleConfig &one, const RuleConfig &other) {
            one.affinity == other.affinity;
 }
 
-// A command that is run as another user, where none was before: see privileges.hpp.
-bool needs_rights(const Config &running, const Config &next) {
-    return runs_commands(next) && !runs_commands(running);
-}
-
 
 void log_keys(const ClusterKeys &former, const ClusterKeys &keys) {
     if (keys == former) return;
@@ -109,7 +104,7 @@ std::optional<Json> Reload::go_on(const std::shared_ptr<Request> &request) {
 bool Reload::read(const std::shared_ptr<Request> &request) {
     if (request->read) return true;
     if (!request->reading && !reading_.busy()) {
-        reading_.begin([file = parts_.in_force.config.file] { return read_files(file); });
+        reading_.begin([file = parts_.in_force.config.file, monitor = parts_.monitor] { return read_files(file, monitor); });
         reader_ = request;
         request->reading = true;
     }
@@ -122,16 +117,13 @@ bool Reload::read(const std::shared_ptr<Request> &request) {
 
 // In the background. Whatever is wrong is the command's business: the agent goes on with what it
 // has.
-Reload::Read Reload::read_files(const std::string &file) {
+Reload::Read Reload::read_files(const std::string &file, const std::shared_ptr<Monitor> &monitor) {
     Read read{};
     try {
-        if (std::error_code gone; !std::filesystem::is_regular_file(file, gone) && !gone)
-            throw std::runtime_error(file +
-                                     ": is not a regular file"); // a pipe would be waited for
-        require_trusted(file);
-        read.config = load_config(file);
-        read.keys = load_keys(read.config.key_file);
-        read.checks = make_health_checks(read.config);
+        const Opener open = [&](const std::string &name) { return monitor->open(name); };
+        read.config = load_trusted_config(file, open);
+        read.keys = load_keys(read.config.key_file, open);
+        read.checks = make_health_checks(read.config, monitor);
     } catch (const std::exception &error) {
         read.failure = error.what();
     }
@@ -145,9 +137,6 @@ std::string Reload::obstacle(const Config &next) const {
                "; stop nlbd on every node, then start it with the new file";
     if (const std::string on_host = parts_.obstacle_on_host(next); !on_host.empty())
         return next.file + ": " + on_host;
-    if (needs_rights(running, next) && !can_change_user())
-        return next.file + ": cannot change while nlbd runs as this user: the first health check "
-                           "of type exec; restart nlbd on this node";
     return "";
 }
 
@@ -175,6 +164,7 @@ StagedConfig Reload::prepared(const Config &next, const ClusterKeys &keys,
                         .rules = ownership_rules(next),
                         .filter = filter_settings(next, keys.in_use, asked.orders),
                         .envelope = beat_envelope(next, keys),
+                        .received = received(next),
                         .former = former_tables(parts_.in_force.config, next)};
     if (keys.in_use != parts_.in_force.keys.in_use)
         config.former.assign(config.former.size(), std::nullopt); // other buckets

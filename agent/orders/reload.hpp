@@ -17,6 +17,7 @@
 #include "agent/control/port.hpp"
 #include "agent/control/relay.hpp"
 #include "agent/health/health.hpp"
+#include "agent/monitor/monitor.hpp"
 #include "agent/node/node.hpp"
 #include "agent/orders/execution.hpp"
 
@@ -36,6 +37,7 @@ struct Reloaded { // all of it outlives the Reload
     Health &health;
     Relay &relay;
     ControlPort &control_port;
+    std::shared_ptr<Monitor> monitor; // what is read in the background may outlive the Reload
     std::function<heartbeat::Time()> now;
     // The host and all that lives on its interfaces. Why the configuration cannot come into force there; empty:
     // nothing is in its way.
@@ -90,7 +92,7 @@ class Reload {
     Commands::Result reload();
     std::optional<Json> go_on(const std::shared_ptr<Request> &request);
     bool read(const std::shared_ptr<Request> &request);
-    static Read read_files(const std::string &file);
+    static Read read_files(const std::string &file, const std::shared_ptr<Monitor> &monitor);
     void check(const Read &next) const;
     heartbeat::Digest stage(Read next);
     std::optional<Json> wait_for_all(const Request &request);

@@ -4,7 +4,9 @@
 #include "agent/orders/settings.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstring>
 
 namespace agent {
 namespace {
@@ -29,6 +31,8 @@ filter::Rule filter_rule(const Config &config, const RuleConfig &rule, const Ord
     return result;
 }
 
+heartbeat::Address beat_address(const filter::IpAddress &address) { return {address.bytes, !address.is_v4()}; }
+
 // Section digests are evenly spread already: rotating and multiplying keeps their order
 // significant.
 heartbeat::Digest combine(const std::vector<SectionDigest> &sections) {
@@ -48,12 +52,30 @@ filter::Settings filter_settings(const Config &config, const ClusterKey &key,
         settings.rules.push_back(filter_rule(config, rule, orders));
     settings.cluster_mac = cluster_mac(config);
     settings.hash_key = hash_key(key);
+    settings.forward = config.delivery == Delivery::forward;
     return settings;
 }
 
 heartbeat::Envelope beat_envelope(const Config &config, const ClusterKeys &keys) {
     return heartbeat::make_envelope(config.cluster_name, beat_key(keys.in_use),
                                     keys.other ? std::optional(beat_key(*keys.other)) : std::nullopt);
+}
+
+heartbeat::Transport::Settings beat_sockets(const Config &config, const ClusterKeys &keys) {
+    return {beat_address(config.group), beat_address(config.group6), config.port,
+            beat_envelope(config, keys).cluster};
+}
+
+heartbeat::Transport::Addresses beat_addresses(const Config &config, const NodeConfig &self) {
+    heartbeat::Transport::Addresses addresses;
+    for (const NodeConfig &node : config.nodes)
+        for (const filter::IpAddress &address : node.addresses) {
+            if (node.id == self.id)
+                addresses.own.push_back(beat_address(address));
+            else
+                addresses.peers.push_back({node.name, beat_address(address)});
+        }
+    return addresses;
 }
 
 filter::XdpMode xdp_mode(DatapathKind kind) {
@@ -132,10 +154,19 @@ std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config) {
     return rules;
 }
 
-bool runs_commands(const Config &config) {
-    return std::ranges::any_of(config.rules, [](const RuleConfig &rule) {
-        return rule.health.type == HealthType::exec;
-    });
+// An address is its own key: the first eight bytes, and the last.
+std::vector<heartbeat::Received> received(const Config &config) {
+    std::vector<heartbeat::Received> all;
+    for (std::size_t i = 0; config.delivery == Delivery::forward && i < config.virtual_ips.size(); ++i) {
+        heartbeat::Received &one = all.emplace_back();
+        std::array<std::uint64_t, 2> words;
+        std::memcpy(words.data(), config.virtual_ips[i].bytes.data(), sizeof words);
+        one.key = std::rotl(words[0], 32) ^ words[1];
+        if (i >= config.receivers.size()) continue;
+        for (const std::uint8_t id : config.receivers[i])
+            one.pinned.push_back(heartbeat::NodeId{id});
+    }
+    return all;
 }
 
 std::string clients_interface(const Config &config, const NodeConfig &self) {

@@ -9,6 +9,7 @@
 #include "heartbeat/codec.hpp"
 #include "heartbeat/membership.hpp"
 #include "heartbeat/ownership.hpp"
+#include "heartbeat/transport.hpp"
 
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ namespace agent {
 filter::Settings filter_settings(const Config &config, const ClusterKey &key,
                                  const Orders &orders = {});
 heartbeat::Envelope beat_envelope(const Config &config, const ClusterKeys &keys);
+heartbeat::Transport::Settings beat_sockets(const Config &config, const ClusterKeys &keys);
+heartbeat::Transport::Addresses beat_addresses(const Config &config, const NodeConfig &self);
 filter::XdpMode xdp_mode(DatapathKind kind);
 heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self,
                                         const ClusterKeys &keys, const Orders &orders = {});
@@ -26,9 +29,8 @@ heartbeat::Settings membership_settings(const Config &config, const NodeConfig &
 heartbeat::RuleBits eligible_rules(const Config &config, const NodeConfig &self,
                                    const Orders &orders);
 std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config);
-
-// Whether the health of some rule is a command's to say.
-bool runs_commands(const Config &config);
+// The virtual IPs, where frames to each come at one node; else none.
+std::vector<heartbeat::Received> received(const Config &config);
 
 // The node's own names for interfaces win over the cluster's.
 std::string clients_interface(const Config &config, const NodeConfig &self);

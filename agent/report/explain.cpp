@@ -140,13 +140,19 @@ Json candidates(const Query &about) {
     return nodes;
 }
 
+// A frame that has come to several machines is not sent on: where that is done, it is to one's.
+filter::MacAddress mac_of_frames(const Config &config) {
+    constexpr filter::MacAddress one = {0x02, 0, 0, 0, 0, 2};
+    return config.delivery == Delivery::forward ? one : cluster_mac(config);
+}
+
 } // namespace
 
 Json explain(const std::vector<std::string> &args, const Config &config, Node &node,
              filter::Datapath &datapath, heartbeat::Time now) {
     const Flow flow = parse(args, config);
     const auto frame =
-        probe_frame(flow.transport, flow.from, flow.to, cluster_mac(config), flow.flags);
+        probe_frame(flow.transport, flow.from, flow.to, mac_of_frames(config), flow.flags);
     const Query about{config,
                      node,
                      node.status(now),

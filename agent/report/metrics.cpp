@@ -81,6 +81,12 @@ void add_node(MetricsText &out, const MetricsSources &sources) {
     out.sample({}, std::uint64_t{status["reload"]["waiting_for"].size()});
 }
 
+void add_announcement(MetricsText &out, const Json &announce) {
+    if (announce.is_null()) return;
+    out.gauge("nlbd_announced", "1: routers hear that they may send packets here ([announce]).");
+    out.sample({}, std::uint64_t{announce["announced"].get<bool>()});
+}
+
 void add_problems(MetricsText &out, const Json &problems) {
     out.gauge("nlbd_problem", "1: this node has that problem; `nlbctl status` tells the way out.");
     for (std::size_t i = 0; i < kProblemKinds; ++i) {
@@ -222,6 +228,10 @@ void add_health(MetricsText &out, const Json &rules) {
 void add_packets(MetricsText &out, const Json &status) {
     out.counter("nlbd_packets_total", "Packets that came to this node, by the verdict's reason.");
     counts(out, "reason", status["counters"]);
+    out.counter("nlbd_sent_on_packets_total",
+                "Packets that were sent on to another node, which serves them or may hold their connection.");
+    for (const Json &node : status["sent_on"])
+        out.sample({{"node", word(node["name"])}}, number(node["packets"]));
     const Json &uncovered = status["uncovered"];
     out.gauge("nlbd_uncovered_buckets",
               "65536: this node is the default host and serves what no rule covers; else 0.");
@@ -316,6 +326,7 @@ std::string metrics(const MetricsSources &sources) {
     MetricsText out;
     add_node(out, sources);
     add_problems(out, status["problems"]);
+    add_announcement(out, status["announce"]);
     add_orders(out, status["orders"]);
     add_members(out, status["members"], status["view"]["leader"]);
     add_view(out, sources);

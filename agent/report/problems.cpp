@@ -22,13 +22,25 @@ constexpr std::array<About, kProblemKinds> kAbout{{
     {"beats_not_sent", true, "see to that; the node then serves again"},
     {"beats_not_heard", true, "take it out, or name the other in [heartbeat] interfaces"},
     {"listening", true, "after dead_after_ms, or as soon as it hears another node, it goes on"},
+    {"beats_filtered", false,
+     "let the port of [heartbeat] in (UDP) through this host's firewall, without connection tracking"},
     {"heartbeat_interface_unusable", false,
      "give it what it lacks, or take it out of [heartbeat] interfaces"},
+    {"address_not_own", false,
+     "correct address of this [[node]] and reload, or give the interface that address (ip address add)"},
+    {"address_not_reached", false,
+     "correct address of that [[node]] and reload, or give a heartbeat interface an address in the same network"},
+    {"group_not_heard", false,
+     "let the network deliver multicast, which carries clients' frames as well; or delivery = \"forward\" under [cluster]"},
+    {"host_not_seen", false,
+     "see what keeps its lock of all interfaces: a driver that hangs (dmesg), or a tool that changes many interfaces"},
+    {"monitor_ended", false, "start nlbd again, and see what ended that process (dmesg)"},
+    {"no_way_back", false, "put back the route or the address that answers to clients need (ip route, ip address)"},
     {"virtual_ip_elsewhere", false, "remove it there"},
     {"virtual_ip_claimed", false, "find that machine, and take the address from it"},
     {"peers_lost_together", false,
      "see to the switch between: one that snoops IGMP and MLD needs a querier, or a group of "
-     "224.0.0.0/24"},
+     "224.0.0.0/24; or give each [[node]] its address"},
     {"datapath_stepped_down", false,
      "see to the cause and start nlbd again, or name the datapath in the configuration"},
     {"commands_not_heard", false,
@@ -37,6 +49,7 @@ constexpr std::array<About, kProblemKinds> kAbout{{
      "see what else uses it (ss -ltnp), or choose another: [metrics] listen; it is tried again each second"},
     {"interface_not_locked", false, "end that process, and start nlbd again"},
     {"restart_needed", false, "stop nlbd on this node and start it, one node after another"},
+    {"not_announced", false, "see to that; it is tried again each second"},
 }};
 
 const About &about(ProblemKind kind) { return kAbout[static_cast<std::size_t>(kind)]; }
@@ -62,6 +75,11 @@ std::string Problems::why_not_serving() const {
     for (std::size_t i = 0; i < kProblemKinds; ++i)
         if (present_[i] && kAbout[i].serious) return present_[i]->text + "; " + present_[i]->way_out;
     return {};
+}
+
+std::string Problems::text(ProblemKind kind) const {
+    const auto &present = present_[static_cast<std::size_t>(kind)];
+    return present ? present->text + "; " + present->way_out : "";
 }
 
 Json Problems::list() const {

@@ -23,7 +23,14 @@ enum class ProblemKind : std::uint8_t {
     beats_not_sent,
     beats_not_heard,
     listening,
+    beats_filtered,
     heartbeat_interface_unusable,
+    address_not_own,
+    address_not_reached,
+    group_not_heard,
+    host_not_seen,
+    monitor_ended,
+    no_way_back,
     virtual_ip_elsewhere,
     virtual_ip_claimed,
     peers_lost_together,
@@ -32,8 +39,9 @@ enum class ProblemKind : std::uint8_t {
     metrics_not_served,
     interface_not_locked,
     restart_needed,
+    not_announced,
 };
-inline constexpr std::size_t kProblemKinds = 16;
+inline constexpr std::size_t kProblemKinds = 24;
 
 // Names stay: alerts and scripts go by them.
 std::string_view to_string(ProblemKind kind);
@@ -47,6 +55,7 @@ class Problems {
 
     // Why this node serves nothing, with the way out; empty when no problem keeps it from serving.
     std::string why_not_serving() const;
+    std::string text(ProblemKind kind) const; // empty: it is not there
     // As in `status --json`: name, text, way_out, serious.
     Json list() const;
 

@@ -26,14 +26,13 @@ void Queries::add_to(Commands &commands) {
                  [this](const auto &) { return events(parts_.node.events(), boot_now()); });
 }
 
-// It never calls a node active whose filter is not in its place at this moment.
 Json Queries::status_now() {
-    parts_.look_after_filter();
     return status({parts_.in_force.config, parts_.in_force.self, parts_.interface, parts_.node,
                    parts_.datapath, parts_.health, parts_.neighbours.counters(), parts_.commands,
                    parts_.transport.counters(), parts_.census.latest(), parts_.witness,
                    parts_.execution.orders(), parts_.control_port.counters(),
-                   parts_.problems},
+                   parts_.problems,
+                   parts_.announcement.get()},
                   boot_now());
 }
 

@@ -10,6 +10,7 @@
 #include "agent/frames/neighbours.hpp"
 #include "agent/frames/witness.hpp"
 #include "agent/health/health.hpp"
+#include "agent/host/announcement.hpp"
 #include "agent/node/census.hpp"
 #include "agent/node/node.hpp"
 #include "agent/orders/execution.hpp"
@@ -22,6 +23,7 @@
 #include "heartbeat/transport.hpp"
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -43,8 +45,8 @@ struct Reported { // all of it outlives the Queries
     const ControlPort &control_port;
     const Execution &execution;
     const Problems &problems;
+    const std::unique_ptr<Announcement> &announcement;
     const LoopLag &lag;
-    std::function<void()> look_after_filter;
 };
 
 class Queries {

@@ -244,6 +244,46 @@ Json web(const StatusSources &sources) {
     return {{"listen", to_string(*sources.config.metrics_listen)}};
 }
 
+Json virtual_ips(const StatusSources &sources) {
+    Json all = Json::array();
+    for (std::size_t i = 0; i < sources.config.virtual_ips.size(); ++i) {
+        const heartbeat::NodeId receiver = sources.node.serving().receiver(i);
+        all.push_back({{"address", filter::to_string(sources.config.virtual_ips[i])},
+                       {"receiver", receiver == heartbeat::kNoNode ? Json() : Json(heartbeat::index(receiver))}});
+    }
+    return all;
+}
+
+// Why routers are to send nothing here; null: they may.
+Json not_announced_because(const StatusSources &sources, const heartbeat::Status &status, const Json &reason_here) {
+    if (sources.announcement->announced()) return nullptr;
+    if (!reason_here.is_null()) return reason_here;
+    const heartbeat::Member *self = status.view.find(sources.node.self());
+    if (self != nullptr && self->weight == 0) return "its weight is 0";
+    const std::string why = sources.problems.text(ProblemKind::not_announced);
+    return why.empty() ? "about to begin" : why;
+}
+
+Json announce(const StatusSources &sources, const heartbeat::Status &status, const Json &reason_here, heartbeat::Time now) {
+    if (sources.announcement == nullptr) return nullptr;
+    const heartbeat::Time since = sources.announcement->since();
+    return {{"device", kAnnounceDevice},
+            {"announced", sources.announcement->announced()},
+            {"since", since == heartbeat::Time{} ? Json() : Json(wall_time(now - since))},
+            {"reason", not_announced_because(sources, status, reason_here)}};
+}
+
+// Packets sent on to each of the other nodes; with flooding none.
+Json sent_on(const StatusSources &sources) {
+    Json all = Json::array();
+    std::vector<std::uint64_t> sent = sources.datapath.sent();
+    sent.resize(heartbeat::kMaxNodes + 1);
+    for (const NodeConfig &node : sources.config.nodes)
+        if (node.id != sources.self.id)
+            all.push_back({{"id", node.id}, {"name", node.name}, {"packets", sent[node.id]}});
+    return all;
+}
+
 } // namespace
 
 Json status(const StatusSources &sources, heartbeat::Time now) {
@@ -281,6 +321,10 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"orders", orders(sources.orders)},
             {"reload", reload},
             {"web", web(sources)},
+            {"delivery", kDeliveries[static_cast<std::size_t>(sources.config.delivery)]},
+            {"virtual_ips", virtual_ips(sources)},
+            {"sent_on", sent_on(sources)},
+            {"announce", announce(sources, status, reason, now)},
             {"problems", sources.problems.list()}};
 }
 

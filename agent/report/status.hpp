@@ -9,6 +9,7 @@
 #include "agent/frames/neighbours.hpp"
 #include "agent/frames/witness.hpp"
 #include "agent/health/health.hpp"
+#include "agent/host/announcement.hpp"
 #include "agent/node/census.hpp"
 #include "agent/node/node.hpp"
 #include "agent/orders/orders.hpp"
@@ -34,6 +35,7 @@ struct StatusSources {
     const Orders &orders;
     Json callers; // ControlPort's counters
     const Problems &problems;
+    const Announcement *announcement; // null: not wanted
 };
 
 Json status(const StatusSources &sources, heartbeat::Time now);

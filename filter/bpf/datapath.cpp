@@ -55,17 +55,57 @@ Verdict BpfDatapath::judge(const std::vector<std::uint8_t> &frame) {
     return to_verdict(state().judged);
 }
 
-std::optional<std::string> BpfDatapath::flaw() {
-    if (auto missing = detached()) return missing;
+void BpfDatapath::set_paths(const Paths &paths) {
+    if (!programs_.forwards()) return;
+    const __u32 zero = 0;
+    const nlb_paths entry = paths_entry(paths);
+    if (int error = bpf_map_update_elem(programs_.paths(), &zero, &entry, BPF_ANY); error != 0)
+        fail("write paths", -error);
+}
+
+Paths BpfDatapath::paths() const {
+    if (!programs_.forwards()) return {};
+    const __u32 zero = 0;
+    nlb_paths entry{};
+    if (int error = bpf_map_lookup_elem(programs_.paths(), &zero, &entry); error != 0)
+        fail("read paths", -error);
+    return to_paths(entry);
+}
+
+void BpfDatapath::set_numbers(const Numbers &numbers) {
+    if (!programs_.forwards()) return;
+    for (std::size_t i = 0; i < numbers.size(); i++) {
+        const __u32 place = i + 1 == numbers.size() ? NLB_UNCOVERED : static_cast<__u32>(i);
+        if (int error = bpf_map_update_elem(programs_.numbers(), &place, numbers[i].data(), BPF_ANY); error != 0)
+            fail("write owners' numbers", -error);
+    }
+}
+
+std::vector<std::uint64_t> BpfDatapath::sent() const {
+    if (!programs_.forwards()) return {};
+    std::vector<nlb_sent> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    const __u32 zero = 0;
+    if (int error = bpf_map_lookup_elem(programs_.sent(), &zero, each.data()); error != 0)
+        fail("read what was sent on", -error);
+    std::vector<std::uint64_t> all(kMaxNodes + 1);
+    for (const nlb_sent &one : each)
+        for (std::size_t i = 0; i < all.size(); i++)
+            all[i] += one.to[i];
+    return all;
+}
+
+std::optional<std::string> BpfDatapath::flaw(const InPlace &seen) {
+    saw(seen);
+    if (auto missing = detached(seen)) return missing;
     ask();
     run_judge(std::vector<std::uint8_t>(ETH_HLEN));
     if (!has_answered()) return "the BPF programs do not read what the agent writes";
     return std::nullopt;
 }
 
-std::vector<std::string> BpfDatapath::heal() {
+std::vector<std::string> BpfDatapath::heal(const InPlace &seen) {
     std::vector<std::string> done;
-    attach_again(done);
+    attach_again(seen, done);
     for (const auto &[name, fd] : pinned())
         if (!pins_.has(name)) {
             pins_.put(name, fd);
@@ -95,10 +135,15 @@ void BpfDatapath::pin() {
 
 // The last two are for nlbctl capture.
 std::vector<std::pair<std::string, int>> BpfDatapath::pinned() const {
-    return {{"state", programs_.state_map()},
-            {"counters", programs_.counters()},
-            {kShownPin, programs_.shown()},
-            {kShownCountsPin, programs_.shown_counts()}};
+    std::vector<std::pair<std::string, int>> all{{"state", programs_.state_map()},
+                                                 {"counters", programs_.counters()},
+                                                 {kShownPin, programs_.shown()},
+                                                 {kShownCountsPin, programs_.shown_counts()}};
+    if (programs_.forwards())
+        all.insert(all.end(), {{kPathsPin, programs_.paths()},
+                               {kNumbersPin, programs_.numbers()},
+                               {kSentPin, programs_.sent()}});
+    return all;
 }
 
 void BpfDatapath::run_judge(const std::vector<std::uint8_t> &frame) {
@@ -166,7 +211,7 @@ void remove(const std::string &interface, const std::string &pin_dir) {
     keep_libbpf_quiet();
     Pins pins(pin_dir);
     pins.take_over();
-    const Descriptor link = pins.open("link"), state = pins.open("state");
+    const Descriptor link = pins.open(kLinkPin), state = pins.open("state");
     const Interface where = require_interface(interface);
     detach_link(link);
     const bool hook_is_ours = Found(state).made_hook(where);

@@ -22,8 +22,12 @@ class BpfDatapath : public StateDatapath {
     int refused_descriptor() const override;
     std::vector<std::vector<std::uint8_t>> take_refused(std::size_t most) override;
     Verdict judge(const std::vector<std::uint8_t> &frame) override;
-    std::optional<std::string> flaw() final;
-    std::vector<std::string> heal() final;
+    void set_paths(const Paths &paths) override;
+    Paths paths() const override;
+    void set_numbers(const Numbers &numbers) override;
+    std::vector<std::uint64_t> sent() const override;
+    std::optional<std::string> flaw(const InPlace &seen) final;
+    std::vector<std::string> heal(const InPlace &seen) final;
     std::uint32_t program() const override { return program_id(programs_.counting(0)); }
     bool adopted() const override { return programs_.adopted(); }
     void keep() override;
@@ -45,9 +49,9 @@ class BpfDatapath : public StateDatapath {
 
     // With their names: the maps, and what else is to outlive the process.
     virtual std::vector<std::pair<std::string, int>> pinned() const;
-    virtual std::optional<std::string> detached() = 0; // which program is not in its place
+    virtual std::optional<std::string> detached(const InPlace &seen) const = 0; // which program is not in its place
     // Puts back what is not in its place, and says so.
-    virtual void attach_again(std::vector<std::string> &done) = 0;
+    virtual void attach_again(const InPlace &seen, std::vector<std::string> &done) = 0;
 
   private:
     struct CloseRing {

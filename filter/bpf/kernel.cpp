@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <cstring>
 
 namespace filter::bpf {
 
@@ -47,6 +48,12 @@ void detach_link(const Descriptor &link) { bpf_link_detach(link.get()); }
 bool has_xdp(int interface_index) {
     __u32 id = 0;
     return bpf_xdp_query_id(interface_index, 0, &id) == 0 && id != 0;
+}
+
+std::string why_no_programs() {
+    const int found = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, nullptr);
+    if (found == 1) return {};
+    return found == 0 ? "the kernel does not know them" : std::strerror(-found);
 }
 
 void keep_libbpf_quiet() {

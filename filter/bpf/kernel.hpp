@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <linux/bpf.h>
+#include <string>
 #include <vector>
 
 namespace filter::bpf {
@@ -17,6 +18,8 @@ std::vector<std::uint32_t> map_ids(int program_fd);
 bpf_link_info about_link(int link); // likewise
 void detach_link(const Descriptor &link);
 bool has_xdp(int interface_index); // whoever's
+// Why this process cannot load programs for tc; empty: it can.
+std::string why_no_programs();
 void keep_libbpf_quiet(); // errors are thrown, in one line
 
 } // namespace filter::bpf

@@ -16,7 +16,8 @@ namespace filter::bpf {
 
 namespace {
 
-constexpr const char *kPinNames[] = {"link", "state", "counters", kShownPin, kShownCountsPin};
+constexpr const char *kPinNames[] = {"link",          "state",   "counters",  kShownPin,
+                                     kShownCountsPin, kPathsPin, kNumbersPin, kSentPin};
 
 bool is_bpffs(const std::string &path) {
     struct statfs info {};

@@ -10,6 +10,9 @@ namespace filter::bpf {
 // What frames are shown by (verdict/capture_record.h), for capture().
 inline constexpr const char *kShownPin = "shown";
 inline constexpr const char *kShownCountsPin = "shown_counts";
+inline constexpr const char *kLinkPin = "link"; // of XDP's program
+// Of programs that send packets on.
+inline constexpr const char *kPathsPin = "paths", *kNumbersPin = "numbers", *kSentPin = "sent";
 
 // Names under one directory of a bpffs. A predecessor's stay, until something is put in their place
 // or they are taken over: a start that fails leaves what keeps the node silent, and what the next

@@ -25,7 +25,9 @@ bool is_counters(const Descriptor &map) {
     return info.type == BPF_MAP_TYPE_PERCPU_ARRAY && info.value_size == sizeof(nlb_counters);
 }
 
-[[noreturn]] void fail_to_load(int error) {
+} // namespace
+
+void fail_to_load(int error) {
     const std::string what = "load the BPF programs";
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
         fail(what, error,
@@ -37,7 +39,12 @@ bool is_counters(const Descriptor &map) {
          error == EPERM ? "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN" : "");
 }
 
-} // namespace
+void require_maps(int program, const std::vector<int> &maps) {
+    for (const int map : maps)
+        if (!std::ranges::count(map_ids(program), about_map(map).id))
+            throw std::runtime_error("load the BPF programs: the kernel gave them other tables "
+                                     "than the agent writes: report it, with libbpf's version");
+}
 
 MappedState::MappedState(int map, std::size_t size, int protection) : size_(size) {
     void *memory = mmap(nullptr, size_, protection, MAP_SHARED, map, 0);
@@ -68,6 +75,7 @@ Programs::Programs(Object object, const Settings &settings, const Interface &int
     : object_(std::move(object)) {
     auto config = std::make_unique<nlb_config>();
     write_config(settings, *config);
+    choose_delivery(settings.forward);
     if (Found(pins.open("state")).fits(interface, *config)) adopt(pins);
     if (int error = bpf_object__load_skeleton(object_.skeleton); error != 0) fail_to_load(-error);
     require_these_maps();
@@ -88,15 +96,45 @@ int Programs::alarm() const { return bpf_map__fd(object_.alarm); }
 int Programs::refused() const { return bpf_map__fd(object_.refused); }
 int Programs::shown() const { return bpf_map__fd(object_.shown); }
 int Programs::shown_counts() const { return bpf_map__fd(object_.shown_counts); }
+int Programs::numbers() const { return bpf_map__fd(object_.numbers); }
+int Programs::paths() const { return bpf_map__fd(object_.paths); }
+int Programs::sent() const { return bpf_map__fd(object_.sent); }
 int Programs::judge() const { return bpf_program__fd(object_.judge); }
 int Programs::counting(std::size_t number) const {
     return bpf_program__fd(object_.counting.at(number));
 }
 
+// Without forwarding the verifier takes the code for it out, and the maps shrink to what costs nothing.
+void Programs::choose_delivery(bool forward) {
+    forwards_ = forward;
+    if (!object_.forwards) {
+        if (forward) throw std::logic_error("load the BPF programs: these send no packets on");
+        return;
+    }
+    *const_cast<__u32 *>(object_.forwards) = forward;
+    if (forward) return;
+    for (bpf_map *map : {object_.numbers, object_.paths, object_.sent}) {
+        bpf_map__set_max_entries(map, 1);
+        bpf_map__set_value_size(map, sizeof(__u64));
+    }
+}
+
+bool Programs::takes_over_forwarding(const Pins &pins) {
+    const std::pair<bpf_map *, const char *> all[] = {
+        {object_.numbers, kNumbersPin}, {object_.paths, kPathsPin}, {object_.sent, kSentPin}};
+    for (const auto &[map, name] : all) {
+        const Descriptor found = pins.open(name);
+        if (!found || about_map(found.get()).value_size != bpf_map__value_size(map)) return false;
+        if (int error = bpf_map__reuse_fd(map, found.get()); error != 0)
+            fail("take over the paths of an agent that was killed", -error);
+    }
+    return true;
+}
+
 // Both or none: with the tables alone it would start anew in those that are in effect.
 void Programs::adopt(const Pins &pins) {
     const Descriptor found = pins.open("state"), sums = pins.open("counters");
-    if (!is_counters(sums)) return;
+    if (!is_counters(sums) || (forwards_ && !takes_over_forwarding(pins))) return;
     for (const auto &[map, fd] :
          {std::pair(object_.state, found.get()), std::pair(object_.counters, sums.get())})
         if (int error = bpf_map__reuse_fd(map, fd); error != 0)
@@ -109,14 +147,9 @@ void Programs::require_these_maps() const {
     if (about_map(state_map()).value_size != sizeof(nlb_state))
         throw std::runtime_error("load the BPF programs: their tables have another size than "
                                  "the agent's: build both anew");
-    std::vector<std::pair<int, int>> looks_into{{judge(), state_map()}};
+    require_maps(judge(), {state_map()});
     for (std::size_t i = 0; i < object_.counting.size(); i++)
-        for (const int map : {state_map(), counters()})
-            looks_into.emplace_back(counting(i), map);
-    for (const auto &[program, map] : looks_into)
-        if (!std::ranges::count(map_ids(program), about_map(map).id))
-            throw std::runtime_error("load the BPF programs: the kernel gave them other tables "
-                                     "than the agent writes: report it, with libbpf's version");
+        require_maps(counting(i), {state_map(), counters()});
 }
 
 } // namespace filter::bpf

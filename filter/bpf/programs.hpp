@@ -66,17 +66,22 @@ struct Object {
     bpf_object_skeleton *skeleton = nullptr;
     bpf_map *state = nullptr, *counters = nullptr, *alarm = nullptr, *refused = nullptr;
     bpf_map *shown = nullptr, *shown_counts = nullptr;
+    bpf_map *numbers = nullptr, *paths = nullptr, *sent = nullptr; // of those that send packets on
+    const volatile __u32 *forwards = nullptr;                     // likewise, to be written before loading
     bpf_program *judge = nullptr;
     std::vector<bpf_program *> counting; // what sees packets
 };
 
 [[noreturn]] void fail_to_open(int error);
+[[noreturn]] void fail_to_load(int error);
+// Throws unless the kernel says that the program looks into each of these.
+void require_maps(int program, const std::vector<int> &maps);
 
 template <class Skeleton>
 Object object_of(Skeleton *opened, std::vector<bpf_program *> (*counting)(const Skeleton &)) {
     if (!opened) fail_to_open(errno);
     const auto &maps = opened->maps;
-    return {.owner = std::shared_ptr<void>(
+    Object object{.owner = std::shared_ptr<void>(
                 opened, [](void *skeleton) { Skeleton::destroy(static_cast<Skeleton *>(skeleton)); }),
             .skeleton = opened->skeleton,
             .state = maps.bss,
@@ -87,6 +92,13 @@ Object object_of(Skeleton *opened, std::vector<bpf_program *> (*counting)(const 
             .shown_counts = maps.shown_counts,
             .judge = opened->progs.nlbd_judge,
             .counting = counting(*opened)};
+    if constexpr (requires { maps.paths; }) {
+        object.numbers = maps.numbers;
+        object.paths = maps.paths;
+        object.sent = maps.sent;
+        object.forwards = &opened->rodata->forwards;
+    }
+    return object;
 }
 
 class Programs {
@@ -102,16 +114,22 @@ class Programs {
     int refused() const;
     int shown() const;
     int shown_counts() const;
+    int numbers() const;
+    int paths() const;
+    int sent() const;
+    bool forwards() const { return forwards_; }
     int judge() const;
     int counting(std::size_t number) const; // by the place in Object::counting
 
   private:
+    void choose_delivery(bool forward);
+    bool takes_over_forwarding(const Pins &pins);
     void adopt(const Pins &pins);
     void require_these_maps() const;
 
     Object object_;
     std::optional<MappedState> memory_;
-    bool adopted_ = false;
+    bool adopted_ = false, forwards_ = false;
 };
 
 } // namespace filter::bpf

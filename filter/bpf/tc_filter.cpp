@@ -86,13 +86,15 @@ void TcFilter::attach() {
 }
 
 // Without the filter, the hook or the interface the kernel gives one of three errors.
-bool TcFilter::is_attached() const {
-    bpf_tc_hook hook = tc_hook(interface_.index, BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = static_cast<std::uint32_t>(role_), .priority = place_);
-    const int error = bpf_tc_query(&hook, &options);
-    if (error == -ENOENT || error == -EINVAL || error == -ENODEV) return false;
-    if (error != 0) fail("ask which tc filter is attached", -error);
-    return options.prog_id == program_id(program_);
+std::function<bool()> TcFilter::is_attached() const {
+    return [index = interface_.index, role = role_, place = place_, program = program_id(program_)] {
+        bpf_tc_hook hook = tc_hook(index, BPF_TC_INGRESS);
+        LIBBPF_OPTS(bpf_tc_opts, options, .handle = static_cast<std::uint32_t>(role), .priority = place);
+        const int error = bpf_tc_query(&hook, &options);
+        if (error == -ENOENT || error == -EINVAL || error == -ENODEV) return false;
+        if (error != 0) fail("ask which tc filter is attached", -error);
+        return options.prog_id == program;
+    };
 }
 
 TcFilter::~TcFilter() {

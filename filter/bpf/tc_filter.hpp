@@ -7,6 +7,7 @@
 #include "filter/interface.hpp"
 
 #include <cstdint>
+#include <functional>
 
 namespace filter::bpf {
 
@@ -23,7 +24,7 @@ class TcFilter {
     ~TcFilter();
 
     bool hook_is_ours() const { return hook_is_ours_; }
-    bool is_attached() const; // throws when the kernel does not say
+    std::function<bool()> is_attached() const; // for any thread; throws when the kernel does not say
     void attach();            // also in place of whatever has taken its place; throws
     void keep() { kept_ = true; }
 

@@ -11,7 +11,7 @@
 
 #include "filter/descriptor.hpp"
 #include "filter/interface.hpp"
-#include "filter/pcap/blocker.hpp"
+#include "filter/nft/blocker.hpp"
 #include "filter/pcap/packet_tables.hpp"
 #include "filter/pcap/packet_thread.hpp"
 #include "filter/pcap/tap.hpp"
@@ -55,7 +55,7 @@ class PcapDatapath final : public StateDatapath {
     PcapDatapath(const std::string &interface, const std::string &directory,
                  const Settings &settings)
         : StateDatapath(settings.rules.size()), interface_(require_interface(interface)),
-          virtual_ips_(settings.virtual_ips), blocker_(interface, settings.virtual_ips),
+          virtual_ips_(settings.virtual_ips), blocker_(nft::Blocked::originals, interface, settings.virtual_ips),
           tables_(directory, interface_, *config_of(settings)), tap_(interface),
           alarm_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
           thread_(interface_, settings.virtual_ips, tables_.memory(), tap_, alarm_.get(),
@@ -64,16 +64,22 @@ class PcapDatapath final : public StateDatapath {
         thread_.set_mtu(mtu_of(interface));
         blocker_.take_over();
         tables_.take_over();
+        saw(look()());
     }
 
     std::string_view kind() const override { return "pcap"; }
 
-    Mode mode_now() const override { return missing() ? Mode::none : Mode::tap; }
+    // It looks for itself: none of it hangs on the interface.
+    std::function<InPlace()> look() const override {
+        return [] { return InPlace{Mode::tap}; };
+    }
 
     // The thread answers when it comes to it: a flood may keep it busy for a while. At the start, where
     // nothing has been shown yet, it is waited for.
-    std::optional<std::string> flaw() override {
-        if (auto what = missing()) return what;
+    std::optional<std::string> flaw(const InPlace &seen) override {
+        auto what = missing();
+        saw(what ? InPlace{} : seen);
+        if (what) return what;
         if (!shown_at_) ask_thread();
         for (int i = 0; !shown_at_ && !has_answered() && i < kGlances; i++)
             std::this_thread::sleep_for(kGlance);
@@ -104,7 +110,7 @@ class PcapDatapath final : public StateDatapath {
 
     std::string entrance() const override { return tap_.name(); }
 
-    std::vector<std::string> heal() override {
+    std::vector<std::string> heal(const InPlace &) override {
         std::vector<std::string> done;
         thread_.set_mtu(mtu_of(interface_.name));
         if (!blocker_.in_place()) {
@@ -179,7 +185,7 @@ class PcapDatapath final : public StateDatapath {
 
     Interface interface_;
     std::vector<IpAddress> virtual_ips_;
-    Blocker blocker_; // the first to come and the last to go
+    nft::Blocker blocker_; // the first to come and the last to go
     PacketTables tables_;
     Tap tap_;
     Descriptor alarm_; // readable when a service was missed
@@ -199,7 +205,7 @@ std::unique_ptr<Datapath> attach(const std::string &interface, const std::string
 
 void remove(const std::string &interface, const std::string &directory) {
     if (!has_packet_tables(directory)) return;
-    remove_blocker(interface);
+    nft::remove_blocker(nft::Blocked::originals, interface);
     remove_packet_tables(directory);
 }
 

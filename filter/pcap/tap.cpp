@@ -4,6 +4,7 @@
 #include "filter/failure.hpp"
 #include "filter/pcap/offload.hpp"
 #include "filter/tables.hpp"
+#include "filter/tun.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -19,12 +20,6 @@ namespace filter::pcap {
 
 namespace {
 
-ifreq request_for(const std::string &name) {
-    ifreq request{};
-    name.copy(request.ifr_name, sizeof request.ifr_name - 1);
-    return request;
-}
-
 Descriptor any_socket() { return Descriptor(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
 
 // What does not exist (IPv6 is switched off) need not be set.
@@ -35,16 +30,6 @@ void write_sysctl(const std::string &path, int value) {
     const std::string text = std::to_string(value);
     if (!open_file || write(open_file.get(), text.data(), text.size()) < 0)
         fail("write " + file, errno);
-}
-
-// Root is not told to be root.
-std::string way_to_tun(int error) {
-    const bool root = geteuid() == 0;
-    if (error == ENOENT || error == ENODEV)
-        return std::string("`modprobe tun`") + (root ? "" : " as root") +
-               "; where that does not make the device, `mknod /dev/net/tun c 10 200`";
-    if (root) return "let this container use the device (character device 10:200)";
-    return "`chmod 666 /dev/net/tun`, which udev does, or run as root";
 }
 
 std::string name_for(const std::string &interface) {
@@ -67,8 +52,7 @@ Tap::Tap(const std::string &interface) : name_(name_for(interface)) {
 }
 
 void Tap::make() {
-    Descriptor device(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-    if (!device) fail("open /dev/net/tun", errno, way_to_tun(errno));
+    Descriptor device = open_tun();
     ifreq request = request_for(name_);
     request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
     if (ioctl(device.get(), TUNSETIFF, &request) != 0)
@@ -91,11 +75,7 @@ void Tap::bring_up() const {
     write_sysctl("ipv6/conf/" + name_ + "/disable_ipv6", 0);
     write_sysctl("ipv6/conf/" + name_ + "/addr_gen_mode", 1); // no link-local address
     write_sysctl("ipv6/conf/" + name_ + "/accept_ra", 0);
-    ifreq request = request_for(name_);
-    const Descriptor any = any_socket();
-    if (ioctl(any.get(), SIOCGIFFLAGS, &request) != 0) fail("find TAP device " + name_, errno);
-    request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
-    if (ioctl(any.get(), SIOCSIFFLAGS, &request) != 0) fail("bring up " + name_, errno);
+    filter::bring_up(name_);
 }
 
 bool Tap::stands() const {

@@ -17,6 +17,8 @@
 #ifndef NLB_LAYOUT_H
 #define NLB_LAYOUT_H
 
+#include "filter/verdict/size.h"
+
 #include <linux/types.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -100,7 +102,10 @@ NLB_INLINE __u64 nlb_bounded(__u64 number, const __u32 below, const __u32 otherw
     X(CAPTURE_FULL, "capture_full", FAULT, "frames came faster than they could be judged")         \
     X(CAPTURE_CUT, "capture_cut", FAULT, "it is longer than a capture holds")                      \
     X(TAP_REFUSED, "tap_refused", FAULT, "the TAP device did not take it")                         \
-    X(TOO_MANY_TAGS, "too_many_tags", FAULT, "more than two VLAN tags hide what it is")
+    X(TOO_MANY_TAGS, "too_many_tags", FAULT, "more than two VLAN tags hide what it is")            \
+    X(FORWARDED, "forwarded", ORDINARY, "it was sent on to the node that serves it")               \
+    X(NO_PATH, "no_path", FAULT, "the node that serves it has not told its MAC address yet")       \
+    X(HOP_LIMIT, "hop_limit", NOTABLE, "another node serves it, but it may go no further")
 
 enum nlb_reason {
 #define X(name, text, importance, meaning) NLB_##name,
@@ -113,11 +118,9 @@ enum nlb_reason {
 
 /* Changes with every change of anything below, so that a successor knows whether it can adopt the
  * tables; not when what was zero and not looked at gets a meaning under which zero is right. */
-#define NLB_LAYOUT 7
+#define NLB_LAYOUT 8
 
-#define NLB_BUCKETS 65536
-#define NLB_GROUP_SHIFT 7 /* 128 buckets a group */
-#define NLB_GROUPS (NLB_BUCKETS >> NLB_GROUP_SHIFT)
+#define NLB_MAX_NODES 32 /* numbered from 1 */
 #define NLB_MAX_RULES 32
 #define NLB_MAX_VIRTUAL_IPS 32
 #define NLB_UNCOVERED NLB_MAX_RULES /* the table of traffic that no rule covers */
@@ -179,7 +182,8 @@ struct nlb_config {
                    [65536]; /* of a port as it lies in the packet, in network order */
     __u8 rule_of[NLB_MAX_VIRTUAL_IPS][NLB_PROTOCOLS][NLB_CLASSES]; /* or NLB_UNCOVERED */
     struct nlb_rule rules[NLB_TABLES];
-    __u8 zero[62];
+    __u8 forwards; /* delivery = "forward": program.h's `forwards` says the same */
+    __u8 zero[61];
 };
 NLB_ASSERT(__builtin_offsetof(struct nlb_config, slots) == 32);
 NLB_ASSERT(__builtin_offsetof(struct nlb_config, port_class) == 25632);
@@ -197,8 +201,8 @@ struct nlb_owners {
     __u8 served[NLB_TABLES]; /* enum nlb_served */
     __u8 zero[31];
 };
-NLB_ASSERT(__builtin_offsetof(struct nlb_owners, served) == 270336);
-NLB_ASSERT(sizeof(struct nlb_owners) == 270400);
+NLB_ASSERT(__builtin_offsetof(struct nlb_owners, served) == NLB_TABLES * NLB_BUCKETS / 8);
+NLB_ASSERT(NLB_BUCKETS != 65536 || sizeof(struct nlb_owners) == 270400);
 
 /* Where a rule's service listens. A program that finds no listener for a SYN looks there: when
  * nobody does, the service is gone, and the agent has to know at once. */
@@ -238,8 +242,7 @@ struct nlb_state {
     __u32 active_config;
     __u64 lease_ns; /* CLOCK_BOOTTIME; nothing is served from then on */
     __u64 own_mac;  /* six bytes in order, then two of zero */
-    __u32 captured; /* a bit for each reason whose frames are shown: capture_record.h */
-    __u32 nothing;
+    __u64 captured; /* a bit for each reason whose frames are shown: capture_record.h */
     __u64 asked;    /* by the agent, another number each time */
     __u64 answered; /* the same number, by who reads these tables */
     __u64 guarded[NLB_GROUPS / 64];
@@ -259,18 +262,39 @@ NLB_ASSERT(__builtin_offsetof(struct nlb_state, judged) == 192);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, notes) == 208);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, config) == 8400);
 NLB_ASSERT(__builtin_offsetof(struct nlb_state, owners) == 338448);
-NLB_ASSERT(__builtin_offsetof(struct nlb_state, marks) == 1420048);
-NLB_ASSERT(__builtin_offsetof(struct nlb_state, services) == 1452816);
-NLB_ASSERT(sizeof(struct nlb_state) == 1453608);
+NLB_ASSERT(NLB_BUCKETS != 65536 || __builtin_offsetof(struct nlb_state, marks) == 1420048);
+NLB_ASSERT(NLB_BUCKETS != 65536 || __builtin_offsetof(struct nlb_state, services) == 1452816);
+NLB_ASSERT(NLB_BUCKETS != 65536 || sizeof(struct nlb_state) == 1453608);
+
+/* Where packets of other nodes go, with delivery = "forward" alone. Each word is right or stale by
+ * itself, so these are changed in place: what a stale one costs is told in README.md. */
+struct nlb_numbers { /* of a table: the node that each bucket's packets are sent to; 0: none */
+    __u8 of[NLB_BUCKETS];
+};
+
+struct nlb_paths {
+    __u64 macs[NLB_MAX_NODES + 1];   /* as own_mac, by node; 0: not known */
+    __u32 lingering[NLB_GROUPS];     /* bit n - 1: node n may hold connections of the group */
+    __u32 others;                    /* bit n - 1: node n is not this one, and has a MAC */
+    __u32 zero;
+};
+NLB_ASSERT(sizeof(struct nlb_paths) == 2320);
+
+struct nlb_sent { /* packets sent on, by node; one of these a processor */
+    __u64 to[NLB_MAX_NODES + 1];
+};
+
+/* What the second lock looks for (filter/nft): the mark of a packet that the program let in. */
+#define NLB_LOCK_MARK 0x6e6c6264
 
 /* Packets by table and reason, so that a packet is counted once: row 0 is for those that were
  * decided without a table, row t + 1 for table t. One of these a processor; the agent adds up. */
-#define NLB_REASON_BITS 5
+#define NLB_REASON_BITS 6
 #define NLB_COUNTERS ((NLB_TABLES + 1) << NLB_REASON_BITS)
 struct nlb_counters {
     __u64 packets[NLB_COUNTERS];
 };
 NLB_ASSERT(NLB_REASONS <= 1 << NLB_REASON_BITS);
-NLB_ASSERT(sizeof(struct nlb_counters) == 8704);
+NLB_ASSERT(sizeof(struct nlb_counters) == 17408);
 
 #endif

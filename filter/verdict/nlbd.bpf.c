@@ -20,6 +20,14 @@
 
 #include <linux/pkt_cls.h>
 
+/* Only tc sends packets on. */
+NLB_INLINE int nlb_forwards(void) { return 0; }
+NLB_INLINE const struct nlb_paths *nlb_known_paths(void) { return 0; }
+NLB_INLINE __u32 nlb_number_of(__u32 table, __u32 bucket) { return 0 * (table + bucket); }
+NLB_INLINE int nlb_may_be_sent_on(void *frame, const struct nlb_paths *paths) {
+    return 0 * (frame && paths);
+}
+
 NLB_INLINE __u32 nlb_frame_length(void *frame) { return (__u32)bpf_xdp_get_buff_len(frame); }
 
 NLB_INLINE __be16 take_ethernet(struct xdp_md *frame, struct nlb_cursor *cursor) {

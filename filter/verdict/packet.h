@@ -43,6 +43,7 @@ struct nlb_packet {
     __u32 first_fragment; /* its transport header's length field speaks of more than this frame */
     __u32 payload;        /* bytes after the IP headers */
     __u32 extended;       /* there were extension headers */
+    __u32 hops;           /* that it may still go; read only where packets are sent on */
 };
 
 /* Unaligned loads of what lies in the frame as it lies there. The verifier knows packet memory only

@@ -33,6 +33,10 @@ NLB_INLINE const __u8 *nlb_take(struct nlb_cursor *cursor, __u32 size) {
     return bytes;
 }
 
+/* Whether packets of other nodes are sent on to them; defined by whoever includes this file. A
+ * constant in each program that is loaded, so that where they are not, the code for it is not there. */
+NLB_INLINE int nlb_forwards(void);
+
 /* How long the frame is, all its buffers together; defined by whoever includes this file. */
 NLB_INLINE __u32 nlb_frame_length(void *context);
 
@@ -77,6 +81,7 @@ NLB_INLINE const __u8 *nlb_take_addresses(struct nlb_cursor *cursor, struct nlb_
         packet->source[0] = nlb_load32(ip + 12);
         packet->destination[0] = nlb_load32(ip + 16);
         packet->source[1] = packet->destination[1] = 0;
+        if (nlb_forwards()) packet->hops = ip[8];
         return ip;
     }
     ip = nlb_take(cursor, 40);
@@ -85,6 +90,7 @@ NLB_INLINE const __u8 *nlb_take_addresses(struct nlb_cursor *cursor, struct nlb_
     packet->source[1] = nlb_load64(ip + 16);
     packet->destination[0] = nlb_load64(ip + 24);
     packet->destination[1] = nlb_load64(ip + 32);
+    if (nlb_forwards()) packet->hops = ip[7];
     return ip;
 }
 

@@ -33,10 +33,11 @@ struct {
     __type(value, struct nlb_counters);
 } counters SEC(".maps");
 
-/* Wakes the agent: a table's number for each service that was missed. */
+/* Wakes the agent: a table's number for each service that was missed. Rings are whole pages, which
+ * have up to 64 KiB (arm64). */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 4096);
+    __uint(max_entries, 65536);
 } alarm SEC(".maps");
 
 /* Frames that the agent has to answer, because the stack never sees them. */
@@ -201,17 +202,16 @@ NLB_INLINE int nlb_has_listener(void *context, __u32 table) {
     return has_listener(context, table);
 }
 
-__noinline int remember_fragment(NLB_FRAME *frame, __u32 what) {
+__noinline int remember_fragment(NLB_FRAME *frame, __u32 fate) {
     struct nlb_packet packet = {};
     parse_again(frame, &packet);
-    return nlb_remember_fragment(state.marks, nlb_active_config(&state)->key, &packet,
-                                 (enum nlb_fragment)what, nlb_boot_ns(frame));
+    return (int)nlb_remember_fragment(state.marks, nlb_active_config(&state)->key, &packet, fate,
+                                      nlb_forwards(), nlb_boot_ns(frame));
 }
 
-NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,
-                            enum nlb_fragment what) {
+NLB_INLINE __u32 nlb_fragment(void *context, const struct nlb_packet *packet, __u32 fate) {
     (void)packet;
-    return remember_fragment(context, what);
+    return (__u32)remember_fragment(context, fate);
 }
 
 NLB_INLINE void count(__u32 counter) {

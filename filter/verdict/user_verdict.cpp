@@ -21,6 +21,12 @@ nlb_cursor start_of(std::span<const std::uint8_t> frame) {
 
 } // namespace
 
+// No datapath in user space sends packets on.
+NLB_INLINE int nlb_forwards(void) { return 0; }
+NLB_INLINE const struct nlb_paths *nlb_known_paths(void) { return nullptr; }
+NLB_INLINE __u32 nlb_number_of(__u32, __u32) { return 0; }
+NLB_INLINE int nlb_may_be_sent_on(void *, const struct nlb_paths *) { return 0; }
+
 NLB_INLINE __u32 nlb_frame_length(void *context) { return of(context).length; }
 
 NLB_INLINE __u64 nlb_walk(void *, struct nlb_cursor cursor, __u8 protocol, __u32 payload) {
@@ -40,11 +46,10 @@ NLB_INLINE int nlb_has_listener(void *context, __u32 table) {
 
 NLB_INLINE __u64 nlb_boot_ns(void *context) { return of(context).host->boot_ns(); }
 
-NLB_INLINE int nlb_fragment(void *context, const struct nlb_packet *packet,
-                            enum nlb_fragment what) {
+NLB_INLINE __u32 nlb_fragment(void *context, const struct nlb_packet *packet, __u32 fate) {
     nlb_state &state = *of(context).state;
-    return nlb_remember_fragment(state.marks, nlb_active_config(&state)->key, packet, what,
-                                 nlb_boot_ns(context));
+    return nlb_remember_fragment(state.marks, nlb_active_config(&state)->key, packet, fate,
+                                 nlb_forwards(), nlb_boot_ns(context));
 }
 
 namespace filter {

@@ -15,7 +15,7 @@
 #define NLB_VERDICT_H
 
 #include "filter/verdict/bucket.h"
-#include "filter/verdict/fragments.h"
+#include "filter/verdict/forward.h"
 #include "filter/verdict/parse.h"
 
 /* Whether this host has a socket that this TCP packet belongs to: established, closing or
@@ -125,30 +125,13 @@ NLB_INLINE enum nlb_reason nlb_find_destination(const struct nlb_config *config,
 }
 
 /* What passes or drops whatever the tables say; NLB_ACCEPTED: they decide. */
-NLB_INLINE enum nlb_reason nlb_decide_kind(void *context, const struct nlb_packet *packet) {
+NLB_INLINE enum nlb_reason nlb_decide_kind(const struct nlb_packet *packet, __u32 fate) {
     if (packet->kind == NLB_KIND_LATER_FRAGMENT)
-        return nlb_fragment(context, packet, NLB_LATER_ONE) ? NLB_FOREIGN_FRAGMENT
-                                                            : NLB_LATER_FRAGMENT;
+        return fate == NLB_FATE_UNKNOWN || fate == NLB_FATE_TAKEN ? NLB_LATER_FRAGMENT
+                                                                  : NLB_FOREIGN_FRAGMENT;
     if (packet->kind == NLB_KIND_ICMP_ERROR) return NLB_ICMP_ERROR;
     if (packet->kind == NLB_KIND_NEIGHBOUR_DISCOVERY) return NLB_NEIGHBOUR_DISCOVERY;
     return NLB_ACCEPTED;
-}
-
-/* A verdict in one word, which stays in a register: the counter that belongs to it (reason and table
- * number plus one), and above it the bucket's number plus one. */
-#define NLB_WORD_REASON(word) ((__u32)(word) & ((1 << NLB_REASON_BITS) - 1))
-#define NLB_WORD_COUNTER(word) ((__u32)(word) & 0x7ff)
-NLB_ASSERT(NLB_COUNTERS <= 0x7ff + 1);
-
-NLB_INLINE __u64 nlb_word(enum nlb_reason reason, __u32 table, __u64 buckets) {
-    return buckets << 32 | (table + 1) << NLB_REASON_BITS | reason;
-}
-
-NLB_INLINE struct nlb_verdict nlb_verdict_of(__u64 word) {
-    struct nlb_verdict verdict = {NLB_WORD_REASON(word),
-                                  (__s32)(NLB_WORD_COUNTER(word) >> NLB_REASON_BITS) - 1,
-                                  (__s32)(word >> 32) - 1};
-    return verdict;
 }
 
 NLB_INLINE __u64 nlb_decide_table(void *context, const struct nlb_state *state,
@@ -156,9 +139,10 @@ NLB_INLINE __u64 nlb_decide_table(void *context, const struct nlb_state *state,
                                   __u32 table) {
     table = (__u32)nlb_bounded(table, NLB_TABLES, NLB_UNCOVERED);
     struct nlb_rule rule = config->rules[table];
-    if (rule.disabled) return nlb_word(NLB_RULE_DISABLED, table, 0);
+    if (rule.disabled && !nlb_forwards()) return nlb_word(NLB_RULE_DISABLED, table, 0);
     __u32 bucket = nlb_bucket(&config->hash, rule.affinity, packet->family, packet->source,
                               packet->source_port);
+    if (rule.disabled) return nlb_word(NLB_RULE_DISABLED, table, bucket + 1);
     return nlb_word(nlb_decide_bucket(context, state, packet, table, bucket), table, bucket + 1);
 }
 
@@ -166,11 +150,16 @@ NLB_INLINE __u64 nlb_decide_table(void *context, const struct nlb_state *state,
 NLB_INLINE __u64 nlb_decide_rest(void *context, const struct nlb_state *state,
                                  const struct nlb_config *config, struct nlb_cursor *cursor,
                                  struct nlb_packet *packet, int virtual_ip) {
-    enum nlb_reason reason = nlb_take_rest(context, cursor, packet);
-    if (reason == NLB_ACCEPTED) reason = nlb_decide_kind(context, packet);
-    if (reason != NLB_ACCEPTED) return reason;
-    return nlb_decide_table(context, state, config, packet,
-                            nlb_find_table(config, virtual_ip, packet));
+    __u32 fate = NLB_FATE_UNKNOWN;
+    __u64 word = nlb_take_rest(context, cursor, packet);
+    if (word != NLB_ACCEPTED) return word;
+    if (packet->kind == NLB_KIND_LATER_FRAGMENT)
+        fate = nlb_fragment(context, packet, NLB_FATE_UNKNOWN);
+    word = nlb_decide_kind(packet, fate);
+    if (word == NLB_ACCEPTED)
+        word = nlb_decide_table(context, state, config, packet,
+                                nlb_find_table(config, virtual_ip, packet));
+    return nlb_forwards() ? nlb_with_path(context, packet, word, fate) : word;
 }
 
 /* Called with a constant family: IPv4 and IPv6 become two straight paths of machine code. */
@@ -184,8 +173,7 @@ NLB_INLINE __u64 nlb_decide_ip(void *context, const struct nlb_state *state,
     if (reason != NLB_ACCEPTED) return reason;
     __u64 word = nlb_decide_rest(context, state, config, cursor, &packet, virtual_ip);
     if (packet.first_fragment)
-        nlb_fragment(context, &packet,
-                     NLB_WORD_REASON(word) > NLB_LAST_PASSED ? NLB_FIRST_DROPPED : NLB_FIRST_TAKEN);
+        nlb_fragment(context, &packet, nlb_fate_of(word));
     return word;
 }
 

@@ -114,18 +114,16 @@ Link::Link(const Interface &interface, XdpMode mode, int program, Descriptor pin
     link_ = make_link(interface, mode, program, steps_down);
 }
 
-bool Link::is_attached() const {
-    return attached_mode(interface_.index, program_id(program_)) != Mode::none;
-}
-
 void Link::attach_again() {
     if (std::uint32_t id = attached_program(query(interface_.index)); id != 0)
         fail_occupied(interface_, id);
     link_ = make_link(interface_, mode_, program_, nullptr);
 }
 
+void Link::detach() { bpf::detach_link(link_); }
+
 Link::~Link() {
-    if (!kept_) bpf::detach_link(link_);
+    if (!kept_) detach();
 }
 
 Mode attached_mode(int interface_index, std::uint32_t program_id) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// nlbd_xdp on an interface. It is attached by a link, because a link can be pinned and its program
+// A program of XDP on an interface. It is attached by a link, because a link can be pinned and its program
 // can be exchanged without a packet passing in between.
 #pragma once
 
@@ -25,8 +25,8 @@ class Link {
     ~Link();
 
     int fd() const { return link_.get(); }
-    bool is_attached() const; // throws when the kernel does not say
     void attach_again();      // when somebody has detached it; throws
+    void detach();
     void keep() { kept_ = true; }
 
   private:

@@ -26,16 +26,21 @@ class XdpDatapath final : public bpf::BpfDatapath {
     XdpDatapath(const std::string &interface, XdpMode mode, const std::string &pin_dir,
                 const Settings &settings, std::vector<StepDown> *steps_down)
         : BpfDatapath(interface, pin_dir, settings, open_object()),
-          link_(free_interface(), mode, programs().counting(kXdp), pins().open("link"), steps_down),
+          link_(free_interface(), mode, programs().counting(kXdp), pins().open(bpf::kLinkPin), steps_down),
           tc_(this->interface(), bpf::TcRole::second_lock, programs().counting(kTc), predecessor_made_hook()) {
         attached(tc_);
         pin();
         bpf::remove_tc_filter(this->interface().index, bpf::TcRole::judge, false); // of a tc datapath that was killed
+        saw(look()());
     }
 
     std::string_view kind() const override { return "xdp"; }
 
-    Mode mode_now() const override { return attached_mode(interface().index, program()); }
+    std::function<InPlace()> look() const override {
+        return [index = interface().index, program = program(), second = tc_.is_attached()] {
+            return InPlace{attached_mode(index, program), second()};
+        };
+    }
 
     void keep() override {
         tc_.keep();
@@ -46,26 +51,26 @@ class XdpDatapath final : public bpf::BpfDatapath {
   private:
     std::vector<std::pair<std::string, int>> pinned() const override {
         auto all = BpfDatapath::pinned();
-        all.emplace_back("link", link_.fd());
+        all.emplace_back(bpf::kLinkPin, link_.fd());
         return all;
     }
 
-    std::optional<std::string> detached() override {
-        if (!link_.is_attached()) return "the XDP program is not attached to " + interface().name;
-        if (!tc_.is_attached()) return "the tc filter nlbd_tc is not attached to " + interface().name;
+    std::optional<std::string> detached(const InPlace &seen) const override {
+        if (seen.mode == Mode::none) return "the XDP program is not attached to " + interface().name;
+        if (!seen.second_lock) return "the tc filter nlbd_tc is not attached to " + interface().name;
         return std::nullopt;
     }
 
     // The second lock first: without either the host would answer everything.
-    void attach_again(std::vector<std::string> &done) override {
-        if (!tc_.is_attached()) {
+    void attach_again(const InPlace &seen, std::vector<std::string> &done) override {
+        if (!seen.second_lock) {
             tc_.attach();
             attached(tc_);
             done.push_back("tc filter nlbd_tc on " + interface().name);
         }
-        if (!link_.is_attached()) {
+        if (seen.mode == Mode::none) {
             link_.attach_again();
-            pins().put("link", link_.fd());
+            pins().put(bpf::kLinkPin, link_.fd());
             done.push_back("XDP program on " + interface().name);
         }
     }

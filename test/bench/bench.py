@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "net"))
 import accepted  # noqa: E402 (the path is set above)
+import capacity  # noqa: E402
 import drops  # noqa: E402
 import flood  # noqa: E402
 import harness  # noqa: E402
@@ -21,7 +22,7 @@ import scale  # noqa: E402
 import takeover  # noqa: E402
 import verdicts  # noqa: E402
 
-PARTS = {part.NAME: part for part in (drops, verdicts, accepted, takeover, scale, flood)}
+PARTS = {part.NAME: part for part in (drops, capacity, verdicts, accepted, takeover, scale, flood)}
 
 
 def _machine():

@@ -55,7 +55,7 @@ Installed xt_cluster() {
 bool is_mine(const Size &size, unsigned bucket) {
     std::uint64_t z = bucket * 0x9e3779b97f4a7c15 + 1;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    return (z ^ z >> 27) % size.nodes == 0;
+    return (z ^ z >> 27) % size.nodes < size.own;
 }
 
 } // namespace

@@ -13,9 +13,9 @@
 namespace bench {
 
 // A cluster of so many equal nodes and with so many rules, as one of them sees it. TCP and UDP
-// port 80 is in the last rule.
+// port 80 is in the last rule. own: how many of the nodes' shares are this one's.
 struct Size {
-    unsigned rules = 1, nodes = 2;
+    unsigned rules = 1, nodes = 2, own = 1;
 };
 filter::Settings settings(const Size &size);
 filter::Tables tables(const Size &size);

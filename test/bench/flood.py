@@ -12,12 +12,8 @@ a part of a processor that client and server would have had, the sender's part o
 no request fails, no member is lost, none is fenced and no beat goes missing.
 """
 
-import array
 import contextlib
-import fcntl
 import json
-import socket
-import struct
 import time
 
 import flows
@@ -44,14 +40,6 @@ protocol = "tcp"
 ports = "{_PORT}"
 """
 CONTENDERS = ("xdp-generic", "xdp-native", "pcap")
-
-
-def _turn_on_gro(namespace, interface):
-    """Else a veth takes in raw frames only where a native XDP program is; with it always, as real hardware does."""
-    siocethtool, ethtool_sgro = 0x8946, 0x2C
-    value = array.array("I", [ethtool_sgro, 1])
-    with netns.inside(namespace), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, siocethtool, struct.pack("16sP16x", interface.encode(), value.buffer_info()[0]))
 
 
 def _foreign_sources(cluster):
@@ -106,7 +94,7 @@ def _cluster(datapath):
         cluster.wait_active(cluster.ids)
         cluster.wait_until(lambda: cluster.status(1)["connections"]["lingering_groups"] == 0,
                            "web1 has done with what it let go of")  # else that is the reason for a drop
-        _turn_on_gro(cluster.namespace(1), "eth0")
+        netns.turn_on_gro(cluster.namespace(1), "eth0")
         yield cluster
 
 

@@ -5,6 +5,8 @@
 // around both, and a rate compares receivers only next to that of the plainest one.
 #include "injector.hpp"
 
+#include "host.hpp"
+
 #include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -31,19 +33,6 @@ constexpr unsigned kBatch = 64, kFrames = 1 << 15;
 
 void check(bool good, const char *what) {
     if (!good) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
-}
-
-// Without GRO a veth takes in frames only where a native XDP program is; with it always, as a
-// driver of real hardware would.
-void turn_on_gro(const char *interface) {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ethtool_value gro{ETHTOOL_SGRO, 1};
-    ifreq request{};
-    std::strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
-    request.ifr_data = reinterpret_cast<char *>(&gro);
-    int result = ioctl(fd, SIOCETHTOOL, &request);
-    close(fd);
-    check(result == 0, "turn on GRO");
 }
 
 std::uint64_t received() {

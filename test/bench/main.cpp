@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-//     nlb_filter_bench drops|verdicts|views REPEATS                  prints the numbers as JSON
+//     nlb_filter_bench drops|capacity|verdicts|views REPEATS         prints the numbers as JSON
 //     nlb_filter_bench flood INTERFACE PORT PER_SECOND SECONDS       prints how many it has sent
 //
 // As root. The first makes namespaces of its own; the second stays where it is and reads sources
@@ -18,7 +18,8 @@ namespace {
 using Words = std::vector<std::string>;
 using Part = nlohmann::json (*)(unsigned repeats);
 
-const std::map<std::string, Part> kParts = {{"drops", bench::measure_drops},
+const std::map<std::string, Part> kParts = {{"capacity", bench::measure_capacity},
+                                            {"drops", bench::measure_drops},
                                             {"verdicts", bench::measure_verdicts},
                                             {"views", bench::measure_views}};
 
@@ -61,7 +62,7 @@ int main(int argc, char **argv) {
         std::cerr << "nlb_filter_bench: " << error.what() << "\n";
         return 1;
     }
-    std::cerr << "usage: nlb_filter_bench drops|verdicts|views REPEATS\n"
+    std::cerr << "usage: nlb_filter_bench drops|capacity|verdicts|views REPEATS\n"
                  "       nlb_filter_bench flood INTERFACE PORT PER_SECOND SECONDS <SOURCES\n";
     return 2;
 }

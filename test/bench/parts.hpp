@@ -14,6 +14,9 @@ namespace bench {
 // situation -> contender -> frames a second, one number a repeat
 nlohmann::json measure_drops(unsigned repeats);
 
+// delivery -> nodes -> frames a second at the node that gets most, one number a repeat; capacity.py makes sense of it
+nlohmann::json measure_capacity(unsigned repeats);
+
 // verdict -> nanoseconds a frame, one number a batch; "nothing": a program that only drops
 nlohmann::json measure_verdicts(unsigned repeats);
 

@@ -29,6 +29,8 @@ _SLOW = 0.9  # a TCP request that took longer has lost its first packet: it is s
 
 
 class Nlbd:
+    crashes_alone = False
+
     def __init__(self, heartbeat=""):
         self._heartbeat = heartbeat
 
@@ -40,7 +42,7 @@ class Nlbd:
         self._owners = {flow: int(name[3:]) for flow, name in expected(cluster, "udp", asked).items()}
 
     @staticmethod
-    def victim(number):
+    def victim(_, number):
         return number % 3 + 1
 
     def clients(self, node, number):
@@ -69,11 +71,31 @@ class Nlbd:
         return sum(cluster.log(node).count("agent: resumes") for node in cluster.ids)
 
 
+class Forwarding(Nlbd):
+    """It happens to the receiver, whose death stops the clients of all: all of them are concerned. Only that is measured;
+    the rest is as with flooding."""
+
+    crashes_alone = True
+
+    def cluster(self):
+        return Cluster(nodes=3, heartbeat=self._heartbeat, delivery="forward")
+
+    @staticmethod
+    def victim(cluster, _):
+        return next(each["receiver"] for each in cluster.status(1)["virtual_ips"] if each["address"] == VIP4)
+
+    def clients(self, node, number):
+        mine, others = super().clients(node, number)
+        return mine + others, []
+
+
 def _buckets(cluster, node):
     return cluster.status(node)["rules"][0]["buckets"]
 
 
 class Keepalived:
+    crashes_alone = False
+
     def __init__(self, seconds):
         self._seconds = seconds
 
@@ -84,7 +106,7 @@ class Keepalived:
         pass
 
     @staticmethod
-    def victim(_):
+    def victim(*_):
         return 1
 
     @staticmethod
@@ -107,6 +129,8 @@ class Keepalived:
 CONTENDERS = {
     "nlbd, default (50/500 ms)": Nlbd(),
     "nlbd, 10/100 ms": Nlbd("interval_ms = 10\ndead_after_ms = 100"),
+    "nlbd, forward, default": Forwarding(),
+    "nlbd, forward, 10/100 ms": Forwarding("interval_ms = 10\ndead_after_ms = 100"),
     "keepalived, default (1 s)": Keepalived(1),
     "keepalived, 0.1 s": Keepalived(0.1),
     "keepalived, 0.03 s": Keepalived(0.03),
@@ -154,7 +178,7 @@ def _milliseconds(values):
 def _crashes(contender, cluster, repeats):
     series = Series(contender, cluster)
     for number in range(repeats):
-        node = contender.victim(number)
+        node = contender.victim(cluster, number)
         with series.event(node, number, [other for other in cluster.ids if other != node]):
             cluster.crash(node)
         cluster.revive(node)
@@ -168,7 +192,7 @@ def _service_deaths(contender, cluster, repeats):
     load = flows.Load(cluster.client, flows.many(300, VIP4, 7001, seed=2), per_second=100)
     load.start()
     for number in range(repeats):
-        node = contender.victim(number)
+        node = contender.victim(cluster, number)
         with death.event(node, number, []) as agree:
             cluster.kill_server(node)
             agree(contender.service_died(cluster, node))
@@ -182,7 +206,7 @@ def _service_deaths(contender, cluster, repeats):
 def _leaves_and_joins(contender, cluster, repeats):
     leave, join = Series(contender, cluster), Series(contender, cluster)
     for number in range(repeats):
-        node = contender.victim(number)
+        node = contender.victim(cluster, number)
         with leave.event(node, number, [other for other in cluster.ids if other != node]):
             cluster.terminate(node)
         with join.event(node, number, cluster.ids):
@@ -194,7 +218,7 @@ def _restarts(contender, cluster, repeats, end):
     """end: how the agent's process ends; a new one is started at once."""
     series, resumed = Series(contender, cluster), contender.resumed(cluster)
     for number in range(repeats):
-        node = contender.victim(number)
+        node = contender.victim(cluster, number)
         with series.event(node, number, cluster.ids):
             end(cluster, node)
             cluster.start(node)
@@ -223,6 +247,8 @@ def _measure_one(contender, repeats, say):
         contender.prepare(cluster)
         say("crashes")
         result = _crashes(contender, cluster, repeats)
+        if contender.crashes_alone:
+            return result
         say("deaths of the service")
         result |= _service_deaths(contender, cluster, repeats)
         load = flows.Load(cluster.client, flows.many(300, VIP4, 7002), per_second=100)

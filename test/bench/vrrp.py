@@ -80,6 +80,9 @@ class VrrpCluster(Cluster):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(f"{self.run_dir(node)}/{which}")
 
+    def _trouble(self):
+        """Its log is not in our form."""
+
     def revive(self, node):
         netns.run(self.namespace(node), "ip", "address", "del", f"{VIP4}/24", "dev", "eth0", check=False)
         super().revive(node)

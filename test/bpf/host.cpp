@@ -14,13 +14,17 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
+#include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdexcept>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -44,6 +48,16 @@ unsigned tc_program(unsigned handle) {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = near_index(), .attach_point = BPF_TC_INGRESS);
     LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = 1);
     return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
+}
+
+void ask_driver(const std::string &interface, ethtool_value &value) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ifreq request{};
+    interface.copy(request.ifr_name, IFNAMSIZ - 1);
+    request.ifr_data = reinterpret_cast<char *>(&value);
+    const int result = ioctl(fd, SIOCETHTOOL, &request);
+    close(fd);
+    check(result == 0, "ask the driver of " + interface);
 }
 
 Run run(unsigned program, const Frame &frame, unsigned times = 1) {
@@ -78,6 +92,19 @@ std::string mac_of(const std::string &interface) {
     std::string text;
     file >> text;
     return text;
+}
+
+void turn_on_gro(const std::string &interface) {
+    ethtool_value gro{ETHTOOL_SGRO, 1};
+    ask_driver(interface, gro);
+}
+
+void take_tags_off(const std::string &interface, bool off) {
+    ethtool_value flags{ETHTOOL_GFLAGS, 0};
+    ask_driver(interface, flags);
+    flags.cmd = ETHTOOL_SFLAGS;
+    flags.data = (flags.data & ~unsigned{ETH_FLAG_RXVLAN}) | (off ? unsigned{ETH_FLAG_RXVLAN} : 0);
+    ask_driver(interface, flags);
 }
 
 void Host::enter() {
@@ -243,6 +270,17 @@ Run run_judging(const filter::Datapath &datapath, const Frame &frame) {
 bool drops(const filter::Datapath &datapath, const Run &run) {
     return run.result == unsigned(datapath.kind() == "tc" ? TC_ACT_SHOT : XDP_DROP);
 }
+
+PassProgram::PassProgram(const std::string &interface) : index_(static_cast<int>(if_nametoindex(interface.c_str()))) {
+    const bpf_insn code[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_PASS}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+    const int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "stranger", "GPL", code, 2, nullptr);
+    check(program >= 0, "load a program");
+    const int error = bpf_xdp_attach(index_, program, XDP_FLAGS_DRV_MODE, nullptr);
+    close(program);
+    check(error == 0, "attach a program to " + interface);
+}
+
+PassProgram::~PassProgram() { bpf_xdp_detach(index_, XDP_FLAGS_DRV_MODE, nullptr); }
 
 Wire::Wire() : socket_(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL))) {
     check(socket_ >= 0, "open a packet socket");

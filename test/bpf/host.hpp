@@ -28,6 +28,9 @@ struct Host {
 void shell(const std::string &command); // throws when it fails
 void write_file(const std::string &path, const std::string &text);
 std::string mac_of(const std::string &interface);
+void turn_on_gro(const std::string &interface); // a veth then takes in raw frames, as a card does
+// Whether the interface takes VLAN tags off, as most cards do: a veth only says so.
+void take_tags_off(const std::string &interface, bool off);
 
 // Rules: 0 tcp 80 single; 1 udp 53 none; 2 both 8000-8999 network; 3 tcp 9999 disabled; 4 tcp 443
 // of the second virtual IP. Virtual IPs: 192.0.2.100, 192.0.2.101, fd00::100.
@@ -73,6 +76,17 @@ bool drops(const filter::Datapath &datapath, const Run &run);
 constexpr std::size_t kMostOverTc = 3000; // of a frame that the kernel runs a tc program on
 unsigned attached_tc_program(); // that judges: its id, 0 when there is none
 unsigned attached_xdp_program(); // its id, 0 when there is none
+
+// A program of XDP in the driver, which lets everything pass.
+class PassProgram {
+  public:
+    explicit PassProgram(const std::string &interface); // "stranger" to those who ask for its name
+    PassProgram(const PassProgram &) = delete;
+    ~PassProgram();
+
+  private:
+    int index_;
+};
 
 // The far end of the wire.
 class Wire {

@@ -118,8 +118,8 @@ BOOST_AUTO_TEST_CASE(a_node_whose_filter_was_removed_by_hand_is_silent_until_it_
     datapath->install(all_mine());
     BOOST_TEST(!datapath->flaw());
     shell("tc filter del dev near ingress");
-    BOOST_TEST((datapath->mode() == filter::Mode::none));
     BOOST_TEST(datapath->flaw().value_or("") == "the tc filter nlbd_ingress is not attached to near");
+    BOOST_TEST((datapath->mode() == filter::Mode::none));
     Wire far;
     Server server;
     for (bool v4 : {true, false})

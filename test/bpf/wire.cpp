@@ -77,6 +77,7 @@ BOOST_AUTO_TEST_CASE(a_node_whose_xdp_program_was_detached_by_hand_is_silent) {
     int link = bpf_obj_get((Host::pin_dir("node") + "/link").c_str());
     BOOST_REQUIRE(bpf_link_detach(link) == 0);
     close(link);
+    BOOST_TEST(datapath->flaw().value_or("") == "the XDP program is not attached to near");
     BOOST_TEST((datapath->mode() == filter::Mode::none));
     far.send(query(true));
     far.send(query(false));

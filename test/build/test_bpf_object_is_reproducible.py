@@ -13,7 +13,7 @@ import tempfile
 
 SOURCE = os.environ.get("NLBD_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-OBJECTS = ("nlbd.bpf.o", "tc.bpf.o")
+OBJECTS = ("nlbd.bpf.o", "forward.bpf.o", "tc.bpf.o")
 
 
 def build(tree, folder):

@@ -61,6 +61,7 @@ def commands():
 SECTIONS = {  # how an unknown key gets into each, and the beginning of the answer
     "[cluster]": ("[cluster]\nunknown = 1\n", "cluster"), "[heartbeat]": ("[heartbeat]\nunknown = 1\n", "heartbeat"),
     "[agent]": ("[agent]\nunknown = 1\n", "agent"), "[control]": ("[control]\nunknown = 1\n", "control"),
+    "[announce]": ("[announce]\nunknown = 1\n", "announce"),
     "[metrics]": ("[metrics]\nunknown = 1\n", "metrics"), "[[node]]": ("[[node]]\nunknown = 1\n", "node"),
     "[[virtual_ip]]": ("[[virtual_ip]]\nunknown = 1\n", "virtual_ip"), "[[rule]]": ("[[rule]]\nunknown = 1\n", "rule")}
 WHOLE = """
@@ -266,8 +267,10 @@ def check_reasons():
     source = read(glob.glob(os.path.join(SOURCE, "agent/**/problems.cpp"), recursive=True)[0])
     problems = re.findall(r'^    \{"(\w+)", (?:true|false)', source, re.MULTILINE)
     check(problems, "no problem was found in the sources")
-    for name in problems:
-        check(re.search(rf"^\.It Sy {name}$", page, re.MULTILINE), f"nlbctl-json(5) lacks the problem {name}")
+    findings = re.findall(r'^    \{"(\w+)", (?:true|false),', read(os.path.join(SOURCE, "agent/nlbctl/findings.cpp")), re.MULTILINE)
+    check(len(findings) > 20, f"only {len(findings)} findings of the doctor were found in the sources")
+    for name in problems + findings:
+        check(re.search(rf"^\.It Sy {name}$", page, re.MULTILINE), f"nlbctl-json(5) lacks the problem or finding {name}")
 
 
 def check_rules():
@@ -286,9 +289,9 @@ def check_versions():
 
 def check_configurations():
     """What is shipped to start from is right, and every file that a guide names is there."""
-    shipped = glob.glob(os.path.join(SOURCE, "etc/**/cluster.toml"), recursive=True)
+    shipped = glob.glob(os.path.join(SOURCE, "etc/**/*.toml"), recursive=True)
     guides = glob.glob(os.path.join(SOURCE, "etc/examples/*/README.md"))
-    check(len(shipped) == 1 + len(guides) > 1, f"{len(guides)} guides and {len(shipped)} configurations")
+    check(len(shipped) >= len(guides) > 4, f"{len(guides)} guides and {len(shipped)} configurations")
     for path in shipped:
         done = run(os.path.join(BUILD, "nlbctl"), "check", path)
         check(done.returncode == 0, done.stderr.strip())

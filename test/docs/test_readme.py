@@ -76,6 +76,9 @@ def follow(cluster, line):
         install(cluster, line)
     elif line.startswith("nlbctl keygen"):
         make_key(cluster, line)
+    elif line == "nlbctl doctor":
+        cluster.wait_active(cluster.ids)
+        cluster.wait_until(lambda: "All well." in cluster.machine[1].sh(PATH + line + " || true"), "the doctor finds nothing")
     elif line == "nlbctl status":
         cluster.wait_active(cluster.ids)
         shown = cluster.machine[1].sh(PATH + line)
@@ -92,7 +95,7 @@ def test():
         first = check_configurations(text, directory)
         with Machines(nodes=2, config=first) as cluster:
             followed = commands(text)
-            check(followed[-2:] == ["nlbd", "nlbctl status"], f"the commands end otherwise: {followed}")
+            check(followed[-3:] == ["nlbd", "nlbctl doctor", "nlbctl status"], f"the commands end otherwise: {followed}")
             for line in followed:
                 follow(cluster, line)
 

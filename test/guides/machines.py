@@ -8,8 +8,8 @@ of its own, so that the files and commands of a guide are used as they are, at t
         cluster.revive(1)
 
 A machine's first process holds its namespaces (mount, UTS, IPC, PID) and ends with the test; with it ends all that runs
-there. Three programs are stand-ins (standins/): systemctl, which starts what Debian's units start; apt, since the
-packages are there; scp, which copies from machine to machine.
+there. Four programs are stand-ins (standins/): systemctl, which starts what Debian's units start; apt, since the
+packages are there; scp, which copies from machine to machine; docker, for one container.
 """
 
 import os
@@ -96,11 +96,11 @@ class Machine:
 
 class Machines(Cluster):
     """nodes: how many run nlbd, with `config`, the guide's own file. others: name -> last octet of its address, of more
-    servers that do not."""
+    servers that do not. state: what a Machine takes, for all, or a dict with what those need that it names."""
 
     def __init__(self, nodes, config, state=(), others=None, **options):
         super().__init__(nodes=nodes, servers=False, **options)
-        self._config, self._state, self._others = config, list(state), others or {}
+        self._config, self._state, self._others = config, state, others or {}
         self.machine = {}
 
     def write_config(self, path, **_):
@@ -115,23 +115,31 @@ class Machines(Cluster):
     def _build(self):
         super()._build()
         for who, number in self._others.items():
-            self.add_host(who, number)
+            netns.ip(self.add_host(who, number), "route add 224.0.0.0/4 dev eth0")  # elsewhere by the default route
         for who in self.ids + list(self._others):
-            self.machine[who] = Machine(self, who, self._state)
+            needed = self._state.get(who, ()) if isinstance(self._state, dict) else self._state
+            self.machine[who] = Machine(self, who, list(needed))
 
     def start(self, node, *_):
         self.machine[node].sh("systemctl start nlbd")
 
     def crash(self, node):
-        netns.ip(self.switch, f"link set {self.label(node)} down")
+        """The power is gone, and so are all links in the same moment: one that is left would carry a farewell."""
+        netns.ip(self.switch, "\n".join(f"link set {cable} down" for cable in self._cables(node)))
         self.machine[node].power_off()
 
     def revive(self, node, services):
-        """Switched on again, with what starts at boot, and without a memory of who did not answer while it was cut off."""
-        netns.ip(self.switch, f"link set {self.label(node)} up")
+        """Switched on again, with what starts at boot. Its kernel has forgotten all that hung on the interface, and the
+        clients of it; and nobody has a memory of who did not answer while it was cut off."""
+        netns.ip(self.namespace(node), "link delete eth0")
+        self.add_interface(node, self._others.get(node, node))
+        netns.ip(self.switch, "\n".join(f"link set {cable} up" for cable in self._cables(node)))
         netns.ip(self.namespace(node), "neighbour flush all")
         self.machine[node].power_on()
-        self.machine[node].sh(f"systemctl start {services} nlbd")
+        self.machine[node].sh(f"systemctl start {services}{'' if node in self._others else ' nlbd'}")
+
+    def _cables(self, node):
+        return ([f"hb{node}"] if self.heartbeat_network and node in self.ids else []) + [self.label(node)]
 
     def client_sh(self, script, ok=True):
         """A script on the clients' machine; its output."""

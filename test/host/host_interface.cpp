@@ -46,11 +46,11 @@ BOOST_AUTO_TEST_CASE(names_that_no_interface_can_have_are_not_found) {
 }
 
 // Asked by ioctl for a name that no interface has, the kernel runs modprobe and waits for it.
-BOOST_AUTO_TEST_CASE(interface_is_looked_for_without_ioctl) {
+BOOST_AUTO_TEST_CASE(missing_interface_is_looked_for_without_ioctl) {
     const pid_t child = fork();
     if (child == 0)
-        _exit(forbid_ioctl() && agent::find_interface("eth0") && !agent::find_interface("eth9") &&
-                      !agent::find_interface("") && filter::index_of("eth0") > 1 && filter::index_of("eth9") == 0
+        _exit(forbid_ioctl() && !agent::find_interface("eth9") && !agent::find_interface("") &&
+                      filter::index_of("eth0") > 1 && filter::index_of("eth9") == 0
                   ? 0
                   : 1);
     int status = -1;

@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(successor_with_another_configuration_undoes_what_it_does_no
     auto other = wish();
     other.interface = "eth1";
     other.virtual_ips = {*filter::parse_ip("192.0.2.101"), *filter::parse_ip("fd00::64")};
-    other.cluster_mac[5] = 0x65;
+    (*other.cluster_mac)[5] = 0x65;
     {
         const HostSetup setup(other, file("host"));
         BOOST_TEST(!has(state(), "192.0.2.100"));
@@ -373,7 +373,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_and_nothing_left_behind) {
     other.interface = "lo";
     check_refused(*this, other, "interface lo: is not an Ethernet interface");
     other = wish();
-    other.cluster_mac = {0x0a, 0, 0, 0, 0, 0x99};
+    other.cluster_mac = filter::MacAddress{0x0a, 0, 0, 0, 0, 0x99};
     check_refused(*this, other,
                   "interface eth0: its own MAC address is the cluster's, 0a:00:00:00:00:99; give "
                   "it one of its own, nlbd adds the cluster's");

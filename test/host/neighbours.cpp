@@ -83,7 +83,7 @@ struct Served : Node {
     Wire wire{*this};
 
     Served() {
-        neighbours.set_answering(true);
+        neighbours.set_answering(~0u);
         neighbours.handle({}); // announces
         wire.received();
     }
@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(linux_client_learns_the_cluster_mac_and_keeps_it) {
 }
 
 BOOST_AUTO_TEST_CASE(node_that_should_not_answer_is_silent_and_so_is_its_kernel) {
-    neighbours.set_answering(false);
+    neighbours.set_answering(0);
     on_client("ip ntable change name arp_cache dev client0 mcast_probes 3;"
               "ip ntable change name ndisc_cache dev client0 mcast_probes 3");
     for (const auto &address : kAddresses)
@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(node_that_should_not_answer_is_silent_and_so_is_its_kernel)
 }
 
 BOOST_AUTO_TEST_CASE(without_the_setup_the_kernel_would_answer_with_its_own_mac) {
-    neighbours.set_answering(false);
+    neighbours.set_answering(0);
     run("echo 0 > /proc/sys/net/ipv4/conf/all/arp_ignore");
     BOOST_TEST(has(resolve("192.0.2.100"), "lladdr 0a:00:00:00:00:99"));
 }

@@ -113,9 +113,9 @@ agent::HostSettings Node::wish() const {
 
 std::vector<agent::HostSettings> Node::wishes() const {
     auto igmp = wish(), unicast = wish();
-    igmp.cluster_mac = {0x01, 0, 0x5e, 0x7f, 2, 0x64};
+    igmp.cluster_mac = filter::MacAddress{0x01, 0, 0x5e, 0x7f, 2, 0x64};
     igmp.cluster_group = filter::parse_ip("239.255.2.100");
-    unicast.cluster_mac[0] = 0x02;
+    (*unicast.cluster_mac)[0] = 0x02;
     return {wish(), igmp, unicast};
 }
 

@@ -12,9 +12,12 @@ import shutil
 import subprocess
 
 VERDICT, FRAGMENTS = "filter/verdict/verdict.h", "filter/verdict/fragments.h"
+FORWARD, SEND = "filter/verdict/forward.h", "filter/verdict/send.h"
+TC, FRONT = "filter/verdict/tc.bpf.c", "filter/verdict/forward.bpf.c"
 _LINGERS = "nlb_has_group(state->lingering, bucket))"
 _LEASE = "*(const volatile __u64 *)&state->lease_ns"
-_MARK = "known && (__u16)(now - *mark) <= NLB_MARK_COUNTS_FOR"
+_MARK = "known && ((now - *mark) & time_mask) <= NLB_MARK_COUNTS_FOR"
+_FATE = "if (NLB_WORD_REASON(word) <= NLB_LAST_PASSED) return NLB_FATE_TAKEN;"
 
 # name: (file, what is there, what is put there instead); white space does not matter.
 RULES = {
@@ -64,23 +67,44 @@ RULES = {
     "the configuration in force": (
         VERDICT, "*(const volatile __u32 *)&state->active_config & (NLB_CONFIG_BUFFERS - 1)", "0"),
     "a later fragment follows the first": (
-        VERDICT, "nlb_fragment(context, packet, NLB_LATER_ONE) ?", "nlb_fragment(context, packet, NLB_LATER_ONE) && 0 ?"),
+        VERDICT, "fate == NLB_FATE_UNKNOWN || fate == NLB_FATE_TAKEN ?", "1 || fate ?"),
     "an ICMP error is everybody's": (
         VERDICT, "if (packet->kind == NLB_KIND_ICMP_ERROR) return NLB_ICMP_ERROR;", ""),
     "neighbour discovery is everybody's": (
         VERDICT, "if (packet->kind == NLB_KIND_NEIGHBOUR_DISCOVERY) return NLB_NEIGHBOUR_DISCOVERY;", ""),
-    "a disabled rule": (VERDICT, "if (rule.disabled) return nlb_word(NLB_RULE_DISABLED, table, 0);", ""),
+    "a disabled rule": (VERDICT, "if (rule.disabled) return nlb_word(NLB_RULE_DISABLED, table, bucket + 1);",
+                        "nlb_forget(bucket);"),
     "the affinity": (VERDICT, "&config->hash, rule.affinity,", "&config->hash, 0 * rule.affinity,"),
     "a first fragment that is dropped is remembered": (
-        VERDICT, "NLB_WORD_REASON(word) > NLB_LAST_PASSED ? NLB_FIRST_DROPPED : NLB_FIRST_TAKEN", "NLB_FIRST_TAKEN"),
-    "a first fragment that is taken is not": (
-        VERDICT, "NLB_WORD_REASON(word) > NLB_LAST_PASSED ? NLB_FIRST_DROPPED : NLB_FIRST_TAKEN", "NLB_FIRST_DROPPED"),
+        FORWARD, _FATE, "return NLB_FATE_TAKEN;"),
+    "a first fragment that is taken is not": (FORWARD, _FATE, ""),
     "what is too short for a type": (VERDICT, "return type == 0 ? NLB_TOO_SHORT : NLB_NOT_IP;", "return NLB_NOT_IP;"),
-    "a mark is of one datagram": (FRAGMENTS, "(*mark ^ hash) >> NLB_MARK_TIME_BITS == 0", "(*mark ^ hash) != 0"),
+    "a mark is of one datagram": (FRAGMENTS, "(*mark ^ hash) >> NLB_MARK_BITS == 0", "(*mark ^ hash) != 0"),
     "an old mark does not count": (FRAGMENTS, _MARK, "known"),
-    "a mark counts for four": (FRAGMENTS, _MARK, "known && (__u16)(now - *mark) < NLB_MARK_COUNTS_FOR"),
+    "a mark counts for four": (FRAGMENTS, _MARK, "known && ((now - *mark) & time_mask) < NLB_MARK_COUNTS_FOR"),
     "a taken first fragment removes the mark": (FRAGMENTS, "else if (known) *mark = 0;", ""),
     "and only its own": (FRAGMENTS, "else if (known)", "else"),
+    "a later fragment goes where the first one went": (
+        FORWARD, "return fate <= NLB_MAX_NODES ? nlb_node_bit(fate) : 0;", "return 0;"),
+    "one whose first was not seen goes to all": (FORWARD, "if (fate == NLB_FATE_UNKNOWN ||", "if ("),
+    "one whose first was taken here goes to none": (FRAGMENTS, "fate != NLB_FATE_TAKEN || rewrites", "fate != NLB_FATE_TAKEN"),
+    "a SYN goes to the owner alone": (FORWARD, "|| opening == NLB_TCP_SYN) return 0;", "|| opening == 0xff) return 0;"),
+    "open connections go to their holders": (FORWARD, "return paths->lingering[", "return 0 * paths->lingering["),
+    "what is guarded here is its holders'": (FORWARD, "case NLB_GUARDED:", ""),
+    "a rule disabled here is its owner's": (FORWARD, "case NLB_RULE_DISABLED:", ""),
+    "an ICMP error goes to all": (FORWARD, "case NLB_ICMP_ERROR: return paths->others;", ""),
+    "the last hop": (FORWARD, "if (packet->hops <= 1)", "if (packet->hops < 1)"),
+    "what a node has sent is not sent on": (SEND, "if (known->macs[node] == source) return 1;", ""),
+    "nor what this one has": (SEND, "return source == state.own_mac;", "return 0;"),
+    "what came to several is not": (TC, "if (frame->pkt_type == 1 || frame->pkt_type == 2) return 0;", ""),
+    "what is elsewhere is left alone": (TC, "return forwards && frame->pkt_type == 3;", "return 0;"),
+    "a hop less": (SEND, "ip[0]--;", ""),
+    "a hop less over IPv6, from the driver": (FRONT, "ip[7]--;", ""),
+    "the driver leaves to tc what came to other machines": (FRONT, "&& nlb_mac_at(mac) == state.own_mac;", ";"),
+    "and what goes to several nodes": (FRONT, "node > NLB_MAX_NODES ||", "node == NLB_FATE_TAKEN || node == NLB_FATE_DROPPED ||"),
+    "and what a capture shows": (FRONT, "|| state.captured >> NLB_WORD_REASON(word) & 1", ""),
+    "the driver counts": (FRONT, "if (done == XDP_TX) count(NLB_WORD_COUNTER(word));", ""),
+    "the mark for the second lock": (TC, "if (taken && forwards) frame->mark = NLB_LOCK_MARK;", ""),
     "the datagram's number": (FRAGMENTS, "packet->fragment_id |", ""),
     "IPv4 counts the protocol": (FRAGMENTS, "packet->family == 4 ? packet->protocol : 0", "0"),
     "IPv6 does not": (FRAGMENTS, "packet->family == 4 ? packet->protocol : 0", "packet->protocol"),

@@ -28,7 +28,7 @@ import sys
 import time
 
 import netns
-from configuration import GROUP, PATIENCE, PORT, VIP4, VIP6, configuration  # noqa: F401 (offered to the tests)
+from configuration import DATAPATH, DELIVERY, GROUP, PATIENCE, PORT, VIP4, VIP6, configuration  # noqa: F401 (offered to the tests)
 
 SOURCE = os.environ.get("NLBD_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.environ.get("NLBD_BUILD_DIR", os.path.join(SOURCE, "build/release"))
@@ -37,6 +37,7 @@ sys.path.append(os.path.join(SOURCE, "packaging/demonstration"))
 from answers import Answers  # noqa: E402
 from stalls import StallMeter, clock  # noqa: E402
 
+CLUSTER_MAC = "03:bf:c0:00:02:64"  # that follows from VIP4
 SERVICE_PORTS = (7001, 7002, 7003)
 SKIPPED = 77
 STALLED = "STALLED: "  # begins the line for which test/judge.py grants a test that failed a second try
@@ -99,16 +100,25 @@ class Cluster:
 
     ports: what the servers listen on. key: the cluster's, for the same spread in every run; else a new one. snooping:
     the bridges snoop IGMP and MLD, and are the querier; they ask every second and forget after three.
+
+    delivery: with "forward", by default what NLBD_DELIVERY says, the clients' bridge floods nothing: what it has not learned
+    goes nowhere, and multicast goes to the members that it knows of by snooping (RFC 4541: all hosts, ff02::1, to every port).
+
+    multicast: without it, the bridges deliver none at all, and so no neighbour discovery either.
     """
 
     def __init__(self, nodes=3, heartbeat_network=False, servers=True, ports=SERVICE_PORTS, key=None, snooping=False,
-                 may_step_down=False, **options):
+                 may_step_down=False, delivery=DELIVERY, multicast=True, **options):
         self.ids = list(range(1, nodes + 1))
-        self.heartbeat_network, self.snooping = heartbeat_network, snooping
+        self.heartbeat_network, self.delivery = heartbeat_network, delivery
+        self.multicast = multicast
+        self.snooping = snooping or (delivery == "forward" and multicast)
         self.directory = f"/tmp/{_PREFIX}{os.getpid()}"
         self.client, self.switch = self.namespace("client"), self.namespace("switch")
         self.key_file = f"{self.directory}/cluster.key"
         self.options = dict(options, nodes=nodes, key_file=self.key_file)
+        if delivery != DELIVERY:
+            self.options["cluster"] = self.options.get("cluster", "") + f'\ndelivery = "{delivery}"'
         if heartbeat_network:
             self.options.setdefault("heartbeat", 'interfaces = ["eth1"]')
         self.agents = {}   # id -> Popen, as long as it has not been waited for
@@ -258,6 +268,27 @@ class Cluster:
             link add {port} type veth peer name {interface} netns {host}
             link set {port} master {bridge}
             link set {port} up""")
+        if self.delivery == "forward" and bridge == "bridge0":
+            netns.ip(self.switch, f"link set {port} type bridge_slave flood off")
+            if DATAPATH == "xdp-native":
+                self._make_fit_for_xdp(host, interface, port)
+        if not self.multicast:
+            netns.ip(self.switch, f"link set {port} type bridge_slave mcast_flood off")
+
+    def _make_fit_for_xdp(self, host, interface, port):
+        """What XDP sends on a veth is the frame alone, without tag and checksum that lie beside it, and waits until
+        the other end has a program of XDP, too. Cards do all this by themselves."""
+        netns.finish_frames(self.switch, port)
+        netns.finish_frames(host, interface)
+        netns.run(self.switch, "ip", "link", "set", "dev", port, "xdpdrv", "obj", self._program_that_passes(), "sec", "xdp")
+
+    def _program_that_passes(self):
+        path = f"{self.directory}/pass.bpf.o"
+        if not os.path.exists(path):
+            subprocess.run(["clang", "-target", "bpf", "-O2", "-x", "c", "-", "-c", "-o", path], text=True, check=True,
+                           input='__attribute__((section("xdp"))) int pass(void *frame) { return 2; }\n'
+                                 '__attribute__((section("license"))) char granted[] = "GPL";\n')
+        return path
 
     def split(self, *nodes):
         """Heartbeats of these nodes reach only each other; they and the others are two halves."""
@@ -286,6 +317,12 @@ class Cluster:
             netns.delete(name)
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def mac_of_frames(self):
+        """Where clients' frames go: to the cluster's MAC; with forwarding to a node, of which any sends them on."""
+        if self.delivery == "flood":
+            return CLUSTER_MAC
+        return json.loads(netns.run(self.namespace(1), "ip", "-j", "link", "show", "eth0").stdout)[0]["address"]
+
     # Programs
 
     def write_config(self, path, **changes):
@@ -298,11 +335,15 @@ class Cluster:
         """Starts an agent, by default that of its node; does not wait for anything."""
         with open(log_file or self.log_file(node), "a") as log:
             self.agents[node] = subprocess.Popen(
-                netns.command(self.namespace(node), [NLBD, "--config", config or self.config_file,
+                netns.command(self.namespace(node), [self.program(node), "--config", config or self.config_file,
                                                      "--node", name or self.label(node),
                                                      "--run-dir", self.run_dir(node), *arguments]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=netns.die_with_parent,
                 env={**os.environ, **(environment or {})})
+
+    def program(self, _node):
+        """What start() runs as a node's agent."""
+        return NLBD
 
     def start_all(self):
         for node in self.ids:
@@ -329,6 +370,11 @@ class Cluster:
         agent = self.agents.pop(node)
         agent.kill()
         agent.wait()
+
+    def monitor_of(self, node):
+        """The process that keeps root's rights for the agent: its first child."""
+        with open(f"/proc/{self.agents[node].pid}/task/{self.agents[node].pid}/children") as file:
+            return int(file.read().split()[0])  # the second one, if there is one, announces
 
     def crash(self, node):
         """The whole node at once: link down, agent and server killed."""

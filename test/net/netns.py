@@ -6,11 +6,15 @@ A socket belongs for life to the namespace it was made in, so a test enters a na
 that one gives them a mount namespace of their own, in which a bpffs would die with its last process.
 """
 
+import array
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -84,6 +88,29 @@ def create(name):
         sysctl(name, f"net.ipv6.conf.{key}.router_solicitations", 0)
         sysctl(name, f"net.ipv4.conf.{key}.rp_filter", 0)
     ip(name, "link set lo up")
+
+
+_SIOCETHTOOL, _SET_CHECKSUMS, _SET_GRO, _GET_FLAGS, _SET_FLAGS = 0x8946, 0x17, 0x2C, 0x25, 0x26
+_TAGS_OF_SENT, _TAGS_OF_RECEIVED = 1 << 7, 1 << 8
+
+
+def _ask_driver(name, interface, command, value=0):
+    word = array.array("I", [command, value])
+    with inside(name), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCETHTOOL, struct.pack("16sP16x", interface.encode(), word.buffer_info()[0]))
+    return word[1]
+
+
+def turn_on_gro(name, interface):
+    """A veth takes in what XDP at its other end sends, and raw frames, only so or with a native XDP program of its own."""
+    _ask_driver(name, interface, _SET_GRO, 1)
+
+
+def finish_frames(name, interface):
+    """A veth hands over frames as on a wire: VLAN tags and checksums are in the frame, not beside it."""
+    flags = _ask_driver(name, interface, _GET_FLAGS)
+    _ask_driver(name, interface, _SET_FLAGS, flags & ~(_TAGS_OF_SENT | _TAGS_OF_RECEIVED))
+    _ask_driver(name, interface, _SET_CHECKSUMS, 0)
 
 
 def exists(name):

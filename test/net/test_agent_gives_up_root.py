@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`nlbd --user`: with the capabilities that the unit allows, the agent of web1 becomes another user and keeps seven
-of them, takes over from an agent that ran as root and gives back to one, obeys nlbctl, heals the host, leaves nothing; a
-command that checks health runs as yet another user, for which it keeps three more.
+"""`nlbd --user`: with the capabilities that the unit allows, the agent of web1 becomes another user and keeps six
+of them, takes over from an agent that ran as root and gives back to one, obeys nlbctl, heals the host, leaves nothing. Its
+monitor, root's, keeps four others: a reload reads the key, and one that brings the first command runs it as yet another user.
+When the monitor is killed, the node serves on and says so.
 
     client --- bridge --- web1 (--user), web2
 
@@ -21,8 +22,8 @@ from test_detached_filter_is_silence import detach
 
 USER = "daemon"
 ALLOWED = "net_admin,net_raw,net_bind_service,bpf,perfmon,sys_nice,ipc_lock,chown,dac_read_search,setuid,setgid,kill"
-SEVEN = 1 << 2 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23 | 1 << 39
-FOR_COMMANDS = 1 << 5 | 1 << 6 | 1 << 7
+SIX = 1 << 10 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23 | 1 << 39
+OF_THE_MONITOR = 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7
 EXEC = """
 [[rule]]
 name = "checked"
@@ -52,15 +53,22 @@ def start(cluster, config):
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=netns.die_with_parent)
 
 
-def look(cluster, capabilities):
-    with open(f"/proc/{cluster.agents[1].pid}/status") as file:
+def look_at(pid, user, capabilities):
+    with open(f"/proc/{pid}/status") as file:
         status = file.read()
-    user = subprocess.run(["id", "-u", USER], capture_output=True, text=True).stdout.strip()
-    check(re.search(r"^Uid:\s(.*)$", status, re.MULTILINE)[1].split() == [user] * 4, "the agent is not the user")
-    check(re.search(r"^Groups:\s*$", status, re.MULTILINE), "it has root's groups")
+    check(re.search(r"^Uid:\s(.*)$", status, re.MULTILINE)[1].split() == [user] * 4, f"{pid} is not user {user}")
     for kind in ("CapEff", "CapPrm"):
         found = int(re.search(rf"^{kind}:\s(\w+)", status, re.MULTILINE)[1], 16)
         check(found == capabilities, f"{kind} is {found:x}, not {capabilities:x}")
+    return status
+
+
+def look(cluster):
+    user = subprocess.run(["id", "-u", USER], capture_output=True, text=True).stdout.strip()
+    status = look_at(cluster.agents[1].pid, user, SIX)
+    check(re.search(r"^Groups:\s*$", status, re.MULTILINE), "the agent has root's groups")
+    status = look_at(cluster.monitor_of(1), "0", OF_THE_MONITOR)
+    check("NoNewPrivs:\t1" in status, "the monitor can gain privileges")
 
 
 def vanish(cluster):
@@ -80,7 +88,7 @@ def take_over(cluster):
         cluster.wait_active([1, 2])
         rules = {rule["name"]: rule["state"] for rule in cluster.status(1)["rules"]}
         check(rules["none"] == "disabled", "the order was lost")
-    look(cluster, SEVEN)
+    look(cluster)
 
 
 def obey(cluster):
@@ -105,17 +113,19 @@ def obey(cluster):
 
 
 def commands_run_as_another(cluster):
-    refused = cluster.nlbctl("reload", node=1, check_exit=False)
-    check(refused.returncode == 1 and "the first health check of type exec" in refused.stderr,
-          f"reload: exit {refused.returncode}: {refused.stderr}")
-    vanish(cluster)
-    start(cluster, cluster.config_file)
-    cluster.terminate(2)
-    cluster.start(2)
-    cluster.wait_active([1, 2])
-    look(cluster, SEVEN | FOR_COMMANDS)
+    cluster.nlbctl("reload", "all", node=1)
+    look(cluster)
     cluster.wait_until(lambda: "exit code 1: nobody" in cluster.nlbctl("rules", node=1).stdout,
                        "the command runs as nobody")
+
+
+def lives_on_without_its_monitor(cluster):
+    os.kill(cluster.monitor_of(1), signal.SIGKILL)
+    cluster.wait_until(lambda: "monitor_ended" in [problem["name"] for problem in cluster.status(1)["problems"]],
+                       "status says that the monitor has ended")
+    refused = cluster.nlbctl("reload", node=1, check_exit=False)
+    check(refused.returncode == 1 and "start nlbd again" in refused.stderr, f"exit {refused.returncode}: {refused.stderr}")
+    check(cluster.status(1)["state"] == "active", "the node serves no more")
 
 
 def test():
@@ -130,6 +140,7 @@ def test():
         obey(cluster)
         cluster.write_config(cluster.config_file, rules=RULES + EXEC)
         commands_run_as_another(cluster)
+        lives_on_without_its_monitor(cluster)
         check(cluster.terminate(1) == 0, "SIGTERM did not end in exit code 0")
         check(VIP4 not in netns.run(cluster.namespace(1), "ip", "address", "show", "lo").stdout, "an address is left")
         left = [name for name in os.listdir(cluster.run_dir(1)) if name not in ("bpf", "tables", "state")]

@@ -5,6 +5,7 @@
 """
 
 import collections
+import contextlib
 import csv
 import json
 import os
@@ -40,8 +41,10 @@ def is_looking(process):
     if DATAPATH == "pcap":
         with open(f"/proc/{process.pid}/net/unix") as sockets:
             return process.poll() is None and f"{process.args[2]}/tables/capture" in sockets.read()
-    fds = f"/proc/{process.pid}/fd"
-    links = [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)] if process.poll() is None else []
+    fds, links = f"/proc/{process.pid}/fd", []
+    for fd in os.listdir(fds) if process.poll() is None else []:
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            links.append(os.readlink(f"{fds}/{fd}"))
     return "anon_inode:[perf_event]" in links
 
 

@@ -17,7 +17,6 @@ from fragments import Sender, fragments
 from harness import SERVICE_PORTS, VIP4, VIP6, Cluster, check, main
 from owners import check_udp, expected
 
-CLUSTER_MAC = "03:bf:c0:00:02:64"
 PAYLOAD = random.Random(1).randbytes(8000)
 SMALL = 256 * 1024  # of memory for fragments: twenty datagrams
 
@@ -47,7 +46,7 @@ def send_in_order(made, _):
 
 
 def sender_out_of_order(cluster):
-    dice, sender, number = random.Random(7), Sender(cluster.client, CLUSTER_MAC), iter(range(1, 1 << 16))
+    dice, sender, number = random.Random(7), Sender(cluster.client, cluster.mac_of_frames()), iter(range(1, 1 << 16))
 
     def send(_, flow):
         packets = fragments(flow, PAYLOAD, next(number))
@@ -84,7 +83,9 @@ def test():
         for node in cluster.ids:
             counters = cluster.status(node)["counters"]
             check(waiting(cluster, node) == 0, f"web{node} holds parts of {waiting(cluster, node)} datagrams")
-            check(counters["foreign_fragment"] > 0 < counters["later_fragment"], f"web{node} has counted no fragments")
+            # With forwarding no node but the receiver sees those of others, which go where the first one went.
+            others = counters["foreign_fragment"] > 0 or cluster.delivery == "forward"
+            check(others and counters["later_fragment"] > 0, f"web{node} has counted no fragments")
         for node in cluster.ids:
             for key in ("net.ipv4.ipfrag", "net.ipv6.ip6frag"):
                 netns.sysctl(cluster.namespace(node), f"{key}_high_thresh", 4 << 20)

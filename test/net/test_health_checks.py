@@ -122,8 +122,8 @@ def check_exec(trial):
     trial.down("exec", "no answer within 2000 ms")
     trial.say("exec2", 0)
     trial.healthy("exec", True)
-    agents = {str(agent.pid) for agent in trial.cluster.agents.values()}
-    trial.cluster.wait_until(lambda: not zombies_of(agents), "no zombie is left")
+    monitors = {str(trial.cluster.monitor_of(node)) for node in trial.cluster.agents}
+    trial.cluster.wait_until(lambda: not zombies_of(monitors), "no zombie is left")
     check(not sleepers(), "a hanging command's child lives on")
 
 

@@ -16,9 +16,9 @@ import time
 
 import flows
 import netns
+from beats import beats_on_the_wire
 from harness import GROUP, PORT, VIP4, Cluster, check, main
 from owners import check_tcp
-from witness import ETH_P_IP, watcher
 
 COUNT = 100_000
 PER_SECOND = 20_000
@@ -26,23 +26,6 @@ PER_SECOND = 20_000
 
 def _buckets(status):
     return {rule["name"]: rule["buckets"] for rule in status["rules"]}
-
-
-def beats_on_the_wire(cluster, host, seconds=1.5):
-    """UDP payloads that a host sends to the heartbeat port."""
-    wire, found = watcher(cluster.switch, host), []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            frame = wire.recv(2048)
-        except TimeoutError:
-            continue
-        if frame[12:14] == ETH_P_IP.to_bytes(2, "big") and frame[23] == socket.IPPROTO_UDP \
-                and int.from_bytes(frame[36:38], "big") == PORT:
-            found.append(frame[42:14 + int.from_bytes(frame[16:18], "big")])
-    wire.close()
-    check(found, f"no beat from {host} on the wire")
-    return found
 
 
 def stranger(cluster, who, **changes):

@@ -16,8 +16,10 @@ from watched import Watched
 CHECK = 'health = {{ type = "exec", command = ["{}/check"], interval_ms = 300, timeout_ms = 300, fall = 1 }}'
 
 
-def children(agent):
-    with open(f"/proc/{agent.pid}/task/{agent.pid}/children") as file:
+def commands_of(cluster):
+    """The monitor runs them."""
+    monitor = cluster.monitor_of(1)
+    with open(f"/proc/{monitor}/task/{monitor}/children") as file:
         return file.read().split()
 
 
@@ -32,8 +34,8 @@ def hang_a_command(cluster, commands):
         cluster.nlbctl("reload", node=1)
         cluster.nlbctl("reload", node=2)
         cluster.wait_until(lambda: len(cluster.status(1)["rules"]) == 3, "the rule has gone")
-        check(children(cluster.agents[1]), "nothing hangs any more: this has tested nothing")
-    cluster.wait_until(lambda: not children(cluster.agents[1]), "the command has ended and left no zombie")
+        check(commands_of(cluster), "nothing hangs any more: this has tested nothing")
+    cluster.wait_until(lambda: not commands_of(cluster), "the command has ended and left no zombie")
 
 
 def hang_the_configuration(cluster):

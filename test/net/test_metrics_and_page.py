@@ -14,9 +14,9 @@ from harness import VIP4, Cluster, check, main, skip
 from owners import check_tcp
 
 ADDRESS = {1: "192.0.2.1", 2: "192.0.2.2", 3: "192.0.2.3"}
-# Without a witness and without an order for the weight these have nothing to say.
+# Without a witness, an order for the weight and [announce] these have nothing to say.
 ABSENT = {"nlbd_order_weight", "nlbd_witness_questions_total", "nlbd_witness_answers_total",
-          "nlbd_witness_malformed_total", "nlbd_witness_send_errors_total"}
+          "nlbd_witness_malformed_total", "nlbd_witness_send_errors_total", "nlbd_announced"}
 
 
 def scraped(cluster, node):

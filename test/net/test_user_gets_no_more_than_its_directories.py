@@ -78,6 +78,9 @@ def test():
         try_links(cluster)
         try_strangers(cluster)
         ordinary = f"{cluster.directory}/ordinary"
+        said = start(cluster, ordinary).stderr
+        check(f"enter {ordinary}: Permission denied; let that user pass" in said, f"a closed directory above: {said}")
+        os.chmod(cluster.directory, 0o755)
         said = start(cluster, ordinary).stderr  # goes on, until it finds no bpffs there
         check(f"{ordinary}/bpf" in said, f"an ordinary directory is refused: {said}")
 

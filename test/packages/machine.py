@@ -3,7 +3,7 @@
 in a network namespace that the test has made. It has all capabilities, and /proc/sys is writable, as on a host.
 
     machine = Machine(directory, "trixie")   # nothing but a minimal Debian 13
-    machine.install("nlbd_0.1.0_amd64.deb")  # with what it depends on, by apt, not running yet
+    machine.install("nlbd_0.2.0_amd64.deb")  # with what it depends on, by apt, not running yet
     machine.boot("web1", namespace)
     machine.run("systemctl", "is-active", "nlbd")
 """

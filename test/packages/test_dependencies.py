@@ -53,7 +53,7 @@ def elsewhere(machine):
 
 def test():
     release = sys.argv[1] if len(sys.argv) > 1 else RELEASES[0]
-    for program in ("debootstrap", "systemd-nspawn"):
+    for program in ("mmdebstrap", "systemd-nspawn"):
         if shutil.which(program) is None:
             skip(f"no {program}: packaging/install-dependencies package")
     namespace = f"nlbd-packages-{os.getpid()}"

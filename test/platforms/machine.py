@@ -35,7 +35,7 @@ KEPT = f"{SOURCE}/build/platforms"
 HERE = f"{SOURCE}/test/platforms"
 
 # What a machine needs over what `packaging/install-dependencies build demo` brings.
-PACKAGES = ["linux-image-amd64", "kmod", "ethtool", "procps", "tcpdump", "nftables"]
+PACKAGES = ["linux-image-amd64", "kmod", "ethtool", "procps", "tcpdump", "nftables", "ipvsadm"]
 
 CARDS = ("virtio-net-pci", "vmxnet3", "e1000e")  # of jobs/cards.py
 

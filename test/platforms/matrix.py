@@ -9,13 +9,13 @@ import os
 import shutil
 import time
 
-from machine import Failed, Machine, Platform
+from machine import Machine, Platform
 
 CLANGS = {"bookworm": ("clang-14", "clang-16"), "trixie": ("clang-19",)}
 
 COMPILE = ("{clang} -target bpf -mcpu=v3 -O2 -g -I/nlbd -I/usr/include/x86_64-linux-gnu -c filter/verdict/{source}.bpf.c "
            "-o build/{clang}-{source}.bpf.o")
-SOURCES = ("nlbd", "tc")  # the programs of XDP, and those of tc
+SOURCES = ("nlbd", "forward", "tc")  # the programs of XDP, the one in front of tc, and those of tc
 LOAD = """
 bpftool prog loadall /share/{name}.bpf.o /sys/fs/bpf/{name} || exit
 ls /sys/fs/bpf/{name}

@@ -15,7 +15,7 @@ std::string name(const Node &node) { return "node " + std::to_string(index(node.
 } // namespace
 
 Buckets World::accepting(const Node &node) const {
-    return node.host_up && now_ >= node.paused_until && node.local(now_) < node.filter.lease ? node.filter.mine : Buckets{};
+    return node.host_up && now_ >= node.paused_until && node.local(now_) < node.host.lease() ? node.host.mine() : Buckets{};
 }
 
 Buckets World::served() const {
@@ -95,7 +95,7 @@ void World::check_office(Node &node, const heartbeat::Beat &beat) {
 // all: what a number stands for, members and so the owners of every bucket, has one author.
 void World::check_view(const Node &node, const heartbeat::View &view) {
     if (view.number < node.applied.number) throw Violation(name(node) + " went back to an older view");
-    if (view.config != node.config)
+    if (node.agent_up() && view.config != node.agent().config())
         throw Violation(name(node) + " is in a view of another configuration");
     check_movement(node.applied, view);
     for (const Node &other : nodes_) // a life without a lease is over, and may not know it yet
@@ -121,9 +121,9 @@ void World::check_movement(const heartbeat::View &before, const heartbeat::View 
     auto weight = [this](const heartbeat::View &view, heartbeat::NodeId id) {
         return ownership(view.config).weight(view, 0, id);
     };
-    const auto &old_table = owners(before).table;
-    const auto &new_table = owners(after).table;
-    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket) {
+    const auto &old_table = owners(before);
+    const auto &new_table = owners(after);
+    for (unsigned bucket = 0; bucket < filter::kBuckets; ++bucket) {
         const auto from = old_table[bucket], to = new_table[bucket];
         if (from != to && weight(after, from) >= weight(before, from) &&
             weight(after, to) <= weight(before, to))
@@ -136,7 +136,7 @@ void World::check_movement(const heartbeat::View &before, const heartbeat::View 
 void World::allow_gaps(const Buckets &buckets, Duration length) {
     if (!watching_) unserved_.reset();
     watching_ = true;
-    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
+    for (unsigned bucket = 0; bucket < filter::kBuckets; ++bucket)
         gap_allowed_[bucket] = buckets[bucket] ? length : 0ms;
     check_gaps();
 }
@@ -145,7 +145,7 @@ void World::check_gaps() {
     if (!watching_) return;
     const Buckets unserved = ~served();
     const Buckets watched = unserved | unserved_;
-    for (auto bucket = watched._Find_first(); bucket < kSimBuckets;
+    for (auto bucket = watched._Find_first(); bucket < filter::kBuckets;
          bucket = watched._Find_next(bucket)) {
         if (!unserved_[bucket]) unserved_since_[bucket] = now_;
         const Duration gap = now_ - unserved_since_[bucket];
@@ -157,14 +157,14 @@ void World::check_gaps() {
     unserved_ = unserved;
 }
 
-Buckets World::guarded_for_nothing() const {
-    Buckets found;
+Groups World::guarded_for_nothing() const {
+    Groups found;
     for (const Node &node : nodes_) {
-        if (!node.agent_up) continue;
-        Buckets held;
+        if (!node.agent_up()) continue;
+        Groups held;
         for (const Node &other : nodes_)
-            if (other.id != node.id) held |= other.filter.lingering;
-        found |= node.filter.guarded & ~held;
+            if (other.id != node.id) held |= other.host.lingering();
+        found |= node.host.guarded() & ~held;
     }
     return found;
 }
@@ -174,11 +174,11 @@ bool World::settled() const {
     bool eligible = false;
     for (unsigned id = 1; id <= options_.nodes; ++id) {
         const Node &node = nodes_[id];
-        if (!node.agent_up || !node.wants_to_serve) continue;
-        const auto status = node.membership->status(node.local(now_));
+        if (!node.agent_up() || !node.wants_to_serve) continue;
+        const auto status = node.agent().status(node.local(now_));
         if (!status.installed || (number && *number != status.view.number)) return false;
         number = status.view.number;
-        eligible |= ownership(node.config).weight(status.view, 0, node.id) > 0;
+        eligible |= ownership(node.agent().config()).weight(status.view, 0, node.id) > 0;
     }
     return !eligible || served().all();
 }

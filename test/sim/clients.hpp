@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Clients with connections: they connect, talk now and then, and finish. None may be reset without
-// need (P3).
+// need (P3). With forwarding a packet comes to one member, whichever: a client may know any of them as the receiver. What
+// is sent on reaches a part of the nodes that flooding would reach, so P1 holds all the more; and an open connection
+// may lose packets, but not for long.
 #pragma once
 
 #include "world.hpp"
+
+#include <optional>
 
 namespace sim {
 
@@ -16,11 +20,15 @@ class Clients {
 
   private:
     struct Client {
-        std::uint64_t connection = 0; // 0: none
+        std::uint32_t connection = 0; // its address; 0: none
         unsigned bucket = 0, owner = 0;
         Time until{};
+        std::optional<Time> unanswered{}; // with forwarding: since then, no node has answered
     };
     bool reached(unsigned id) const;
+    unsigned entrance(); // 0: none
+    bool comes_to(unsigned id, unsigned entrance, unsigned bucket, bool opens) const;
+    void miss(Client &client, bool promised, bool answered);
     void act(Client &client);
     void connect(Client &client);
     void talk(Client &client);
@@ -28,7 +36,6 @@ class Clients {
 
     World &world_;
     std::vector<Client> clients_;
-    std::uint64_t next_ = 0;
 };
 
 } // namespace sim

@@ -176,6 +176,7 @@ void word_of_the_former_leader(World &world) {
     form(world, 2, 3);
     set_links(world, 1, 2, false);
     set_links(world, 1, 3, false);
+    world.excuse(world.options().scaled(20s)); // of nodes outside, which the leader does not hear
     world.start(1);
     run_for(world, 1s, 1100ms);
     stop(world, 2);

@@ -14,9 +14,9 @@ void settle(World &world, Duration within, const std::string &what) {
     world.check_one_owner();
     if (world.settled()) return;
     for (unsigned id = 1; id <= world.options().nodes; ++id)
-        if (const Node &node = world.node(id); node.agent_up)
+        if (const Node &node = world.node(id); node.agent_up())
             world.trace("node " + std::to_string(id) + " says: " +
-                        node.membership->status(node.local(world.now())).reason);
+                        node.agent().status(node.local(world.now())).reason);
     throw Violation("P2: not settled after " + what + ", " +
                     std::to_string((~world.served()).count()) + " buckets unserved");
 }
@@ -93,7 +93,7 @@ void change_configuration(World &world, unsigned) {
                         [&world, id, file] { world.reload(id, file); });
         pause(world, "a reload");
         for (unsigned id = 1; id <= world.options().nodes; ++id)
-            if (world.node(id).agent_up && world.node(id).config != file)
+            if (world.node(id).agent_up() && world.node(id).agent().config() != file)
                 throw Violation("node " + std::to_string(id) + " keeps the former configuration");
     }
 }
@@ -116,7 +116,7 @@ void examine(World &world) {
     std::vector<Change> changes{stop_and_start, change_weight, service_dies,
                                 restart_agent, change_configuration};
     unsigned up = 0; // the faults may have left a node dead
-    for (unsigned id = 1; id <= world.options().nodes; ++id) up += world.node(id).agent_up;
+    for (unsigned id = 1; id <= world.options().nodes; ++id) up += world.node(id).agent_up();
     const bool majority_left = 2 * (up - 1) > world.options().nodes;
     if (world.options().partition == heartbeat::Partition::serve || majority_left)
         changes.insert(changes.end(), {crash_and_return, leave_and_return});

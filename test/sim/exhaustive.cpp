@@ -44,6 +44,7 @@ constexpr Fault kFaults[] = {
     {"down", [](World &world, unsigned id) { restart(world, id, 700ms, true); }},
     {"restarted", [](World &world, unsigned id) { restart(world, id, 1ms, false); }},
     {"restarted late", [](World &world, unsigned id) { restart(world, id, 450ms, false); }},
+    {"killed between its next writes", [](World &world, unsigned id) { world.light_fuse(id, 3, 1ms); }},
     {"stalled", [](World &world, unsigned id) { world.stall(id, 350ms); }},
     {"stalled for long", [](World &world, unsigned id) { world.stall(id, 650ms); }},
     {"cut off", [](World &world, unsigned id) { cut_off(world, id, 300ms); }},
@@ -69,17 +70,17 @@ std::uint64_t Exhaustive::digest(const World &world, unsigned changed) {
     for (unsigned id = 1; id <= kNodes; ++id) {
         const Node &node = world.node(id);
         const bool stalled = world.now() < node.stalled_until, asleep = node.paused_at != kAwake;
-        add(node.host_up | node.agent_up << 1 | node.hears << 2 | node.speaks << 3 | stalled << 4 | asleep << 5);
+        add(node.host_up | node.agent_up() << 1 | node.hears << 2 | node.speaks << 3 | stalled << 4 | asleep << 5);
         for (unsigned other = 1; other <= kNodes; ++other)
             add(world.link(id, other).up);
-        if (!node.agent_up || !node.saved) continue;
-        const auto status = node.membership->status(node.local(world.now()));
+        if (!node.agent_up() || !node.saved) continue;
+        const auto status = node.agent().status(node.local(world.now()));
         const auto &saved = *node.saved;
         for (const std::uint64_t part :
              {std::uint64_t(status.role), std::uint64_t(status.leader), saved.highest_term, saved.vote.term,
               std::uint64_t(saved.vote.candidate), saved.view.number.term, std::uint64_t(saved.view.number.leader),
               saved.view.number.number, std::uint64_t(saved.installed), std::uint64_t(saved.lease_until.has_value()),
-              std::uint64_t(saved.led.leader), std::uint64_t(node.local(world.now()) < node.filter.lease)})
+              std::uint64_t(saved.led.leader), std::uint64_t(node.local(world.now()) < node.host.lease())})
             add(part);
         for (const heartbeat::Member &member : saved.view.members)
             add(std::uint64_t(member.id) << 8 | member.weight);

@@ -75,6 +75,12 @@ void restart_agent(World &world) {
     world.chance(0.5) ? start_later(world, id, 1ms, 300ms) : start_later(world, id, 1ms, 3s);
 }
 
+// In the middle of what it does to the filter: a view takes some six writes.
+void agent_dies_in_a_write(World &world, unsigned id) {
+    const auto writes = std::uniform_int_distribution<unsigned>(1, 12)(world.random());
+    world.light_fuse(id, writes, world.chance(0.5) ? world.scaled_between(1ms, 300ms) : world.scaled_between(1ms, 3s));
+}
+
 // With another configuration, and later with the right one.
 void misconfigure(World &world) {
     const unsigned id = world.any_node();
@@ -102,7 +108,7 @@ void change_configuration(World &world) {
 
 void stop_and_start(World &world) {
     const unsigned id = world.any_node();
-    if (!world.node(id).agent_up) return;
+    if (!world.node(id).agent_up()) return;
     world.trace("node " + std::to_string(id) + " ordered to stop");
     world.node(id).wants_to_serve = false;
     world.order(id, heartbeat::event::Stop{});
@@ -195,6 +201,7 @@ void strike(World &world, unsigned changed) {
             world.kill(id);
             start_later(world, id, 0ms, 300ms);
         },
+        [&world, id] { agent_dies_in_a_write(world, id); },
         [&world, id, dead_after] { world.stall(id, world.between(1us, dead_after * 5 / 4)); },
         [&world, id] { cut_off(world, id); },
         [&world, id] { cut_off(world, id); },
@@ -242,6 +249,7 @@ void fault(World &world, bool hard) {
         [&] { restart_host(world); },
         [&] { restart_host(world); },
         [&] { restart_agent(world); },
+        [&] { agent_dies_in_a_write(world, world.any_node()); },
         [&] { any_stall(1us, dead_after / 2); },
         [&] { any_stall(dead_after / 5, 3 * dead_after); },
         [&] { any_stall(dead_after * 3 / 4, dead_after * 5 / 4); },
@@ -362,6 +370,7 @@ void end_faults(World &world) {
         if (!node.wants_to_serve) world.kill(id);
         world.wake(id);
         node.stalled_until = world.now();
+        node.fuse = 0;
         node.carrier = node.hears = node.speaks = node.wants_to_serve = true;
         node.file = 1;
         world.start(id);

@@ -32,7 +32,7 @@ struct Plan {
     std::uint64_t first = 1, count = 5000;
     unsigned interval_ms = 50, dead_after_ms = 500;
     unsigned threads = std::max(1u, std::thread::hardware_concurrency());
-    bool keep_going = false, replays = false, hard = false;
+    bool keep_going = false, replays = false, hard = false, forward = false;
     std::string ledger, commit = "uncommitted";
 };
 
@@ -58,6 +58,7 @@ void run_seed(const Plan &plan, std::uint64_t seed, bool trace) {
                                    Duration(plan.dead_after_ms * 1ms));
     options.trace = trace;
     options.replays = plan.replays;
+    options.forward = plan.forward;
     World world(seed, options);
     try {
         Clients clients(world, kClients);
@@ -66,9 +67,9 @@ void run_seed(const Plan &plan, std::uint64_t seed, bool trace) {
         world.run_until(options.scaled(kFaults));
         end_faults(world);
         examine(world);
-        world.run_until(world.now() + kLinger + 1s);
+        world.run_until(world.now() + agent::kLingerAtLeast + 1s);
         clients.check_none_hangs();
-        const Buckets guarded = world.guarded_for_nothing();
+        const Groups guarded = world.guarded_for_nothing();
         world.run_until(world.now() + options.dead_after);
         if ((guarded & world.guarded_for_nothing()).any()) throw Violation("P2: what nobody holds is guarded");
         simulated_ms += world.now() / 1ms;
@@ -123,7 +124,7 @@ void enter(const Plan &plan, std::size_t runs) {
     char line[200];
     std::snprintf(line, sizeof line, "%-10s %12llu %7llu %4u/%-4u %-7s %10.1f\n", plan.commit.c_str(),
                   static_cast<unsigned long long>(plan.first), static_cast<unsigned long long>(runs),
-                  plan.interval_ms, plan.dead_after_ms, plan.hard ? "hard" : plan.replays ? "replays" : "-",
+                  plan.interval_ms, plan.dead_after_ms, plan.hard ? "hard" : plan.replays ? "replays" : plan.forward ? "forward" : "-",
                   static_cast<double>(simulated_ms.load()) / 3.6e6);
     std::ofstream(plan.ledger, std::ios::app) << line;
 }
@@ -177,6 +178,7 @@ void add_options(CLI::App &app, Asked &asked) {
     app.add_option("--threads", plan.threads, "seeds run at the same time");
     app.add_flag("--replays", plan.replays, "old beats are repeated all the time");
     app.add_flag("--hard", plan.hard, "faults at changes, too, clocks that stand still, reboots of many at once");
+    app.add_flag("--forward", plan.forward, "clients' packets come to one node, which sends them on");
     app.add_flag("--all", plan.keep_going, "count all failing seeds");
     app.add_option("--exhaustive", asked.exhaustive, "every choice of up to so many faults, three nodes, five seconds");
     app.add_option("--minutes", asked.minutes, "of the clock on the wall, for --exhaustive");

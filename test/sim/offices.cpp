@@ -25,7 +25,7 @@ bool leads(const World &world, unsigned id) { return role_of(world, id) == heart
 // And is followed by this one: its right to serve is about to run.
 bool leads(const World &world, unsigned id, unsigned follower) {
     const Node &node = world.node(follower);
-    const auto status = node.membership->status(node.local(world.now()));
+    const auto status = node.agent().status(node.local(world.now()));
     return leads(world, id) && status.role == heartbeat::Role::following && heartbeat::index(status.leader) == id;
 }
 

@@ -248,6 +248,21 @@ void witness_is_gone(World &world) {
     heal(world);
 }
 
+// 18. Buckets move, and in the middle of what that writes to a filter the agent there dies; it is back within its
+// lease, or later. The filter goes on by what was written.
+void dies_in_a_write(World &world) {
+    form(world, 1, 3);
+    run_for(world, 2s, 3s); // connections
+    for (int times = 0; times < 8; ++times) {
+        const unsigned dying = world.any_node(), moved = world.chance(0.5) ? dying : world.any_node();
+        const auto writes = std::uniform_int_distribution<unsigned>(1, 10)(world.random());
+        world.light_fuse(dying, writes, world.chance(0.5) ? world.scaled_between(1ms, 200ms) : world.scaled_between(200ms, 1s));
+        reweight(world, moved, world.chance(0.5) ? 100 : 10);
+        run_for(world, 1500ms, 2s);
+    }
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> scenarios(const std::string &name) {
@@ -269,6 +284,8 @@ std::vector<Scenario> scenarios(const std::string &name) {
         {"service_dies_everywhere", {.nodes = 4}, service_dies_everywhere},
         {"another_key", {.nodes = 5}, another_key},
         {"witness_is_gone", {.nodes = 3, .witness = true}, witness_is_gone},
+        {"dies_in_a_write", {.nodes = 3}, dies_in_a_write},
+        {"dies_in_a_write_quorum", {.nodes = 3, .partition = kQuorum}, dies_in_a_write},
     };
     std::vector<Scenario> chosen;
     for (const auto &list : {all, election_scenarios(), office_scenarios()})

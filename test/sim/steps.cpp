@@ -50,8 +50,8 @@ void stop(World &world, unsigned id) {
 
 heartbeat::Role role_of(const World &world, unsigned id) {
     const Node &node = world.node(id);
-    if (!node.membership) return heartbeat::Role::joining;
-    return node.membership->status(node.local(world.now())).role;
+    if (!node.agent_up()) return heartbeat::Role::joining;
+    return node.agent().status(node.local(world.now())).role;
 }
 
 Lives::Lives(const World &world) : world_(world) {
@@ -66,7 +66,7 @@ void Lives::check_same(unsigned id) const {
 
 heartbeat::Life Lives::of(unsigned id) const {
     const Node &node = world_.node(id);
-    return node.membership ? node.membership->status(node.local(world_.now())).life : 0;
+    return node.agent_up() ? node.agent().status(node.local(world_.now())).life : 0;
 }
 
 } // namespace sim

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "world.hpp"
 
+#include "agent/base/random.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <utility>
@@ -23,13 +25,39 @@ constexpr std::uint64_t kMostEventsASecond = 1000000; // 32 nodes have some 30,0
 
 std::string name(unsigned id) { return "node " + std::to_string(id); }
 
+std::vector<heartbeat::RuleOwnership> rules(heartbeat::Digest config) {
+    if (config <= 2) return {heartbeat::RuleOwnership{}};
+    return {{.weights = {{NodeId{1}, 20}, {NodeId{2}, 70}}, .priority = {}}};
+}
+
+heartbeat::Envelope envelope(const Node &node) {
+    return heartbeat::make_envelope("simulated", {static_cast<std::uint8_t>(node.key)});
+}
+
+std::vector<heartbeat::Received> received(bool forward) {
+    if (!forward) return {};
+    return {{.key = 1, .pinned = {}}};
+}
+
+thread_local std::mt19937_64 *chance_of_agents; // the world's, of the agent that runs
+
+// To the agent of this node, unless it is dead: what(agent, its clock).
+template <class What>
+void tell(const Node &node, Time now, What what) {
+    if (const auto process = node.process) what(*process->node, node.local(now)); // kept, for it may be killed in there
+}
+
 } // namespace
+} // namespace sim
+
+std::uint64_t agent::random_bits() { return (*sim::chance_of_agents)(); }
+
+namespace sim {
 
 World::World(std::uint64_t seed, const Options &options)
     : options_(options), random_(seed), attacker_(seed), nodes_(options.nodes + 1),
       links_(options.nodes + 1, std::vector<Link>(options.nodes + 1)),
-      plain_({heartbeat::RuleOwnership{}}, kSimBuckets),
-      weighted_({{.weights = {{NodeId{1}, 20}, {NodeId{2}, 70}}, .priority = {}}}, kSimBuckets) {
+      plain_(rules(1), filter::kBuckets), weighted_(rules(3), filter::kBuckets) {
     std::uniform_real_distribution<double> drift(-options.max_drift_ppm, options.max_drift_ppm);
     for (unsigned id = 1; id <= options.nodes; ++id) {
         nodes_[id].id = NodeId{static_cast<std::uint8_t>(id)};
@@ -111,7 +139,7 @@ bool World::troubled(unsigned id) const {
     const bool outside = node.applied.members.empty();
     const bool partitioned = excused() || (outside && now_ < excused_until_);
     const bool silent = outside ? now_ - node.last_beat > options_.lease()
-                                : node.local(now_) >= node.filter.lease;
+                                : node.local(now_) >= node.host.lease();
     return now_ < node.troubled_until || partitioned || node.written_off || silent;
 }
 
@@ -132,30 +160,52 @@ heartbeat::Settings World::settings(const Node &node, heartbeat::Digest config) 
     return settings;
 }
 
+agent::Serving World::serving(const heartbeat::Settings &settings) const {
+    return {settings.self, settings.nodes, rules(settings.config), ~settings.serve_all_down, received(options_.forward)};
+}
+
+agent::StagedConfig World::staged(const Node &node, heartbeat::Digest config) const {
+    return {.settings = settings(node, config),
+            .rules = rules(config),
+            .filter = filter_settings(options_.forward),
+            .envelope = envelope(node),
+            .received = received(options_.forward),
+            .former = {0, 1}};
+}
+
+// As the agent does: on the tables of a predecessor, whether it goes on with its life or not.
+void World::begin(Node &node) {
+    const heartbeat::Settings own = settings(node, node.file);
+    node.process = std::make_shared<Process>(
+        node.host, options_.forward, [this, &node] { return survives_write(node); },
+        [this, &node](Written what) { written(node, what); });
+    const auto process = node.process;
+    chance_of_agents = &random_;
+    process->node.emplace(
+        own, node.local(now_), serving(own), envelope(node), process->datapath,
+        [this, &node](std::span<const std::uint8_t> bytes) {
+            if (node.agent_up()) send(node, bytes);
+        },
+        [this, &node](const heartbeat::Note &note) { hear(node, note); });
+    process->node->set_mac({2, 0, 0, 0, 0, static_cast<std::uint8_t>(index(node.id))});
+}
+
 void World::start(unsigned id) {
     Node &node = nodes_[id];
     node.host_up = true;
-    if (node.agent_up) return;
-    node.agent_up = true;
+    if (node.agent_up()) return;
     node.stalled_until = node.paused_until;
     node.inbox.clear();
     node.witness_said.reset();
     node.known = {};
-    node.config = node.file;
-    const Time local = node.local(now_);
-    using heartbeat::Membership;
-    const heartbeat::Settings own = settings(node, node.config);
-    const bool resumes = node.saved && Membership::resumable(*node.saved, own, local);
+    begin(node);
+    if (!node.agent_up()) return; // before it was ready
+    const bool resumes = node.agent().resumed();
     trace(name(id) + (resumes ? " resumed" : " started"));
-    node.membership = std::make_unique<Membership>(own, local, random_(), node.saved);
-    if (resumes) {
-        node.applied = node.saved->view; // as agent::Node does
-        node.filter.mine = owners(node.saved->view).of[id];
-        node.filter.lease = *node.saved->lease_until;
-        check_one_owner();
-    } else {
-        node.filter.rebuild(local);
-        node.applied = {};
+    node.life = resumes ? node.saved->life : 0;
+    node.applied = resumes ? node.saved->view : heartbeat::View{};
+    check_one_owner();
+    if (!resumes) {
         node.written_off = false;
         trouble(id, 2 * options_.dead_after);
     }
@@ -164,8 +214,9 @@ void World::start(unsigned id) {
 
 void World::kill(unsigned id) {
     trace(name(id) + " killed");
-    nodes_[id].agent_up = false;
-    nodes_[id].membership.reset();
+    if (nodes_[id].process) nodes_[id].process->dead = true;
+    nodes_[id].process.reset();
+    nodes_[id].fuse = 0;
     nodes_[id].inbox.clear();
 }
 
@@ -174,9 +225,14 @@ void World::crash(unsigned id) {
     wake(id);
     nodes_[id].host_up = false;
     nodes_[id].saved.reset();
-    nodes_[id].filter = {};
+    nodes_[id].host = {};
     nodes_[id].applied = {};
     check_gaps();
+}
+
+void World::light_fuse(unsigned id, unsigned writes, Duration away) {
+    nodes_[id].fuse = writes;
+    nodes_[id].away = away;
 }
 
 void World::stall(unsigned id, Duration length) {
@@ -210,7 +266,7 @@ void World::wake(unsigned id) {
     node.paused_until = {};
     node.woke_at = now_;
     node.just_woken = node.host_up;
-    node.woken = node.membership.get();
+    node.woken = node.process;
     after(options_.lease() + options_.interval, [this, &node, woke_at = now_] {
         if (node.woke_at == woke_at) node.just_woken = false;
     });
@@ -219,45 +275,68 @@ void World::wake(unsigned id) {
 
 void World::order(unsigned id, heartbeat::Event event) {
     Node &node = nodes_[id];
-    if (!node.agent_up) return;
+    if (!node.agent_up()) return;
     if (now_ < node.stalled_until) // it waits for the agent to wake up
         return later(node.stalled_until - now_, [this, id, event] { order(id, event); });
-    step(node, event);
+    tell(node, now_, [&](agent::Node &agent, Time local) {
+        if (const auto *health = std::get_if<heartbeat::event::SetHealthy>(&event))
+            agent.set_health(local, health->rules, {});
+        else
+            agent.step(local, event);
+    });
     turn(node);
 }
 
 void World::reload(unsigned id, heartbeat::Digest file) {
-    nodes_[id].file = file;
-    order(id, heartbeat::event::Stage{settings(nodes_[id], file)});
+    Node &node = nodes_[id];
+    node.file = file;
+    if (!node.agent_up()) return;
+    if (now_ < node.stalled_until) return later(node.stalled_until - now_, [this, id, file] { reload(id, file); });
+    tell(node, now_, [&](agent::Node &agent, Time local) { agent.stage(local, staged(node, file)); });
+    turn(node);
 }
 
 // The agent's loop.
 
 void World::turn(Node &node) {
-    if (!node.agent_up || now_ < node.stalled_until) return;
-    while (node.agent_up && !node.inbox.empty()) {
-        auto beat = std::move(node.inbox.front());
+    if (!node.agent_up() || now_ < node.stalled_until) return;
+    chance_of_agents = &random_;
+    while (node.agent_up() && !node.inbox.empty()) {
+        const auto datagram = std::move(node.inbox.front());
         node.inbox.pop_front();
-        const bool tells = node.just_woken && can_tell(node, *beat);
-        const bool awake = !node.just_woken, readable = nodes_[index(beat->sender)].key == node.key;
-        const heartbeat::Event event = readable ? heartbeat::Event(heartbeat::event::Received{*beat})
-                                                : heartbeat::event::Unreadable{beat->sender};
-        if (step(node, event) && awake && readable) get_to_know(node, *beat);
-        if (tells) {
-            node.just_woken = false;
-            check_one_owner();
-        }
+        take(node, *datagram);
     }
-    if (node.agent_up) consult_witness(node);
-    for (int i = 0; i < 8 && node.agent_up && node.local(now_) >= node.membership->wake_at(); ++i)
-        step(node, heartbeat::event::Tick{});
+    consult_witness(node);
+    count_connections(node);
+    for (int i = 0; i < 8 && node.agent_up() && (i == 0 || node.local(now_) >= node.agent().wake_at()); ++i)
+        tell(node, now_, [](agent::Node &agent, Time local) { agent.tick(local); });
     schedule_tick(node);
 }
 
-// That this machine has stood still: it was sent since, in a life that the process had exchanged beats with before.
+void World::take(Node &node, const Datagram &datagram) {
+    const bool tells = node.just_woken && can_tell(node, datagram.beat), awake = !node.just_woken;
+    tell(node, now_, [&](agent::Node &agent, Time local) {
+        if (agent.receive(local, datagram.bytes, true) && awake) get_to_know(node, datagram.beat);
+    });
+    if (!tells) return;
+    node.just_woken = false;
+    check_one_owner();
+}
+
+// As Agent::count_connections does, when a census is complete.
+void World::count_connections(Node &node) {
+    if (node.local(now_) < node.counted + 100ms) return;
+    node.counted = node.local(now_);
+    tell(node, now_, [&](agent::Node &agent, Time local) {
+        agent.connections(local, node.host.sockets.size(), node.host.connections());
+    });
+}
+
+// That this machine has stood still: it was sent since, in a life that the process had exchanged beats with before, by a
+// machine that has not stood still since then itself.
 bool World::can_tell(const Node &node, const heartbeat::Beat &beat) const {
     const Node::Known &known = node.known[index(beat.sender)];
-    return node.woken == node.membership.get() && beat.life == known.life &&
+    return nodes_[index(beat.sender)].woke_at <= node.slept_at && node.woken.lock() == node.process && beat.life == known.life &&
            known.since + 4 * options_.interval < node.slept_at && known.until + options_.dead_after > node.slept_at &&
            beat.clock > nodes_[index(beat.sender)].local(node.woke_at);
 }
@@ -274,28 +353,31 @@ void World::get_to_know(Node &node, const heartbeat::Beat &beat) const {
 
 // As Agent::consult_witness does.
 void World::consult_witness(Node &node) {
-    if (auto asked = std::exchange(node.witness_said, std::nullopt))
-        step(node, heartbeat::event::WitnessAnswered{*asked});
-    if (!node.agent_up) return;
+    auto answered = [&](Time asked) {
+        tell(node, now_, [&](agent::Node &agent, Time local) {
+            agent.step(local, heartbeat::event::WitnessAnswered{asked});
+        });
+    };
+    if (auto asked = std::exchange(node.witness_said, std::nullopt)) answered(*asked);
     const Time local = node.local(now_);
-    if (!node.membership->asks_witness(local)) return;
+    if (!node.agent_up() || !node.agent().asks_witness(local)) return;
     if (!options_.witness) {
-        if (node.carrier) step(node, heartbeat::event::WitnessAnswered{local});
+        if (node.carrier) answered(local);
         return;
     }
     if (local - node.witness_asked < options_.interval / 2) return;
     node.witness_asked = local;
     if (!node.speaks || !witness_answers_) return;
     after(scaled_between(100us, 4ms), [this, &node, local] {
-        if (!node.hears || !node.agent_up) return;
+        if (!node.hears || !node.agent_up()) return;
         node.witness_said = local;
         turn(node);
     });
 }
 
 void World::schedule_tick(Node &node) {
-    if (!node.agent_up || node.membership->wake_at() == heartbeat::kNever) return;
-    const Time when = std::max(now_, node.world_time(node.membership->wake_at()));
+    if (!node.agent_up() || node.agent().wake_at() == heartbeat::kNever) return;
+    const Time when = std::max(now_, node.world_time(node.agent().wake_at()));
     if (when >= node.tick_at && node.tick_at > now_) return; // an earlier one is queued
     node.tick_at = when;
     at(when, [this, &node, when] {
@@ -308,99 +390,71 @@ const heartbeat::Ownership &World::ownership(heartbeat::Digest config) const {
     return config <= 2 ? plain_ : weighted_;
 }
 
-const World::Owners &World::owners(const heartbeat::View &view) {
-    Owners &owners = owners_[{view.config <= 2, view.members}];
-    if (!owners.table.empty()) return owners;
-    owners.table = *(view.config <= 2 ? plain_ : weighted_).tables(view).front();
-    owners.of.resize(heartbeat::kMaxNodes + 1);
-    for (unsigned bucket = 0; bucket < kSimBuckets; ++bucket)
-        owners.of[index(owners.table[bucket])].set(bucket);
+const heartbeat::OwnerTable &World::owners(const heartbeat::View &view) {
+    heartbeat::OwnerTable &owners = owners_[{view.config <= 2, view.members}];
+    if (owners.empty()) owners = *(view.config <= 2 ? plain_ : weighted_).tables(view).front();
     return owners;
 }
 
-bool World::step(Node &node, const heartbeat::Event &event) {
-    if (auto *stage = std::get_if<heartbeat::event::Stage>(&event))
-        node.staged = stage->settings.config;
-    const auto outcome = node.membership->step(node.local(now_), random_(), event);
-    if (std::holds_alternative<heartbeat::event::Tick>(event)) set_guard(node); // one follows at once
-    carry_out(node, outcome);
-    return !outcome.refusal;
-}
+// What the agent does.
 
-void World::set_guard(Node &node) {
-    const auto guarded = node.membership->guarded();
-    if (guarded == node.guarded) return;
-    node.guarded = guarded;
-    node.filter.guarded = buckets_of(guarded);
-}
-
-// In the order in which the agent does it: guard, lingering, tables, lease, and only then the beat.
-void World::carry_out(Node &node, const heartbeat::Outcome &outcome) {
-    const unsigned id = index(node.id);
-    const Time local = node.local(now_);
-    for (const auto &note : outcome.notes) {
-        trace(name(id) + ": " + note.text);
-        node.written_off |= note.kind == heartbeat::Note::Kind::fenced;
-        if (watching_) check_life(node, note);
-    }
-    bool gains = false;
-    for (const auto &action : outcome.actions)
-        gains |= perform(node, action);
-    const Time lease = node.membership->lease_until();
-    gains |= lease > node.filter.lease && local >= node.filter.lease;
-    if (std::exchange(node.filter.lease, lease) != lease) node.saved = node.membership->save();
-    if (gains) check_one_owner();
-    if (!outcome.actions.empty()) check_gaps();
-    if (outcome.send) send(node);
-}
-
-bool World::perform(Node &node, const heartbeat::Action &action) {
-    Filter &filter = node.filter;
-    const Time local = node.local(now_);
-    if (std::holds_alternative<heartbeat::action::Configure>(action)) {
-        node.config = node.staged;
-        return false;
-    }
-    if (auto *release = std::get_if<heartbeat::action::Release>(&action)) {
-        check_view(node, release->view);
-        node.applied = release->view;
-        filter.release(owners(release->view).of[index(node.id)], local);
-        if (ambush_ && release->view.number.leader == node.id)
-            after(scaled_between(0ms, 3ms),
-                  [leader = index(node.id), attack = std::exchange(ambush_, nullptr)] {
-                      attack(leader);
-                  });
-        return false;
-    }
-    if (auto *serve = std::get_if<heartbeat::action::Serve>(&action)) {
-        filter.mine = owners(serve->view).of[index(node.id)];
-        if (std::exchange(node.written_off, false)) trouble(index(node.id), 2 * options_.dead_after);
-        return true;
-    }
-    filter.release({}, local);
-    node.applied = {}; // that life is over
-    node.written_off |= now_ < excused_until_;
+bool World::survives_write(Node &node) {
+    if (node.fuse == 0 || --node.fuse > 0) return true;
+    trace(name(index(node.id)) + "'s fuse burns down");
+    kill(index(node.id));
+    later(node.away, [this, id = index(node.id)] { start(id); });
     return false;
 }
 
-void World::send(Node &node) {
-    node.filter.tidy(node.local(now_));
-    auto beat = std::make_shared<const heartbeat::Beat>(
-        node.membership->beat(node.local(now_), groups_of(node.filter.lingering), 0));
-    node.saved = node.membership->save();
-    check_office(node, *beat);
-    consider_transition(node, *beat);
-    if (!node.agent_up) return; // killed between the note and the beat
+void World::written(Node &node, Written what) {
+    if (what == Written::note) {
+        node.saved = heartbeat::unpack(node.process->datapath.note(), node.id);
+        return consider_view(node);
+    }
+    check_one_owner();
+    check_gaps();
+}
+
+void World::consider_view(Node &node) {
+    const heartbeat::Saved &saved = *node.saved;
+    const bool ended = node.life != 0 && saved.life != node.life;
+    node.life = saved.life;
+    if (ended) node.written_off |= now_ < excused_until_;
+    if (saved.installed && std::exchange(node.written_off, false)) trouble(index(node.id), 2 * options_.dead_after);
+    const bool inside = saved.view.holds(node.id, saved.life);
+    if (ended || !inside) node.applied = {};
+    if (!inside || saved.view == node.applied) return;
+    check_view(node, saved.view);
+    node.applied = saved.view;
+    if (!ambush_ || saved.view.number.leader != node.id) return;
+    after(scaled_between(0ms, 3ms), [leader = index(node.id), attack = std::exchange(ambush_, nullptr)] { attack(leader); });
+}
+
+void World::hear(Node &node, const heartbeat::Note &note) {
+    if (!node.agent_up()) return;
+    trace(name(index(node.id)) + ": " + note.text);
+    node.written_off |= note.kind == heartbeat::Note::Kind::fenced;
+    if (watching_) check_life(node, note);
+}
+
+void World::send(Node &node, std::span<const std::uint8_t> bytes) {
+    auto datagram = std::make_shared<Datagram>();
+    datagram->bytes.assign(bytes.begin(), bytes.end());
+    datagram->beat = std::get<heartbeat::Beat>(heartbeat::open(bytes, envelope(node)));
+    const heartbeat::Beat &beat = datagram->beat;
+    check_office(node, beat);
+    consider_transition(node, beat);
+    if (!node.agent_up()) return; // killed between the note and the beat
     const unsigned from = index(node.id);
     if (now_ - node.last_beat > options_.lease()) trouble(from, 2 * options_.dead_after);
     node.last_beat = now_;
     if (options_.replays && recorded_.size() < kMostRecorded)
-        recorded_.push_back(beat);
+        recorded_.push_back(datagram);
     else if (options_.replays && attacker_() % 16 == 0)
-        recorded_[attacker_() % kMostRecorded] = beat;
-    if (beat->state == heartbeat::NodeState::dead) { // farewell: it takes its addresses along
-        node.agent_up = false;
-        node.filter = {};
+        recorded_[attacker_() % kMostRecorded] = datagram;
+    if (beat.state == heartbeat::NodeState::dead) { // farewell: it takes its addresses along
+        kill(from);
+        node.host = {};
         node.saved.reset();
     }
     for (unsigned to = 1; to <= options_.nodes; ++to) {
@@ -409,7 +463,7 @@ void World::send(Node &node) {
         if (link.loss > 0 && chance(link.loss)) continue;
         const int copies = link.duplicate > 0 && chance(link.duplicate) ? 2 : 1;
         for (int copy = 0; copy < copies; ++copy)
-            after(between(link.delay_min, link.delay_max), [this, to, beat] { deliver(to, beat); });
+            after(between(link.delay_min, link.delay_max), [this, to, datagram] { deliver(to, datagram); });
     }
 }
 
@@ -437,10 +491,10 @@ void World::replay() {
           [this] { replay(); });
 }
 
-void World::deliver(unsigned to, const std::shared_ptr<const heartbeat::Beat> &beat) {
+void World::deliver(unsigned to, const std::shared_ptr<const Datagram> &datagram) {
     Node &node = nodes_[to];
-    if (!node.agent_up || now_ < node.paused_until || node.inbox.size() > 4000) return;
-    node.inbox.push_back(beat);
+    if (!node.agent_up() || now_ < node.paused_until || node.inbox.size() > 4000) return;
+    node.inbox.push_back(datagram);
     turn(node);
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A cluster in virtual time: the real membership and ownership code of up to 32 nodes, a network
-// that delays, loses, duplicates and cuts, clocks that drift, agents that stall, and a model of the
-// filter that goes on without its agent until the lease is over. Everything follows from the seed.
+// A cluster in virtual time: the agent's node, its datagrams and the filter's verdict of up to 32 machines, all
+// real, though of fewer buckets; a network that delays, loses, duplicates and cuts, clocks that drift, agents that
+// stall and that die between two writes. Everything follows from the seed.
 //
-//   World --- Node --- Membership (real), Ownership (real), Filter (model: buckets, lease, own
-//   clock)
+//   World --- Node --- Process: agent::Node on a Datapath; gone when it is killed
+//     |         |----- Host: the filter's tables and the sockets, which go on without it until the lease is over
 //     |         '----- inbox: datagrams wait here while the agent stalls
 //     '--- links[from][to]: up or cut, loss, delay
 //
@@ -13,9 +13,9 @@
 // promised meanwhile: `excuse` for the whole cluster, `trouble` for one node's connections.
 #pragma once
 
-#include "filter.hpp"
+#include "host.hpp"
 
-#include "heartbeat/membership.hpp"
+#include "agent/node/node.hpp"
 #include "heartbeat/ownership.hpp"
 
 #include <deque>
@@ -43,6 +43,7 @@ struct Options {
     Duration interval = 50ms, dead_after = 500ms;
     double max_drift_ppm = 500;
     bool replays = false; // somebody on the wire repeats old beats all the time
+    bool forward = false; // clients' packets come to one node, which sends them on
     bool trace = false;
 
     // Every duration in here is meant for dead_after = 500 ms; another profile has it to scale.
@@ -59,12 +60,27 @@ struct Link {
     Duration delay_min{}, delay_max{};
 };
 
+// A beat on the wire, and what it says.
+struct Datagram {
+    std::vector<std::uint8_t> bytes;
+    heartbeat::Beat beat;
+};
+
+// An agent. It may be killed in the middle of a call, between two writes: what it does from there on reaches nothing.
+struct Process {
+    Process(Host &host, bool forward, const Writing &writing, const HasWritten &written)
+        : datapath(host, forward, [this, writing] { return !dead && writing() && !dead; }, written) {}
+
+    Datapath datapath;
+    std::optional<agent::Node> node; // once it has begun
+    bool dead = false;
+};
+
 inline constexpr Time kAwake{-1};
 
 struct Node {
     heartbeat::NodeId id{};
     bool host_up = true; // a host that is down neither runs nor filters
-    bool agent_up = false;
     bool wants_to_serve = true;
     bool carrier = true;              // its cable is in
     bool hears = true, speaks = true; // it receives, and what it sends arrives
@@ -73,7 +89,7 @@ struct Node {
     Time offset{};
     Time paused_at = kAwake, paused_until{}; // the machine with its clock; world's clock
     Time slept_at{}, woke_at{};
-    const heartbeat::Membership *woken = nullptr; // the process that then ran
+    std::weak_ptr<const Process> woken; // the process that then ran
     bool just_woken = false; // and it has not heard a beat that can tell it, of one that it knew before
     struct Known {
         heartbeat::Life life = 0;
@@ -81,22 +97,26 @@ struct Node {
     };
     std::array<Known, heartbeat::kMaxNodes + 1> known{};
     unsigned key = 1;                 // the cluster's
-    heartbeat::Digest file = 1, staged = 0, config = 1; // configuration: on disk, staged, in force
-    std::unique_ptr<heartbeat::Membership> membership;
-    std::deque<std::shared_ptr<const heartbeat::Beat>> inbox;
+    heartbeat::Digest file = 1; // configuration on disk
+    std::shared_ptr<Process> process; // none: no agent
+    Host host;
+    unsigned fuse = 0; // the agent dies before its so many-th write from now on; 0: it does not
+    Duration away{};   // and comes back after this
+    std::deque<std::shared_ptr<const Datagram>> inbox;
     std::optional<Time> witness_said; // as of then, by its clock; waits like the inbox
-    Time witness_asked{};
+    Time witness_asked{}, counted{};  // its clock
     Time tick_at = heartbeat::kNever; // world's clock, of the queued tick
-    Filter filter;
-    heartbeat::GroupSet guarded{};
-    std::optional<heartbeat::Saved> saved; // in the pinned map
+    std::optional<heartbeat::Saved> saved; // the note for a successor
     Time last_beat{};        // world's clock, when it was sent
     Time troubled_until{};   // world's clock: P3 promises nothing for its connections
     bool written_off = false; // it has died for its peers, and does not serve again yet
-    heartbeat::View applied; // of its present life
+    heartbeat::Life life = 0; // its present one, 0: not known yet
+    heartbeat::View applied;  // of that
     std::optional<Time> unleased_since; // its clock: leads or has a place, and no lease
     std::uint64_t seen = 0;             // digest of what its last beat said of its part
 
+    bool agent_up() const { return process != nullptr; }
+    agent::Node &agent() const { return *process->node; } // precondition: agent_up()
     Time local(Time world) const {
         if (world < paused_until) world = paused_at;
         return offset + Time(static_cast<std::int64_t>(static_cast<double>(world.count()) * rate));
@@ -125,6 +145,8 @@ class World {
     void start(unsigned id); // a new process on a running host
     void set_key(unsigned id, unsigned key) { nodes_[id].key = key; }
     void kill(unsigned id);  // the process only: the filter stays, until its lease is over
+    // Dies before so many writes more to the filter, and is started again after this time.
+    void light_fuse(unsigned id, unsigned writes, Duration away);
     void crash(unsigned id); // the host
     void stall(unsigned id, Duration length);
     void pause(unsigned id, Duration length); // the virtual machine, and its clock stands still
@@ -171,7 +193,7 @@ class World {
     Buckets served() const;
     bool settled() const; // every bucket served, every eligible node in one installed view
     void check_one_owner();
-    Buckets guarded_for_nothing() const; // by somebody, and nobody else holds connections there
+    Groups guarded_for_nothing() const; // by a node, and no other holds connections there
     // P2: from now on a bucket may be without an owner for this long; nothing: not watched.
     void allow_gaps(const Buckets &buckets, Duration length);
     void stop_watching_gaps() { watching_ = false; }
@@ -188,26 +210,27 @@ class World {
             return when != other.when ? when > other.when : order > other.order;
         }
     };
-    struct Owners { // of one list of members
-        heartbeat::OwnerTable table;
-        std::vector<Buckets> of; // by node
-    };
 
     heartbeat::Settings settings(const Node &node, heartbeat::Digest config) const;
+    agent::StagedConfig staged(const Node &node, heartbeat::Digest config) const;
+    agent::Serving serving(const heartbeat::Settings &settings) const;
     const heartbeat::Ownership &ownership(heartbeat::Digest config) const;
     bool can_tell(const Node &node, const heartbeat::Beat &beat) const;
     void get_to_know(Node &node, const heartbeat::Beat &beat) const;
+    void begin(Node &node);
     void turn(Node &node); // of the agent's loop: drain, then tick
+    void take(Node &node, const Datagram &datagram);
     void consult_witness(Node &node);
-    bool step(Node &node, const heartbeat::Event &event); // false: a beat that was refused
-    static void set_guard(Node &node);
-    void carry_out(Node &node, const heartbeat::Outcome &outcome);
-    bool perform(Node &node, const heartbeat::Action &action); // true: may have gained
-    void send(Node &node);
-    void deliver(unsigned to, const std::shared_ptr<const heartbeat::Beat> &beat);
+    void count_connections(Node &node);
+    bool survives_write(Node &node);
+    void written(Node &node, Written what);
+    void consider_view(Node &node);
+    void hear(Node &node, const heartbeat::Note &note);
+    void send(Node &node, std::span<const std::uint8_t> bytes);
+    void deliver(unsigned to, const std::shared_ptr<const Datagram> &datagram);
     void schedule_tick(Node &node);
     void replay();
-    const Owners &owners(const heartbeat::View &view);
+    const heartbeat::OwnerTable &owners(const heartbeat::View &view);
     void check_office(Node &node, const heartbeat::Beat &beat);
     void consider_transition(Node &node, const heartbeat::Beat &beat);
     void survey_links();
@@ -219,7 +242,7 @@ class World {
 
     Options options_;
     std::mt19937_64 random_, attacker_; // so that replays alone make the difference
-    std::vector<std::shared_ptr<const heartbeat::Beat>> recorded_; // by the attacker
+    std::vector<std::shared_ptr<const Datagram>> recorded_; // by the attacker
     Time now_{};
     Time excused_until_{};
     std::uint64_t order_ = 0, events_ = 0; // events: of this second
@@ -227,7 +250,7 @@ class World {
     std::vector<std::vector<Link>> links_;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue_;
     heartbeat::Ownership plain_, weighted_; // of configurations 1 and 2, and of the others
-    std::map<std::pair<bool, std::vector<heartbeat::Member>>, Owners> owners_;
+    std::map<std::pair<bool, std::vector<heartbeat::Member>>, heartbeat::OwnerTable> owners_;
     std::function<void(unsigned)> ambush_, at_transition_;
     double transition_probability_ = 0;
     std::vector<std::vector<bool>> whole_; // links, as of the last survey
@@ -235,8 +258,8 @@ class World {
     Time surveyed_{};
     bool faulty_ = true, witness_answers_ = true;
     bool watching_ = false;
-    std::array<Duration, kSimBuckets> gap_allowed_{};
-    std::array<Time, kSimBuckets> unserved_since_{};
+    std::array<Duration, filter::kBuckets> gap_allowed_{};
+    std::array<Time, filter::kBuckets> unserved_since_{};
     Buckets unserved_;
     std::deque<std::string> history_;
 };

@@ -14,7 +14,6 @@ Usage: interfaces.py KIND
 """
 
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../net"))
@@ -27,7 +26,7 @@ from owners import check_shares, check_udp, expected  # noqa: E402
 INTERFACES = {"vlan": "eth0.10", "bond": "bond0", "lacp": "bond0", "bond_vlan": "bond0.10", "bridge": "br0",
               "macvlan": "mv0"}
 MAC_MODES = ("multicast", "unicast")
-REFUSED = {("macvlan", "unicast"): 'choose mac_mode = "multicast"'}  # what the refusal says, among other things
+REFUSED = {(kind, "unicast"): 'choose mac_mode = "multicast"' for kind in ("bridge", "macvlan")}  # what the refusal says, among other things
 
 
 class Shaped(Cluster):

@@ -46,6 +46,10 @@ agent::NodeConfig some_node(Random &random, std::uint8_t id) {
     if (coin(random)) node.interface = "ens" + std::to_string(id);
     if (coin(random)) node.datapath = any<agent::DatapathKind>(random, 5);
     if (coin(random)) node.heartbeat_interfaces = some_interfaces(random);
+    const std::string own = std::to_string(id); // no other node's
+    for (unsigned i = pick(random, 0, 8); i > 0; --i)
+        node.addresses.push_back(
+            *filter::parse_ip((coin(random) ? "10." + own + ".0." : "fd00::" + own + ":") + std::to_string(i)));
     return node;
 }
 
@@ -96,6 +100,19 @@ agent::RuleConfig some_rule(Random &random, unsigned number, const agent::Config
     return rule;
 }
 
+// What it has no use for is left out.
+void forward(Random &random, agent::Config &config) {
+    config.delivery = agent::Delivery::forward;
+    config.mac.reset();
+    config.mac_mode = agent::MacMode::multicast;
+    config.datapath = coin(random) ? agent::DatapathKind::automatic : agent::DatapathKind::tc;
+    for (agent::NodeConfig &node : config.nodes)
+        if (node.datapath) node.datapath = config.datapath;
+    if (coin(random)) config.announce = std::chrono::milliseconds(pick(random, 0, 60'000));
+    for (auto &receiver : config.receivers)
+        if (coin(random)) receiver = {config.nodes.back().id};
+}
+
 agent::Config some_config(Random &random) {
     agent::Config config;
     config.file = "random.toml";
@@ -121,12 +138,14 @@ agent::Config some_config(Random &random) {
         if (id == 7 || coin(random)) config.nodes.push_back(some_node(random, id));
     for (unsigned number = pick(random, 1, 32); number > 0; --number)
         config.virtual_ips.push_back(some_address(random, number));
+    config.receivers.resize(config.virtual_ips.size());
     config.mac_mode = any<agent::MacMode>(random, config.virtual_ips[0].is_v4() ? 3 : 2);
     config.log_level = any<agent::log::Level>(random, 3);
     if (coin(random)) {
         config.mac = agent::cluster_mac(config);
         config.mac->back() = static_cast<std::uint8_t>(pick(random, 0, 76)); // 77 is the heartbeat group's
     }
+    if (coin(random)) forward(random, config);
     for (unsigned number = pick(random, 0, 32); number > 0; --number)
         config.rules.push_back(some_rule(random, number, config));
     return config;
@@ -171,6 +190,9 @@ BOOST_AUTO_TEST_CASE(the_largest_configuration_fits_into_a_file) {
         config.virtual_ips.push_back(
             *filter::parse_ip("2001:db8:ffff:ffff:ffff:ffff:ffff:" + std::to_string(1000 + id)));
     }
+    config.delivery = agent::Delivery::flood;
+    config.announce.reset();
+    config.receivers.assign(32, {});
     config.mac_mode = agent::MacMode::multicast;
     config.mac.reset();
     for (unsigned number = 1; number <= 32; ++number) {

@@ -47,9 +47,11 @@ weight = 0
 interface = "enp0s31f6.vlan1"
 datapath = "xdp-generic"
 heartbeat_interfaces = ["ens4"]
+address = "192.0.2.11"
 [[node]]
 id = 2
 name = "web2"
+address = ["192.0.2.12", "fd00::12"]
 [[virtual_ip]]
 address = "192.0.2.100"
 [[virtual_ip]]
@@ -138,6 +140,7 @@ BOOST_AUTO_TEST_CASE(nodes_are_sorted_by_id) {
     BOOST_TEST(!config.nodes.at(0).interface);
     BOOST_TEST(!config.nodes.at(0).datapath);
     BOOST_TEST(!config.nodes.at(0).heartbeat_interfaces);
+    BOOST_TEST(config.nodes.at(0).addresses.empty());
 }
 
 BOOST_AUTO_TEST_CASE(cluster_and_heartbeat_take_every_value) {
@@ -162,6 +165,13 @@ BOOST_AUTO_TEST_CASE(a_node_overrides_what_differs_on_it) {
     BOOST_TEST(node.interface.value() == "enp0s31f6.vlan1");
     BOOST_TEST((node.datapath == agent::DatapathKind::xdp_generic));
     BOOST_TEST(node.heartbeat_interfaces.value() == std::vector<std::string>{"ens4"});
+}
+
+BOOST_AUTO_TEST_CASE(a_node_has_an_address_or_several) {
+    const agent::Config config = read(kFullest);
+    BOOST_TEST((config.nodes.at(0).addresses ==
+                std::vector{*filter::parse_ip("192.0.2.12"), *filter::parse_ip("fd00::12")}));
+    BOOST_TEST((config.nodes.at(1).addresses == std::vector{*filter::parse_ip("192.0.2.11")}));
 }
 
 BOOST_AUTO_TEST_CASE(a_rule_takes_every_value) {

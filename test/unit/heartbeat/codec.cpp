@@ -55,6 +55,7 @@ Beat largest() { // as large as a beat can be: 32 nodes, 32 rules
     beat.lingering.fill(0x5555555555555555);
     beat.connections = 70000;
     beat.hears_at_clients = 0xfffffffe;
+    beat.mac = {2, 0, 0, 0, 0x12, 0xff};
     beat.staged_eligible = 0x80000001;
     beat.staged_healthy = 0x40000002;
     return beat;

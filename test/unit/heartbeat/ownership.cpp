@@ -56,6 +56,29 @@ BOOST_AUTO_TEST_CASE(shares_follow_weights_within_three_standard_deviations) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_virtual_ip_alone_is_received_by_the_default_host_and_pins_come_first) {
+    const View view = view_of({0, 100, 1, 100});
+    BOOST_TEST((receivers(view, std::vector{Received{7, {}}}) == std::vector{id(2)}));
+    BOOST_TEST((receivers(view, std::vector{Received{7, {id(9), id(1), id(4), id(3)}}}) == std::vector{id(4)}));
+    BOOST_TEST((receivers(view, std::vector{Received{7, {id(9)}}}) == std::vector{id(2)}));
+    BOOST_TEST((receivers(view_of({0}), std::vector{Received{7, {}}, Received{8, {}}}) == std::vector{kNoNode, kNoNode}));
+}
+
+BOOST_AUTO_TEST_CASE(many_virtual_ips_are_spread_by_weight_and_only_a_leavers_move) {
+    std::vector<Received> virtual_ips;
+    for (std::uint64_t i = 0; i < 3000; ++i)
+        virtual_ips.push_back(Received{i << 24 | 0x020000c0, {}});
+    const auto of = [&](const std::vector<unsigned> &weights) { return receivers(view_of(weights), virtual_ips); };
+    const auto all = of({100, 50, 100, 50}), without = of({100, 50, 0xffff, 50});
+    std::vector<unsigned> counts(5);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        ++counts[index(all[i])];
+        BOOST_TEST((all[i] == without[i] || all[i] == id(3)));
+    }
+    for (unsigned node = 1; node <= 4; ++node)
+        BOOST_TEST(std::abs(counts[node] - (node % 2 ? 1000.0 : 500.0)) < 100);
+}
+
 BOOST_AUTO_TEST_CASE(when_a_node_goes_only_its_buckets_move_and_to_all_survivors) {
     auto ownership = one_rule();
     auto weights = std::vector<unsigned>(8, 100);

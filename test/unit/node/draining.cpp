@@ -52,6 +52,17 @@ BOOST_AUTO_TEST_CASE(when_the_time_is_up_it_is_over_anyway) {
     BOOST_TEST((agent_test::wakes_at(draining) == heartbeat::kNever));
 }
 
+BOOST_AUTO_TEST_CASE(it_is_not_over_before_routers_have_heard) {
+    Draining draining;
+    draining.begin(Draining::Then::leave, 110s, 101s);
+    BOOST_TEST((agent_test::wakes_at(draining) == heartbeat::Time{101s}));
+    BOOST_TEST(!draining.over(99s, true, census(90s, 0)));
+    BOOST_TEST(!draining.over(100s, true, census(100s, 0)));
+    draining.begin(Draining::Then::stop, {}); // does not hurry it
+    BOOST_TEST(!draining.over(100s, true, census(100s, 0)));
+    BOOST_TEST(draining.over(101s, true, census(100s, 0)));
+}
+
 BOOST_AUTO_TEST_CASE(asked_again_it_goes_on_but_for_what_is_named) {
     Draining draining;
     draining.begin(Draining::Then::stop, 110s);

@@ -22,6 +22,8 @@ struct FakeDatapath : filter::Datapath {
     filter::GroupSet guarded{}, lingering{};
     std::set<std::size_t> disabled;
     std::vector<std::uint8_t> noted;
+    filter::Paths paths;
+    filter::Numbers numbers;
 
     void install(const filter::Tables &next) override {
         tables = next;
@@ -38,6 +40,11 @@ struct FakeDatapath : filter::Datapath {
     void set_lingering(const filter::GroupSet &groups) override {
         lingering = groups;
         calls.push_back("lingering");
+    }
+    void set_paths(const filter::Paths &next) override { paths = next; }
+    void set_numbers(const filter::Numbers &next) override {
+        numbers = next;
+        calls.push_back("numbers");
     }
     void configure(const filter::Settings &, const filter::Tables &next) override {
         tables = next;
@@ -56,7 +63,8 @@ struct FakeDatapath : filter::Datapath {
         judged = frame;
         return verdict;
     }
-    std::optional<std::string> flaw() override { return std::nullopt; }
+    std::function<filter::InPlace()> look() const override { return [] { return filter::InPlace{}; }; }
+    std::optional<std::string> flaw(const filter::InPlace &) override { return std::nullopt; }
     bool adopted() const override { return !noted.empty(); }
     std::vector<std::uint8_t> note() const override { return noted; }
     void set_note(const std::vector<std::uint8_t> &bytes) override { noted = bytes; }

@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(three_nodes_serve_every_bucket_once_and_one_answers) {
     BOOST_TEST((cluster.unserved_and_doubled() == std::make_pair(0u, 0u)));
     int answering = 0;
     for (int id : {1, 2, 3})
-        answering += cluster.machine(id).node->answers(cluster.now());
+        answering += cluster.machine(id).node->answers(cluster.now()) != 0;
     BOOST_TEST(answering == 1);
     BOOST_TEST(cluster.machine(1).node->answers(cluster.now()));
     BOOST_TEST(!cluster.machine(1).notes.empty());
@@ -168,6 +168,26 @@ BOOST_AUTO_TEST_CASE(a_node_that_leaves_is_gone_at_once_and_missed_by_nobody) {
     BOOST_TEST((cluster.unserved_and_doubled() == std::make_pair(0u, 0u)));
 }
 
+BOOST_AUTO_TEST_CASE(routers_may_send_to_a_node_while_it_serves_and_no_longer_than_its_lease) {
+    TestCluster cluster(3);
+    const auto until = [&](int id) { return cluster.machine(id).node->receives_until(50ms); };
+    BOOST_TEST((until(2) == heartbeat::Time{}));
+    cluster.run(3s);
+    BOOST_TEST((until(2) == cluster.machine(2).node->lease_until() - 50ms));
+    BOOST_TEST((until(2) > cluster.now()));
+    for (const heartbeat::Event &event : {heartbeat::Event{heartbeat::event::Drain{}}, heartbeat::Event{heartbeat::event::Stop{}}}) {
+        cluster.machine(2).node->step(cluster.now(), event);
+        BOOST_TEST((until(2) == heartbeat::Time{})); // before the others know
+        cluster.machine(2).node->step(cluster.now(), heartbeat::event::Start{});
+        cluster.run(3s);
+        BOOST_TEST((until(2) > cluster.now()));
+    }
+    cluster.machine(2).node->step(cluster.now(), heartbeat::event::SetWeight{0});
+    cluster.run(1s);
+    BOOST_TEST((until(2) == heartbeat::Time{}));
+    BOOST_TEST((until(1) > cluster.now()));
+}
+
 BOOST_AUTO_TEST_CASE(garbage_is_counted_by_reason_and_changes_nothing) {
     TestCluster cluster(1);
     cluster.run(2s);
@@ -208,6 +228,20 @@ BOOST_AUTO_TEST_CASE(an_agent_killed_and_started_within_its_lease_goes_on_as_if_
         for (int other : {1, 2, 3})
             BOOST_TEST((state(cluster, other) == NodeState::active));
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_successor_writes_again_what_its_predecessor_died_over) {
+    TestCluster cluster(3);
+    cluster.run(3s);
+    auto &machine = cluster.machine(2);
+    machine.node.reset();
+    machine.datapath.tables[0].mine = {}; // let go, and not noted yet
+    machine.datapath.guarded.fill(~std::uint64_t{0});
+    machine.datapath.lease = 1;
+    machine.start();
+    BOOST_REQUIRE(machine.node->resumed());
+    BOOST_TEST((cluster.unserved_and_doubled() == std::make_pair(0u, 0u)));
+    BOOST_TEST((machine.datapath.guarded == machine.node->guarded()));
 }
 
 BOOST_AUTO_TEST_CASE(an_agent_started_after_its_lease_begins_a_new_life) {

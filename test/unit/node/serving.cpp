@@ -43,6 +43,45 @@ BOOST_AUTO_TEST_CASE(before_any_view_nothing_is_served_and_there_are_tables_for_
     BOOST_TEST(serving.digest() == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(with_flooding_the_default_host_answers_for_all_and_nobody_receives) {
+    BOOST_TEST(serving.answered() == 0u);
+    serving.apply(action::Serve{both});
+    BOOST_TEST(serving.answered() == ~0u);
+    BOOST_TEST((serving.receiver(0) == heartbeat::kNoNode));
+}
+
+BOOST_AUTO_TEST_CASE(a_receiver_answers_from_serve_on_and_stops_at_release) {
+    const heartbeat::Received second{.key = 1, .pinned = {NodeId{2}}}, first{.key = 2, .pinned = {NodeId{1}}};
+    agent::Serving one{NodeId{1}, {NodeId{1}, NodeId{2}}, {shared_rule()}, 0, {second, first}};
+    one.apply(action::Release{both});
+    BOOST_TEST(one.answered() == 0u); // the former one still does
+    one.apply(action::Serve{both});
+    BOOST_TEST(one.answered() == 0b10u);
+    BOOST_TEST((one.receiver(0) == NodeId{2}));
+    one.apply(action::Release{alone});
+    BOOST_TEST(one.answered() == 0b10u);
+    one.apply(action::Serve{alone});
+    BOOST_TEST(one.answered() == 0b11u);
+    one.apply(action::Release{both});
+    BOOST_TEST(one.answered() == 0b10u);
+    one.apply(action::Silence{});
+    BOOST_TEST(one.answered() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(numbers_are_the_owners_and_of_what_is_refused_the_default_host) {
+    heartbeat::View view = both;
+    for (heartbeat::Member &member : view.members)
+        member.eligible = 0b10; // none for the first rule, whose clients are told so
+    serving.apply(action::Serve{view});
+    const filter::Numbers numbers = serving.numbers();
+    BOOST_TEST(numbers.size() == 3u);
+    for (unsigned bucket : {0u, 100u, 65535u}) {
+        BOOST_TEST(numbers[0][bucket] == 1);
+        BOOST_TEST(numbers[1][bucket] == heartbeat::index(serving.owner(1, bucket)));
+        BOOST_TEST(numbers[2][bucket] == 1);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(serving_a_view_of_itself_alone_takes_every_bucket) {
     const auto change = serving.apply(action::Serve{alone});
     BOOST_TEST(change.tables);

@@ -76,6 +76,12 @@ BOOST_AUTO_TEST_CASE(what_an_agent_starts_with_waits_for_its_restart) {
     BOOST_TEST((waits(other, 0) == Keys{}));
     BOOST_TEST((waits(other, 1) == Keys{"interface", "heartbeat interfaces"}));
     BOOST_TEST((waits(kTwoNodes + "datapath = \"pcap\"\n" + kAddress, 1) == Keys{"datapath"}));
+    auto forwarding = kRunning;
+    forwarding.delivery = agent::Delivery::forward;
+    const auto started = agent::started_with(forwarding, forwarding.nodes[0]);
+    forwarding.announce = std::chrono::milliseconds(1000);
+    BOOST_TEST(agent::refused_changes(kRunning, kRunning).empty());
+    BOOST_TEST((agent::waits_for_restart(started, forwarding, forwarding.nodes[0]) == Keys{"announce"}));
 }
 
 BOOST_AUTO_TEST_CASE(heartbeat_interfaces_change_by_way_of_a_common_one) {
@@ -85,6 +91,21 @@ BOOST_AUTO_TEST_CASE(heartbeat_interfaces_change_by_way_of_a_common_one) {
     };
     BOOST_TEST(!parts("[\"eth1\", \"eth0\"]"));
     BOOST_TEST(parts("[\"eth1\"]"));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_keeps_one_of_its_addresses) {
+    const auto with = [](const std::string &line) { return config(kTwoNodes + line + "\n" + kAddress); };
+    const auto refused = [&](const std::string &former, const std::string &next) {
+        const auto all = agent::refused_changes(with(former), with(next));
+        return all.empty() ? "" : all[0].substr(0, all[0].find(" ("));
+    };
+    const std::string one = "address = \"10.0.0.2\"", both = "address = [\"10.0.0.3\", \"10.0.0.2\"]",
+                      other = "address = [\"10.0.0.3\"]";
+    BOOST_TEST(refused("", one) == "");
+    BOOST_TEST(refused(one, both) == "");
+    BOOST_TEST(refused(both, other) == "");
+    BOOST_TEST(refused(one, other) == "node \"web2\".address");
+    BOOST_TEST(refused(one, "") == "node \"web2\".address");
 }
 
 BOOST_AUTO_TEST_CASE(a_rule_of_the_same_packets_and_buckets_goes_on_with_its_table) {

@@ -29,7 +29,7 @@ struct Fixture {
     agent::Problems problems;
     std::vector<agent::Listener> listeners{{*filter::parse_ip("0.0.0.0"), 80}};
     FakeDatapath unused;
-    agent::Health health{config,        agent::make_health_checks(config), 1, unused,
+    agent::Health health{config,        agent::make_health_checks(config, nullptr), 1, unused,
                          cluster.now(), [this] { return listeners; }};
 
     Json status() { return status(cluster.machine(1).datapath); }
@@ -37,7 +37,7 @@ struct Fixture {
         const agent::NodeConfig &self = config.nodes[static_cast<std::size_t>(node - 1)];
         return agent::status({config, self, interface, *cluster.machine(node).node, datapath,
                               health, neighbours, commands, {}, census, witness, orders,
-                              Json{{"wrong_key", 3}}, problems},
+                              Json{{"wrong_key", 3}}, problems, nullptr},
                              cluster.now());
     }
 };
@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     BOOST_TEST(keys(json) ==
                    (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
                          "rules", "counters", "beats", "neighbours", "commands", "connections", "witness", "uncovered",
-                         "orders", "reload", "web", "problems"}),
+                         "orders", "reload", "web", "delivery", "virtual_ips", "sent_on", "announce", "problems"}),
                same);
     BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups", "lingering"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
@@ -124,6 +124,7 @@ BOOST_AUTO_TEST_CASE(an_active_node_tells_what_it_is_and_does) {
     BOOST_TEST(owners[0]["buckets"] == rule["buckets"]);
     BOOST_TEST(owners[0]["buckets"].get<int>() + owners[1]["buckets"].get<int>() == 65536);
     BOOST_TEST(json["web"].is_null());
+    BOOST_TEST(json["announce"].is_null());
 }
 
 BOOST_AUTO_TEST_CASE(packets_are_told_by_rule_verdict_and_reason) {
