@@ -7,15 +7,19 @@
 
 #include "world.hpp"
 
+#include <array>
 #include <optional>
 
 namespace sim {
+
+// So long after the last connection in a group at most, its group lingers no more, and others guard it no more.
+inline constexpr Duration kReleased = agent::kLingerAtLeast + std::chrono::seconds(1);
 
 class Clients {
   public:
     Clients(World &world, unsigned count);
     void open_all(); // starts them; call once
-    // After a calm: what a crash took has been reset by the new owner.
+    // After a calm of kReleased: what a crash took has been reset by the new owner.
     void check_none_hangs() const;
 
   private:
@@ -36,6 +40,7 @@ class Clients {
 
     World &world_;
     std::vector<Client> clients_;
+    std::array<std::optional<Time>, filter::kGroups> ended_{}; // when a node's last connection in the group ended
 };
 
 } // namespace sim

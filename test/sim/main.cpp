@@ -67,7 +67,7 @@ void run_seed(const Plan &plan, std::uint64_t seed, bool trace) {
         world.run_until(options.scaled(kFaults));
         end_faults(world);
         examine(world);
-        world.run_until(world.now() + agent::kLingerAtLeast + 1s);
+        world.run_until(world.now() + kReleased);
         clients.check_none_hangs();
         const Groups guarded = world.guarded_for_nothing();
         world.run_until(world.now() + options.dead_after);
