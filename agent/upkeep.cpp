@@ -223,6 +223,8 @@ void Upkeep::look_after_filter(const Look &seen) {
     } catch (const std::exception &error) {
         log::warn(std::string("datapath: not looked at (") + error.what() + ")");
     }
+    if (const std::string_view what = parts_.node.put_right(); !what.empty())
+        log::warn("datapath: put back (" + std::string(what) + " as this node serves)");
     parts_.problems.set(ProblemKind::filter_not_proven, flaw_, obstacle);
     look_for_slowness();
     judge();

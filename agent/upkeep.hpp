@@ -46,7 +46,7 @@ struct Kept { // all of it outlives the Upkeep
     const Monitor &monitor;
     std::optional<WebServer> &web; // nothing: not wanted, or not possible so far
     const std::unique_ptr<Announcement> &announcement; // nothing: not wanted
-    const Node &node;
+    Node &node;
     const SocketCensus &census;
     Execution &execution;
     Problems &problems;

@@ -125,6 +125,12 @@ class Datapath {
     virtual void set_guarded(const GroupSet &groups) = 0;
     virtual void set_lingering(const GroupSet &groups) = 0;
 
+    // Which of these four the filter has otherwise than they were told last, in words; empty: none.
+    virtual std::string_view differs(const Tables &, std::uint64_t /*deadline_ns*/, const GroupSet & /*guarded*/,
+                                     const GroupSet & /*lingering*/) const {
+        return {};
+    }
+
     // Both take effect word by word: a packet that comes in between goes one way or the other. Nothing
     // at first. No datapath but one that was attached with Settings::forward does anything with them.
     virtual void set_paths(const Paths &) {}

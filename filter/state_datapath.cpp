@@ -95,6 +95,18 @@ void StateDatapath::set_lingering(const GroupSet &groups) {
     let_packets_arrive();
 }
 
+std::string_view StateDatapath::differs(const Tables &tables, std::uint64_t deadline_ns, const GroupSet &guarded,
+                                        const GroupSet &lingering) const {
+    const nlb_state &shared = state();
+    auto told = std::make_unique<nlb_owners>();
+    write_owners(tables, rules_, *told);
+    if (std::memcmp(told.get(), &shared.owners[shared.active_owners % NLB_OWNER_BUFFERS], sizeof *told) != 0)
+        return "the owner tables";
+    if (shared.lease_ns != deadline_ns) return "the lease";
+    if (!std::ranges::equal(guarded, shared.guarded)) return "the guarded groups";
+    return std::ranges::equal(lingering, shared.lingering) ? "" : "the lingering groups";
+}
+
 void StateDatapath::ask() { store(state().asked, state().asked + 1); }
 
 bool StateDatapath::has_answered() const {

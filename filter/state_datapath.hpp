@@ -24,6 +24,8 @@ class StateDatapath : public Datapath {
     void set_lease(std::uint64_t deadline_ns) override;
     void set_guarded(const GroupSet &groups) override;
     void set_lingering(const GroupSet &groups) override;
+    std::string_view differs(const Tables &tables, std::uint64_t deadline_ns, const GroupSet &guarded,
+                             const GroupSet &lingering) const override;
     void configure(const Settings &settings, const Tables &tables) override;
     void set_disabled(std::size_t rule, bool disabled) override;
     void expect_service(std::size_t rule, bool expected,

@@ -14,6 +14,8 @@ std::optional<heartbeat::Saved> predecessor(const filter::Datapath &datapath,
     return datapath.adopted() ? heartbeat::unpack(datapath.note(), settings.self) : std::nullopt;
 }
 
+std::uint64_t nanoseconds(heartbeat::Time time) { return static_cast<std::uint64_t>(time.count()); }
+
 } // namespace
 
 Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
@@ -30,12 +32,11 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
         lingering_.add(all, now);
     }
     if (resumed_ && !heartbeat::Membership::resumable(*resumed_, settings, now)) resumed_.reset();
-    if (!resumed_) datapath_.set_lease(0);
-    datapath_.set_lingering(lingering_.groups());
-    if (resumed_) resume(now);
-    datapath_.set_guarded(guarded_);
-    datapath_.install(serving_.tables());
-    if (resumed_) datapath_.set_lease(static_cast<std::uint64_t>(lease_.count()));
+    if (resumed_)
+        resume(now);
+    else
+        datapath_.set_lease(0);
+    write_all();
 }
 
 // The filter has been doing all this while no agent was there. But the predecessor may have died in the middle of what it
@@ -45,6 +46,23 @@ void Node::resume(heartbeat::Time now) {
     renew_numbers(now);
     lease_ = *resumed_->lease_until;
     guarded_ = membership_.guarded();
+}
+
+void Node::write_all() {
+    datapath_.set_lingering(lingering_.groups());
+    datapath_.set_guarded(guarded_);
+    datapath_.install(serving_.tables());
+    datapath_.set_lease(nanoseconds(lease_));
+}
+
+std::string_view Node::differs() const {
+    return datapath_.differs(serving_.tables(), nanoseconds(lease_), guarded_, lingering_.groups());
+}
+
+std::string_view Node::put_right() {
+    const std::string_view what = differs();
+    if (!what.empty()) write_all();
+    return what;
 }
 
 std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
@@ -204,7 +222,7 @@ bool Node::renew_lease() {
     const heartbeat::Time lease = membership_.lease_until();
     if (lease == lease_) return false;
     lease_ = lease;
-    datapath_.set_lease(static_cast<std::uint64_t>(lease.count()));
+    datapath_.set_lease(nanoseconds(lease_));
     return true;
 }
 

@@ -94,6 +94,10 @@ class Node {
     // Also makes serving() speak of the view that it returns, which a node outside the cluster only
     // looks on.
     heartbeat::Status status(heartbeat::Time now);
+    // What the filter has that is not what this node serves, in words; empty: they agree, as they do between any two
+    // calls. To be called about once a second; put_right() writes all of it again when they do not.
+    std::string_view differs() const;
+    std::string_view put_right();
     bool gone(heartbeat::Time now) const; // has left the cluster for good
     heartbeat::NodeId self() const { return self_; }
     const Serving &serving() const { return serving_; }
@@ -126,6 +130,7 @@ class Node {
     void renew_guard();
     void renew_paths(heartbeat::Time now);
     void renew_numbers(heartbeat::Time now);
+    void write_all();
     bool renew_lease(); // true: it is another one now
     void save();        // what a successor goes on with
     void send_beat(heartbeat::Time now);

@@ -5,38 +5,15 @@ within the lease, takes over the interface, begins a new life with tables of its
     client --- bridge --- web1, web2 (agent killed, what it left is damaged, agent started), web3
 """
 
-import ctypes
-import mmap
-import os
-
 import connections
 import flows
 import snapshot
-from configuration import DATAPATH
+from filter_memory import SIZE, change, set_word, word
 from harness import VIP4, VIP6, Cluster, check, main
 from owners import check_shares, check_tcp
 
 # See struct nlb_state in filter/verdict/layout.h.
-LAYOUT, SIZE, ACTIVE_NOTE, NOTES, NOTE_SIZE = 0, 4, 204, 208, 4096
-MAPPED = 16384
-
-
-def change(run_dir, damage):
-    """Has damage(memory) change the beginning of a pinned map, or of the pcap datapath's file."""
-    path = f"{run_dir}/tables/state" if DATAPATH == "pcap" else f"{run_dir}/bpf/state"
-    descriptor = os.open(path, os.O_RDWR) if DATAPATH == "pcap" else ctypes.CDLL("libbpf.so.1").bpf_obj_get(path.encode())
-    check(descriptor >= 0, f"{path} cannot be opened")
-    with mmap.mmap(descriptor, MAPPED) as memory:
-        damage(memory)
-    os.close(descriptor)
-
-
-def word(memory, at):
-    return int.from_bytes(memory[at:at + 4], "little")
-
-
-def set_word(memory, at, value):
-    memory[at:at + 4] = value.to_bytes(4, "little")
+LAYOUT, ACTIVE_NOTE, NOTES, NOTE_SIZE = 0, 204, 208, 4096
 
 
 def spoil_note(memory):

@@ -157,6 +157,12 @@ void World::check_gaps() {
     unserved_ = unserved;
 }
 
+// A fault of the glue: the node would tell of buckets that its filter does not serve, or serve what it does not tell of.
+void World::check_filter(const Node &node) {
+    const std::string what(node.agent().differs());
+    if (!what.empty()) throw Violation(name(node) + "'s filter has " + what + " otherwise than the node");
+}
+
 Groups World::guarded_for_nothing() const {
     Groups found;
     for (const Node &node : nodes_) {

@@ -310,6 +310,7 @@ void World::turn(Node &node) {
     count_connections(node);
     for (int i = 0; i < 8 && node.agent_up() && (i == 0 || node.local(now_) >= node.agent().wake_at()); ++i)
         tell(node, now_, [](agent::Node &agent, Time local) { agent.tick(local); });
+    if (node.agent_up()) check_filter(node);
     schedule_tick(node);
 }
 

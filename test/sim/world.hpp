@@ -237,6 +237,7 @@ class World {
     bool hear_each_other(unsigned one, unsigned other) const; // and have, for long enough
     bool whole(unsigned from, unsigned to) const;
     void check_view(const Node &node, const heartbeat::View &view);
+    static void check_filter(const Node &node);
     static void check_life(const Node &node, const heartbeat::Note &note);
     void check_movement(const heartbeat::View &before, const heartbeat::View &after);
 

@@ -5,6 +5,7 @@
 
 #include "agent/node/node.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <set>
@@ -40,6 +41,11 @@ struct FakeDatapath : filter::Datapath {
     void set_lingering(const filter::GroupSet &groups) override {
         lingering = groups;
         calls.push_back("lingering");
+    }
+    std::string_view differs(const filter::Tables &told, std::uint64_t deadline, const filter::GroupSet &guards,
+                             const filter::GroupSet &lingers) const override {
+        const bool same = std::ranges::equal(told, tables, {}, &filter::Table::mine, &filter::Table::mine);
+        return same && deadline == lease && guards == guarded && lingers == lingering ? "" : "something";
     }
     void set_paths(const filter::Paths &next) override { paths = next; }
     void set_numbers(const filter::Numbers &next) override {

@@ -244,6 +244,17 @@ BOOST_AUTO_TEST_CASE(a_successor_writes_again_what_its_predecessor_died_over) {
     BOOST_TEST((machine.datapath.guarded == machine.node->guarded()));
 }
 
+BOOST_AUTO_TEST_CASE(what_somebody_else_wrote_into_the_filter_is_found_and_written_again) {
+    TestCluster cluster(3);
+    cluster.run(3s);
+    auto &machine = cluster.machine(2);
+    BOOST_TEST(machine.node->put_right() == "");
+    machine.datapath.tables[0].mine = {};
+    BOOST_TEST(machine.node->put_right() == "something");
+    BOOST_TEST(machine.node->put_right() == "");
+    BOOST_TEST((cluster.unserved_and_doubled() == std::make_pair(0u, 0u)));
+}
+
 BOOST_AUTO_TEST_CASE(an_agent_started_after_its_lease_begins_a_new_life) {
     TestCluster cluster(3);
     cluster.run(3s);
