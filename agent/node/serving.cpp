@@ -176,7 +176,8 @@ void Serving::configure(std::vector<heartbeat::RuleOwnership> rules, heartbeat::
 }
 
 bool Serving::serves_nothing() const {
-    return std::ranges::all_of(tables_, [](const filter::Table &table) { return table.mine == filter::BucketSet{}; });
+    return std::ranges::all_of(tables_,
+                               [](const filter::Table &table) { return count(table.mine) == 0; });
 }
 
 std::vector<unsigned> Serving::buckets() const {

@@ -37,9 +37,9 @@ _PATIENT_TIMES = f"interval_ms = {4 * 50 * PATIENCE:.0f}\ndead_after_ms = {4 * 5
 
 
 def configuration(nodes=3, key_file="", name="web", interface="eth0", virtual_ips=(VIP4, VIP6), rules=RULES,
-                  cluster="", heartbeat="", weights=None, datapaths=None, addresses=None, extra=""):
+                  cluster="", heartbeat="", weights=None, datapaths=None, addresses=None, receivers=None, extra=""):
     """TOML text. cluster and heartbeat: more lines of those tables; weights, datapaths, addresses
-    (TOML): by id; extra: more tables."""
+    (TOML): by id; receivers: nodes' names by virtual IP; extra: more tables."""
     if DATAPATH and "datapath" not in cluster:
         cluster += f'\ndatapath = "{DATAPATH}"'
     if DELIVERY != "flood" and "delivery" not in cluster:
@@ -68,4 +68,6 @@ port = {PORT}
             text += f'datapath = "{datapaths[node]}"\n'
     for address in virtual_ips:
         text += f'\n[[virtual_ip]]\naddress = "{address}"\n'
+        if receivers and address in receivers:
+            text += f'receiver = ["{receivers[address]}"]\n'
     return text + rules + extra

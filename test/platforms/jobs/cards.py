@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three network cards as three nodes, in each MAC mode: every request is answered once, whatever a card's own address filter
-thinks of the cluster MAC.
+thinks of the cluster MAC. With the argument "forward": that delivery, and the cards with native XDP send on what is another node's.
 
     client --- bridge --- virtio card ===cable=== virtio_net  web1, native XDP
                       --- virtio card ===cable=== vmxnet3     web2, native XDP from Linux 6.6
@@ -11,6 +11,7 @@ The emulator makes the cables (machine.py). Each agent is also killed and starte
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -52,6 +53,9 @@ class Carded(Cluster):
         netns.ip(self.switch, f"""
             link set {port} master {bridge}
             link set {port} up""")
+        if self.delivery == "forward":
+            netns.ip(self.switch, f"link set {port} type bridge_slave flood off")
+            netns.run(host, "ethtool", "-K", interface, "rxvlan", "off", check=False)  # or the agent leaves XDP alone
 
 
 def check_served(cluster):
@@ -69,9 +73,22 @@ def check_datapaths(cluster):
         check((shown["mode"] == "native") == NATIVE[driver], f"{driver} filters with {shown}")
 
 
-def try_mode(mac_mode):
-    print(f"{mac_mode}:", flush=True)
-    with Carded(nodes=3, cluster=f'mac_mode = "{mac_mode}"', may_step_down=True) as cluster:
+def check_sent_on(cluster):
+    """By web1 and web2, which receive; and where XDP is native, its program has sent, not tc behind it."""
+    by_node = {node: sum(each["packets"] for each in cluster.status(node)["sent_on"]) for node in cluster.ids}
+    by_xdp = {}
+    for node in cluster.ids:
+        counted = netns.run(cluster.namespace(node), "ethtool", "-S", "eth0").stdout
+        by_xdp[node] = sum(map(int, re.findall(r"(?:rx\S*_xdp_tx| xdp tx): (\d+)", counted)))
+    print(f"packets sent on: {by_node}, by XDP: {by_xdp}", flush=True)
+    check(by_node[1] and by_node[2] and not by_node[3], f"web1 and web2 receive, and sent on are {by_node}")
+    for node, driver in zip(cluster.ids, DRIVERS):
+        check((by_xdp[node] > 0) == NATIVE[driver], f"{driver}: XDP has sent on {by_xdp[node]} packets, of {by_node[node]}")
+
+
+def try_cluster(**options):
+    print(f"{options}:", flush=True)
+    with Carded(nodes=3, may_step_down=True, **options) as cluster:
         cluster.start_all()
         cluster.wait_active([1, 2, 3])
         check_datapaths(cluster)
@@ -81,14 +98,19 @@ def try_mode(mac_mode):
             cluster.start(node)
         cluster.wait_active([1, 2, 3])
         check_served(cluster)
+        if cluster.delivery == "forward":
+            check_sent_on(cluster)
         for node in cluster.ids:
             check(cluster.terminate(node) == 0, f"web{node}: SIGTERM did not end in exit code 0")
 
 
 def test():
     subprocess.run(["modprobe", "-a", *DRIVERS], check=True)
+    if "forward" in sys.argv[1:]:
+        try_cluster(delivery="forward", receivers={VIP4: "web1", VIP6: "web2"})
+        return
     for mac_mode in MAC_MODES:
-        try_mode(mac_mode)
+        try_cluster(cluster=f'mac_mode = "{mac_mode}"')
 
 
 main(test)
