@@ -64,7 +64,7 @@ Agent::Agent(const AgentOptions &options)
           with_health(membership_settings(config(), self(), keys(), orders_), health_), boot_now(),
           make_serving(membership_settings(config(), self(), keys()), config()),
           beat_envelope(config(), keys()), *datapath_,
-          [this](auto datagram) { transport_.send(datagram); }, log_note),
+          [this](auto datagram, bool urgent) { transport_.send(datagram, urgent); }, log_note),
       census_(filter_settings(config(), keys().in_use, orders_)),
       relay_(in_force_, commands_, boot_now), service_manager_(boot_now()),
       execution_({in_force_, node_, *datapath_, census_, draining_, boot_now}, orders_file_, orders_),
@@ -114,6 +114,8 @@ void Agent::run() {
     while (!departure_.over(boot_now())) {
         wait();
         hear();
+        node_.tick(boot_now());
+        if (nothing_else()) continue;
         decide();
         answer();
         keep_up();
@@ -142,17 +144,25 @@ void Agent::log_start() const {
 void Agent::wait() {
     std::this_thread::sleep_for(turns_.take(boot_now()));
     Poll poll(boot_now());
+    const bool rests = poll.now() < rests_until_;
     for (const int fd : transport_.descriptors())
-        poll.read(fd);
+        if (!rests || !transport_.can_rest(fd)) poll.read(fd);
     poll.ask(node_, neighbours_, rejects_, draining_, orders_file_, reload_, push_, control_,
              control_port_, relay_, health_, service_manager_, upkeep_, departure_, examination_);
     census_.wait(poll, pace());
     if (witness_) witness_->wait(poll);
     if (web_) web_->wait(poll);
+    const Time until = poll.until();
+    if (rests) poll.at(rests_until_);
     if (!control_waits_) poll.sleep();
-    const Time now = boot_now(), until = poll.until();
+    const Time now = boot_now();
+    only_beats_ = now < until && !control_waits_ && poll.only(transport_.descriptors());
     if (now >= until) lag_.add(now - std::max(until, begun_));
 }
+
+// Most turns of a large cluster's node: beats came that change nothing, and nothing is due. Every interval there is a
+// whole turn, as the node's own beat is.
+bool Agent::nothing_else() const { return only_beats_ && node_.changes() == changes_; }
 
 // Beats come first, and what the witness says: time-outs are judged by what has been read.
 void Agent::hear() {
@@ -161,20 +171,24 @@ void Agent::hear() {
     transport_.count_drops();
     upkeep_.look_for_missing(boot_now());
     for (const int fd : transport_.descriptors()) {
+        const bool can_rest = transport_.can_rest(fd);
         const bool at_clients = transport_.interface_of(fd) == interface_ && shows_way_of_clients(fd);
         for (int count = 0; count < kDatagramsATurn; ++count) {
             const auto datagram = transport_.receive(fd, buffer);
             if (!datagram) break;
             const auto sender = node_.receive(
                 boot_now(), std::span(buffer).first(datagram->size), at_clients);
-            if (sender) relay_.heard(*sender, datagram->from);
+            if (can_rest) rests_until_ = boot_now() + node_.rest();
+            if (!sender) continue;
+            relay_.heard(*sender, datagram->from);
+            transport_.believed(fd, node_.came_early(*sender));
         }
     }
     consult_witness();
 }
 
 void Agent::decide() {
-    node_.tick(boot_now());
+    changes_ = node_.changes();
     upkeep_.look_at_reach(boot_now());
     reload_.handle();
     look_after_services();

@@ -70,6 +70,7 @@ class Agent {
     void log_start() const;
     void wait();
     void hear();
+    bool nothing_else() const;
     void decide();
     void answer();
     void keep_up();
@@ -126,6 +127,9 @@ class Agent {
     Working counting_{"connections: not counted", "connections: counted again"};
     heartbeat::Time begun_{};    // what was due before came to nobody late
     bool control_waits_ = false; // more requests than one turn answers
+    heartbeat::Time rests_until_{}; // before, beats that are not urgent do not wake the loop
+    bool only_beats_ = false;    // woke the loop
+    std::uint64_t changes_ = 0;  // of the node, as the last whole turn saw them
 };
 
 } // namespace agent

@@ -24,6 +24,7 @@ void Departure::wait(Poll &poll) const {
 }
 
 void Departure::look_after_draining() {
+    if (!parts_.draining.under_way()) return;
     const auto &latest = parts_.census.latest();
     if (!parts_.draining.over(boot_now(), parts_.node.serving().serves_nothing(), latest)) return;
     const std::string left = latest ? std::to_string(latest->total()) : "unknown";

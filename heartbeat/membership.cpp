@@ -27,6 +27,8 @@ void expire(State &state, Time now) {
     end_life(state, now, "lease expired");
 }
 
+Duration turn_of(const State &state) { return state.settings.interval * 3 / 4; }
+
 // Before anything else, and on every event: what waited in the queue must not hide that it waited.
 void notice_lateness(State &state, Time now) {
     if (now - state.next_tick <= state.settings.interval) return;
@@ -72,7 +74,11 @@ void decide(State &state, Time now) {
     extend_lease(state, now);
     lead(state, now);
     leave_when_released(state, now);
-    if (now >= state.next_beat) state.out.send = true;
+    if (now >= state.next_beat) {
+        const bool early = state.sent.empty() || now - state.sent.back().second < turn_of(state);
+        state.out.in_turn = !state.out.send && !early;
+        state.out.send = true;
+    }
     state.next_tick = next_deadline(state, now);
 }
 
@@ -235,6 +241,8 @@ Outcome Membership::step(Time now, std::uint64_t random, const Event &event) {
     return std::move(state.out);
 }
 
+Duration Membership::turn() const { return turn_of(*state_); }
+
 Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
     State &state = *state_;
     const Settings &settings = state.settings;
@@ -281,7 +289,7 @@ Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
 
     state.sent.emplace_back(beat.sequence, now);
     const auto jitter = settings.interval / 4 / 256 * static_cast<std::int64_t>(state.random >> 56);
-    state.next_beat = now + settings.interval * 3 / 4 + jitter;
+    state.next_beat = now + turn_of(state) + jitter;
     state.next_tick = next_deadline(state, now);
     return beat;
 }

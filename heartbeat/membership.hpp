@@ -108,6 +108,7 @@ struct Note { // for the log and the list of events
 struct Outcome {
     std::vector<Action> actions;
     bool send = false; // then send beat(), with the lingering groups of this moment
+    bool in_turn = false; // it is due, a turn after the last one, and nobody waits for it
     std::optional<Refusal> refusal;
     std::vector<Note> notes;
 };
@@ -188,6 +189,8 @@ class Membership {
     // it now.
     bool asks_witness(Time now) const;
 
+    // A beat that follows another one sooner is not sent in its turn.
+    Duration turn() const;
     Time wake_at() const;     // deliver a Tick then at the latest
     Time lease_until() const; // after which nothing may be accepted; Time{0}: nothing now
     bool active() const;      // it serves, and has a weight: new clients come to it

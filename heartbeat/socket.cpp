@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kReceiveBuffer =
     1 << 20; // bytes: 32 nodes at 100 beats a second, with seconds to spare
-constexpr int kNetworkControl = 0xc0; // CS6, RFC 2474
+constexpr int kNetworkControl = 0xc0, kUrgent = 0xe0; // CS6 and CS7, RFC 2474
 
 template <class T>
 void set(int socket, int level, int option, const T &value, const std::string &what) {
@@ -39,6 +39,18 @@ void require(std::vector<sock_filter> &program, std::uint16_t width, std::uint32
     program.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
 }
 
+// Likewise what is urgent, or what is not. The traffic class of IPv6 begins in the middle of a byte.
+void require_urgency(std::vector<sock_filter> &program, const Inlet &inlet) {
+    constexpr auto kIpHeader = static_cast<std::uint32_t>(SKF_NET_OFF);
+    if (inlet.takes == Takes::all) return;
+    const bool wanted = inlet.takes == Takes::urgent;
+    const std::uint32_t shift = inlet.to.v6 ? 4 : 0;
+    program.push_back(BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kIpHeader));
+    program.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfcu << shift)); // without the two bits of ECN (RFC 3168)
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(kUrgent) << shift, wanted, !wanted));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+}
+
 // Asked by the kernel for each datagram before it is queued: what does not begin as this cluster's beats do
 // (codec.hpp) costs no wake. What is shorter is dropped as well. The first 8 bytes that it sees are the UDP header.
 void keep_foreign_out(int socket, const Inlet &inlet, const std::string &on) {
@@ -49,21 +61,23 @@ void keep_foreign_out(int socket, const Inlet &inlet, const std::string &on) {
     require(program, BPF_W, kMagicAt, kMagic);
     require(program, BPF_W, kClusterAt, static_cast<std::uint32_t>(inlet.cluster >> 32));
     require(program, BPF_W, kClusterAt + 4, static_cast<std::uint32_t>(inlet.cluster));
+    require_urgency(program, inlet);
     program.push_back(BPF_STMT(BPF_RET | BPF_K, 0xffffffff));
     const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
     set(socket, SOL_SOCKET, SO_ATTACH_FILTER, filter, "filter heartbeats" + on);
 }
 
-void set_options(int socket, bool v6, int index, const std::string &on) {
+void set_options(int socket, const Inlet &inlet, const std::string &on) {
+    const int index = inlet.index, importance = inlet.takes == Takes::urgent ? kUrgent : kNetworkControl;
     const std::string loop = "keep heartbeats from looping" + on;
     const std::string near = "keep heartbeats on the link" + on;
     const std::string mark = "mark heartbeats as network control" + on;
-    if (v6) {
+    if (inlet.to.v6) {
         set(socket, IPPROTO_IPV6, IPV6_MULTICAST_IF, index, "send heartbeats" + on);
         set(socket, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0, loop);
         set(socket, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1, near);
         set(socket, IPPROTO_IPV6, IPV6_UNICAST_HOPS, kNearTtl, near);
-        return set(socket, IPPROTO_IPV6, IPV6_TCLASS, kNetworkControl, mark);
+        return set(socket, IPPROTO_IPV6, IPV6_TCLASS, importance, mark);
     }
     ip_mreqn from{};
     from.imr_ifindex = index;
@@ -71,7 +85,7 @@ void set_options(int socket, bool v6, int index, const std::string &on) {
     set(socket, IPPROTO_IP, IP_MULTICAST_LOOP, 0, loop);
     set(socket, IPPROTO_IP, IP_MULTICAST_TTL, 1, near);
     set(socket, IPPROTO_IP, IP_TTL, kNearTtl, near);
-    set(socket, IPPROTO_IP, IP_TOS, kNetworkControl, mark);
+    set(socket, IPPROTO_IP, IP_TOS, importance, mark);
 }
 
 // Throws std::runtime_error.
@@ -89,7 +103,8 @@ void prepare(int fd, const Inlet &inlet) {
     if (bind(fd, target.get(), target.size) != 0)
         fail("bind heartbeat port" + (is_group(inlet.to) ? "" : " of " + to_string(inlet.to)) + on);
     if (!is_group(inlet.to)) return;
-    set_options(fd, inlet.to.v6, inlet.index, on);
+    set_options(fd, inlet, on);
+    if (inlet.takes == Takes::urgent) return;
     errno = change_membership(fd, MCAST_JOIN_GROUP, target, inlet.index);
     if (errno != 0) fail("join heartbeat group" + on);
 }

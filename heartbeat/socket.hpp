@@ -37,17 +37,23 @@ struct Target {
     const sockaddr *get() const { return reinterpret_cast<const sockaddr *>(&storage); }
 };
 
-// What a socket takes in.
+// A beat that somebody waits for is marked as such in its IP header: CS7 instead of CS6 (RFC 2474). So a socket can leave
+// it to another one, and need not wake the agent for what can be read a little later.
+enum class Takes : std::uint8_t { all, urgent, others };
+
+// What a socket takes in, and how what it sends is marked.
 struct Inlet {
     std::string interface;
     int index; // the interface's
     Address to;
     std::uint16_t port;    // UDP
     std::uint64_t cluster; // as in Envelope: beats of others are left to the kernel
+    Takes takes = Takes::all;
 };
 Target target_of(const Address &to, std::uint16_t port, int index);
 
-// Non-blocking, and a member where `to` is a group. Throws std::runtime_error.
+// Non-blocking, and a member where `to` is a group, but for Takes::urgent: a host's membership is enough for all sockets,
+// and announce() needs it to be one's alone. Throws std::runtime_error.
 int open_socket(const Inlet &inlet);
 
 // Tells the network once more that this host is a member. 0, or the error.

@@ -129,10 +129,12 @@ void Transport::set_addresses(const Addresses &addresses, Time now) {
 }
 
 void Transport::close(Path &path) {
-    if (path.socket >= 0) ::close(path.socket);
-    path.socket = -1;
+    for (int *socket : {&path.socket, &path.urgent}) {
+        if (*socket >= 0) ::close(*socket);
+        *socket = -1;
+    }
     path.index = path.failed = 0;
-    path.dropped = 0;
+    path.dropped = path.left = 0;
     path.sends = false;
     path.wire.reset();
 }
@@ -157,6 +159,22 @@ std::function<Transport::Look()> Transport::look(Time now) const {
     };
 }
 
+// One to an address goes to one socket of all that are bound to it, so there all is one.
+void Transport::open(Path &path, int index, Time now) const {
+    const bool group = heartbeat::is_group(path.to);
+    Inlet inlet{path.interface, index, path.to, settings_.port, settings_.cluster, group ? Takes::others : Takes::all};
+    try {
+        path.socket = open_socket(inlet);
+        inlet.takes = Takes::urgent;
+        if (group) path.urgent = open_socket(inlet);
+        path.index = index;
+        path.announced = now;
+    } catch (const std::runtime_error &error) {
+        close(path);
+        path.obstacle = error.what();
+    }
+}
+
 void Transport::look_after(Path &path, const Look &seen, Time now) const {
     const Look::Interface there = seen.find(path.interface);
     const bool group = heartbeat::is_group(path.to);
@@ -164,15 +182,7 @@ void Transport::look_after(Path &path, const Look &seen, Time now) const {
     if (const auto done = seen.announced.find(path.socket); done != seen.announced.end())
         announced(path, done->second, now);
     if (path.socket >= 0 && path.index != index) close(path);
-    if (path.socket < 0 && index != 0) {
-        try {
-            path.socket = open_socket({path.interface, index, path.to, settings_.port, settings_.cluster});
-            path.index = index;
-            path.announced = now;
-        } catch (const std::runtime_error &error) {
-            path.obstacle = error.what();
-        }
-    }
+    if (path.socket < 0 && index != 0) open(path, index, now);
     path.sends = path.socket >= 0 && group && there.up && (path.to.v6 ? has_ipv6_source(group_of(path)) : there.v4);
     aim(path, there);
 }
@@ -267,6 +277,7 @@ void Transport::renew_descriptors() {
     descriptors_.clear();
     for (const Path &path : paths_) {
         if (path.socket >= 0) descriptors_.push_back(path.socket);
+        if (path.urgent >= 0) descriptors_.push_back(path.urgent);
         if (path.wire) descriptors_.push_back(path.wire->descriptor());
     }
 }
@@ -294,10 +305,10 @@ void Transport::judge_arrivals() {
         path.by_socket = path.by_wire = 0;
 }
 
-void Transport::send(std::span<const std::uint8_t> datagram) {
+void Transport::send(std::span<const std::uint8_t> datagram, bool urgent) {
     for (Path &path : paths_) {
         if (!path.sends) continue;
-        const std::size_t sent = send_to_each(path.socket, datagram, path.targets);
+        const std::size_t sent = send_to_each(urgent ? path.urgent : path.socket, datagram, path.targets);
         if (sent > 0) path.failed = 0;
         if (sent == path.targets.size()) continue;
         counters_.send_errors += path.targets.size() - sent;
@@ -309,20 +320,37 @@ void Transport::send(std::span<const std::uint8_t> datagram) {
 
 Transport::Path &Transport::path_of(int descriptor) {
     return *std::ranges::find_if(paths_, [descriptor](const Path &path) {
-        return path.socket == descriptor || (path.wire && path.wire->descriptor() == descriptor);
+        return path.socket == descriptor || path.urgent == descriptor || (path.wire && path.wire->descriptor() == descriptor);
     });
+}
+
+bool Transport::can_rest(int descriptor) {
+    const Path &path = path_of(descriptor);
+    if (path.wire && descriptor == path.wire->descriptor()) return !std::ranges::count(filtered_, path.interface);
+    return marks_ && descriptor == path.socket && path.urgent >= 0;
+}
+
+void Transport::believed(int descriptor, bool early) {
+    const Path &path = path_of(descriptor);
+    if (descriptor == path.urgent)
+        marks_ = true;
+    else if (early && descriptor == path.socket && path.urgent >= 0)
+        marks_ = false;
 }
 
 std::optional<Transport::Received> Transport::receive(int descriptor, std::span<std::uint8_t> buffer) {
     Path &path = path_of(descriptor);
-    const bool by_wire = descriptor != path.socket;
+    const bool by_wire = path.wire && descriptor == path.wire->descriptor();
     auto received = by_wire ? path.wire->receive(buffer) : from_socket(descriptor, buffer);
-    if (received) ++(by_wire ? path.by_wire : path.by_socket);
+    if (!received) return received;
+    ++(by_wire ? path.by_wire : path.by_socket);
+    path.left += descriptor == path.urgent;
     return received;
 }
 
-// The kernel has one number for both; but only a queue that is long, as nothing has been read since the
-// last time, has had no room.
+// The kernel has one number for both, and for what was left to the other socket; but only a queue that is long, as nothing
+// has been read since the last time, has had no room. An urgent beat that has not been read yet is counted when it is
+// followed by another.
 void Transport::count_drops() {
     for (Path &path : paths_) {
         std::uint32_t memory[SK_MEMINFO_VARS] = {};
@@ -330,8 +358,10 @@ void Transport::count_drops() {
         if (path.socket < 0 ||
             getsockopt(path.socket, SOL_SOCKET, SO_MEMINFO, memory, &size) != 0)
             continue;
-        const std::uint32_t lost = memory[SK_MEMINFO_DROPS] - path.dropped;
-        path.dropped = memory[SK_MEMINFO_DROPS];
+        const std::uint32_t drops = memory[SK_MEMINFO_DROPS] - path.left;
+        if (static_cast<std::int32_t>(drops - path.dropped) <= 0) continue;
+        const std::uint32_t lost = drops - path.dropped;
+        path.dropped = drops;
         const bool full = memory[SK_MEMINFO_RMEM_ALLOC] > memory[SK_MEMINFO_RCVBUF] / 2;
         (full ? counters_.overflowed : counters_.filtered) += lost;
     }

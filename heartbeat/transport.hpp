@@ -105,7 +105,14 @@ class Transport {
     const std::vector<int> &descriptors() const {
         return descriptors_;
     } // for poll; owned by this object, valid until the next look_after(), set_addresses() or listen_on_wire()
-    void send(std::span<const std::uint8_t> datagram); // on every path, to each address; never blocks
+    // On every path, to each address; never blocks. urgent: those to groups are to wake the nodes that wait().
+    void send(std::span<const std::uint8_t> datagram, bool urgent);
+    // Whether what comes there is not urgent, or comes by a socket as well, and can be read a little later. Precondition: one
+    // of descriptors().
+    bool can_rest(int descriptor);
+    // A beat of another node came there. early: it was urgent for certain. Where such a beat has no mark, as the network or an
+    // older release leaves it out, nothing can rest until one has it.
+    void believed(int descriptor, bool early);
     // From now on, or no longer. Where the kernel refuses it, the next look_after() tries again.
     void listen_on_wire(bool wanted);
     // As of the last look, the interfaces on which beats came by the wire, and none through the host's
@@ -139,10 +146,12 @@ class Transport {
         Address to{};
         int index = 0;        // of the interface that the socket is bound to
         int socket = -1;      // none: the interface is not there, or does not take one
+        int urgent = -1;      // for urgent beats to a group; open when the other one is
         bool sends = false;   // there is an address to send from
         std::vector<Target> targets{}; // the group, and who has an address
         int failed = 0;       // sends in a row
         std::uint32_t dropped = 0; // by the kernel, so far
+        std::uint32_t left = 0;    // read from `urgent` so far: `socket` has dropped them
         Time announced{};
         std::string obstacle{}; // the last one
         std::unique_ptr<Wire> wire{};
@@ -153,6 +162,7 @@ class Transport {
     Target group_of(const Path &path) const { return target_of(path.to, settings_.port, path.index); }
     void look_after_paths(Time now, const Look &seen);
     void look_after(Path &path, const Look &seen, Time now) const;
+    void open(Path &path, int index, Time now) const;
     void aim(Path &path, const Look::Interface &there) const;
     std::optional<std::string> deaf_at(const Address &own) const;
     void judge_addresses();
@@ -176,6 +186,7 @@ class Transport {
     Look seen_;               // last
     std::vector<std::string> obstacles_, filtered_, without_group_, unheard_, unreached_;
     bool listens_on_wire_ = false;
+    bool marks_ = false; // the last urgent beat had its mark
     std::vector<int> descriptors_;
     Counters counters_;
 };

@@ -36,6 +36,13 @@ class Poll {
         ppoll(waiting_.data(), waiting_.size(), &timeout, nullptr);
     }
 
+    // After sleep(): none of the others can be read, or written to.
+    bool only(const std::vector<int> &descriptors) const {
+        return std::ranges::all_of(waiting_, [&](const pollfd &one) {
+            return one.revents == 0 || std::ranges::count(descriptors, one.fd) > 0;
+        });
+    }
+
   private:
     heartbeat::Time now_, until_ = heartbeat::kNever;
     std::vector<pollfd> waiting_;

@@ -89,7 +89,10 @@ std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
     if (!is_new) return std::nullopt;
     forwarding_.set_mac(beat.sender, beat.mac);
     if (beat.state == heartbeat::NodeState::dead) forwarding_.forget(beat.sender);
-    newest_[heartbeat::index(beat.sender)].assign(datagram.begin(), datagram.end());
+    const unsigned sender = heartbeat::index(beat.sender);
+    newest_[sender].assign(datagram.begin(), datagram.end());
+    early_[sender] = beat.clock > sent_[sender] && beat.clock < sent_[sender] + membership_.turn();
+    sent_[sender] = beat.clock;
     beat_qualities_.heard(now, beat.sender, beat.life, beat.sequence);
     return beat.sender;
 }
@@ -136,6 +139,7 @@ void Node::set_health(heartbeat::Time now, heartbeat::RuleBits healthy,
 }
 
 void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
+    changes_ += !outcome.actions.empty() || !outcome.notes.empty();
     renew_guard();
     for (const heartbeat::Action &action : outcome.actions) {
         if (std::holds_alternative<heartbeat::action::Configure>(action)) {
@@ -156,7 +160,7 @@ void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
     for (const heartbeat::Action &action : outcome.actions)
         if (const auto *serve = std::get_if<heartbeat::action::Serve>(&action))
             events_.served(now, serve->view.number);
-    if (outcome.send) send_beat(now);
+    if (outcome.send) send_beat(now, !outcome.in_turn);
 }
 
 void Node::stage(heartbeat::Time now, StagedConfig config) {
@@ -228,14 +232,14 @@ bool Node::renew_lease() {
 
 void Node::save() { datapath_.set_note(heartbeat::pack(membership_.save(), self_)); }
 
-void Node::send_beat(heartbeat::Time now) {
+void Node::send_beat(heartbeat::Time now, bool urgent) {
     heartbeat::Beat beat = membership_.beat(now, lingering_.groups(), serving_.digest());
     beat.connections = connections_;
     beat.mac = mac_;
     beat.hears_at_clients = hearing_.at_clients(now);
     // Before anybody can rely on it: a successor must not say less than this beat says.
     save();
-    send_(heartbeat::seal(beat, envelope_));
+    send_(heartbeat::seal(beat, envelope_), urgent);
     ++beats_.sent;
 }
 

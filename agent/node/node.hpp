@@ -54,7 +54,7 @@ struct StagedConfig {
 
 class Node {
   public:
-    using Send = std::function<void(std::span<const std::uint8_t>)>;
+    using Send = std::function<void(std::span<const std::uint8_t>, bool urgent)>; // urgent: others wait for it
     using Listener = std::function<void(const heartbeat::Note &)>; // called for every note
 
     // Goes on with the life of a predecessor that was killed, when the datapath has adopted its
@@ -67,6 +67,10 @@ class Node {
     std::optional<heartbeat::NodeId> receive(heartbeat::Time now,
                                              std::span<const std::uint8_t> datagram,
                                              bool at_clients = false);
+    // Whether its newest beat was urgent for certain: it followed the one before too soon.
+    bool came_early(heartbeat::NodeId sender) const { return early_[heartbeat::index(sender)]; }
+    // How long a beat that is not urgent may wait to be received.
+    heartbeat::Duration rest() const { return membership_.turn() / 2; }
     // Call when the waiting datagrams have been received, and only then: judges time-outs that are
     // due.
     void tick(heartbeat::Time now);
@@ -116,6 +120,8 @@ class Node {
     // Until then routers may send packets here, whosever they are: this node lets its own in, and sends the others on.
     // spare: so long before its lease ends. Time{0}: they may not.
     heartbeat::Time receives_until(heartbeat::Duration spare) const;
+    // Another number whenever there was something to do or to tell.
+    std::uint64_t changes() const { return changes_; }
     // Another number with each view by which packets are sent on.
     std::uint64_t views_served() const { return views_served_; }
     // The clients' interface's, told to the others.
@@ -133,7 +139,7 @@ class Node {
     void write_all();
     bool renew_lease(); // true: it is another one now
     void save();        // what a successor goes on with
-    void send_beat(heartbeat::Time now);
+    void send_beat(heartbeat::Time now, bool urgent);
     void note(heartbeat::Time now, const heartbeat::Note &note);
 
     heartbeat::Digest config_;
@@ -151,7 +157,7 @@ class Node {
     Lingering lingering_;
     Forwarding forwarding_;
     filter::Numbers numbers_; // as the filter has them
-    std::uint64_t views_served_ = 0;
+    std::uint64_t views_served_ = 0, changes_ = 0;
     filter::MacAddress mac_{};
     filter::GroupSet guarded_{};
     heartbeat::Time lease_{};
@@ -161,6 +167,8 @@ class Node {
     ViewChanges view_changes_;
     Hearing hearing_;
     std::array<std::vector<std::uint8_t>, heartbeat::kMaxNodes + 1> newest_; // beats, by sender
+    std::array<heartbeat::Time, heartbeat::kMaxNodes + 1> sent_{};           // when, by their senders' clocks
+    std::array<bool, heartbeat::kMaxNodes + 1> early_{};
 };
 
 } // namespace agent

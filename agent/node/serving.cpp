@@ -176,8 +176,7 @@ void Serving::configure(std::vector<heartbeat::RuleOwnership> rules, heartbeat::
 }
 
 bool Serving::serves_nothing() const {
-    return std::ranges::all_of(tables_,
-                               [](const filter::Table &table) { return count(table.mine) == 0; });
+    return std::ranges::all_of(tables_, [](const filter::Table &table) { return table.mine == filter::BucketSet{}; });
 }
 
 std::vector<unsigned> Serving::buckets() const {

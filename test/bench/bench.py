@@ -18,11 +18,12 @@ import drops  # noqa: E402
 import flood  # noqa: E402
 import harness  # noqa: E402
 import plot  # noqa: E402
+import rest  # noqa: E402
 import scale  # noqa: E402
 import takeover  # noqa: E402
 import verdicts  # noqa: E402
 
-PARTS = {part.NAME: part for part in (drops, capacity, verdicts, accepted, takeover, scale, flood)}
+PARTS = {part.NAME: part for part in (drops, capacity, verdicts, accepted, takeover, scale, rest, flood)}
 
 
 def _machine():

@@ -339,6 +339,7 @@ Options draw_options(std::uint64_t seed, Duration interval, Duration dead_after)
     options.nodes = size < 80 ? among(2, 6) : size < 95 ? among(7, 12) : among(16, 32);
     options.partition = among(0, 1) ? heartbeat::Partition::quorum : heartbeat::Partition::serve;
     options.witness = options.partition == heartbeat::Partition::serve && among(0, 1);
+    options.marks = among(0, 3) > 0;
     return options;
 }
 

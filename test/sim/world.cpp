@@ -20,7 +20,6 @@ std::string text_of(Time time) {
     return text;
 }
 
-constexpr std::size_t kMostRecorded = 1000;
 constexpr std::uint64_t kMostEventsASecond = 1000000; // 32 nodes have some 30,000
 
 std::string name(unsigned id) { return "node " + std::to_string(id); }
@@ -28,10 +27,6 @@ std::string name(unsigned id) { return "node " + std::to_string(id); }
 std::vector<heartbeat::RuleOwnership> rules(heartbeat::Digest config) {
     if (config <= 2) return {heartbeat::RuleOwnership{}};
     return {{.weights = {{NodeId{1}, 20}, {NodeId{2}, 70}}, .priority = {}}};
-}
-
-heartbeat::Envelope envelope(const Node &node) {
-    return heartbeat::make_envelope("simulated", {static_cast<std::uint8_t>(node.key)});
 }
 
 std::vector<heartbeat::Received> received(bool forward) {
@@ -183,8 +178,8 @@ void World::begin(Node &node) {
     chance_of_agents = &random_;
     process->node.emplace(
         own, node.local(now_), serving(own), envelope(node), process->datapath,
-        [this, &node](std::span<const std::uint8_t> bytes) {
-            if (node.agent_up()) send(node, bytes);
+        [this, &node](std::span<const std::uint8_t> bytes, bool urgent) {
+            if (node.agent_up()) send(node, bytes, urgent);
         },
         [this, &node](const heartbeat::Note &note) { hear(node, note); });
     process->node->set_mac({2, 0, 0, 0, 0, static_cast<std::uint8_t>(index(node.id))});
@@ -198,6 +193,8 @@ void World::start(unsigned id) {
     node.inbox.clear();
     node.witness_said.reset();
     node.known = {};
+    node.rests_until = {};
+    node.rests = false;
     begin(node);
     if (!node.agent_up()) return; // before it was ready
     const bool resumes = node.agent().resumed();
@@ -317,7 +314,10 @@ void World::turn(Node &node) {
 void World::take(Node &node, const Datagram &datagram) {
     const bool tells = node.just_woken && can_tell(node, datagram.beat), awake = !node.just_woken;
     tell(node, now_, [&](agent::Node &agent, Time local) {
-        if (agent.receive(local, datagram.bytes, true) && awake) get_to_know(node, datagram.beat);
+        const auto sender = agent.receive(local, datagram.bytes, true);
+        if (sender && awake) get_to_know(node, datagram.beat);
+        if (sender && (datagram.urgent || agent.came_early(*sender))) node.rests = datagram.urgent;
+        if (!datagram.urgent && node.rests) node.rests_until = now_ + agent.rest();
     });
     if (!tells) return;
     node.just_woken = false;
@@ -436,67 +436,6 @@ void World::hear(Node &node, const heartbeat::Note &note) {
     trace(name(index(node.id)) + ": " + note.text);
     node.written_off |= note.kind == heartbeat::Note::Kind::fenced;
     if (watching_) check_life(node, note);
-}
-
-void World::send(Node &node, std::span<const std::uint8_t> bytes) {
-    auto datagram = std::make_shared<Datagram>();
-    datagram->bytes.assign(bytes.begin(), bytes.end());
-    datagram->beat = std::get<heartbeat::Beat>(heartbeat::open(bytes, envelope(node)));
-    const heartbeat::Beat &beat = datagram->beat;
-    check_office(node, beat);
-    consider_transition(node, beat);
-    if (!node.agent_up()) return; // killed between the note and the beat
-    const unsigned from = index(node.id);
-    if (now_ - node.last_beat > options_.lease()) trouble(from, 2 * options_.dead_after);
-    node.last_beat = now_;
-    if (options_.replays && recorded_.size() < kMostRecorded)
-        recorded_.push_back(datagram);
-    else if (options_.replays && attacker_() % 16 == 0)
-        recorded_[attacker_() % kMostRecorded] = datagram;
-    if (beat.state == heartbeat::NodeState::dead) { // farewell: it takes its addresses along
-        kill(from);
-        node.host = {};
-        node.saved.reset();
-    }
-    for (unsigned to = 1; to <= options_.nodes; ++to) {
-        const Link &link = links_[from][to];
-        if (to == from || !link.up || !node.speaks || !nodes_[to].hears) continue;
-        if (link.loss > 0 && chance(link.loss)) continue;
-        const int copies = link.duplicate > 0 && chance(link.duplicate) ? 2 : 1;
-        for (int copy = 0; copy < copies; ++copy)
-            after(between(link.delay_min, link.delay_max), [this, to, datagram] { deliver(to, datagram); });
-    }
-}
-
-void World::consider_transition(Node &node, const heartbeat::Beat &beat) {
-    if (!at_transition_ || !faulty_) return;
-    std::uint64_t digest = 0;
-    for (const std::uint64_t part :
-         {static_cast<std::uint64_t>(beat.role), std::uint64_t{index(beat.choice)}, beat.term, beat.vote.term,
-          beat.applied.term, beat.applied.number, std::uint64_t{beat.done}, std::uint64_t{node.saved->installed},
-          std::uint64_t{node.saved->lease_until.has_value()}, node.saved->life})
-        digest = (digest ^ part) * 0x100000001b3;
-    if (std::exchange(node.seen, digest) != digest && chance(transition_probability_))
-        at_transition_(index(node.id));
-}
-
-// One of the beats of any time and node, to any node, its sender too; some 25 a second and node.
-void World::replay() {
-    auto among = [this](std::uint64_t count) { return attacker_() % count; };
-    if (!recorded_.empty()) {
-        const unsigned to = 1 + static_cast<unsigned>(among(options_.nodes));
-        if (nodes_[to].hears) deliver(to, recorded_[among(recorded_.size())]);
-    }
-    const Duration mean = options_.scaled(40ms) / options_.nodes;
-    after(Duration(static_cast<std::int64_t>(among(2 * static_cast<std::uint64_t>(mean.count())))),
-          [this] { replay(); });
-}
-
-void World::deliver(unsigned to, const std::shared_ptr<const Datagram> &datagram) {
-    Node &node = nodes_[to];
-    if (!node.agent_up() || now_ < node.paused_until || node.inbox.size() > 4000) return;
-    node.inbox.push_back(datagram);
-    turn(node);
 }
 
 } // namespace sim

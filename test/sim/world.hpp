@@ -44,6 +44,7 @@ struct Options {
     double max_drift_ppm = 500;
     bool replays = false; // somebody on the wire repeats old beats all the time
     bool forward = false; // clients' packets come to one node, which sends them on
+    bool marks = true;    // the network leaves alone what tells an urgent beat from the others
     bool trace = false;
 
     // Every duration in here is meant for dead_after = 500 ms; another profile has it to scale.
@@ -64,6 +65,7 @@ struct Link {
 struct Datagram {
     std::vector<std::uint8_t> bytes;
     heartbeat::Beat beat;
+    bool urgent = false; // by its mark
 };
 
 // An agent. It may be killed in the middle of a call, between two writes: what it does from there on reaches nothing.
@@ -106,6 +108,8 @@ struct Node {
     std::optional<Time> witness_said; // as of then, by its clock; waits like the inbox
     Time witness_asked{}, counted{};  // its clock
     Time tick_at = heartbeat::kNever; // world's clock, of the queued tick
+    Time rests_until{}, reads_at{};   // world's clock: before, what is not urgent waits; the queued reading of it
+    bool rests = false;               // the last urgent beat had its mark
     std::optional<heartbeat::Saved> saved; // the note for a successor
     Time last_beat{};        // world's clock, when it was sent
     Time troubled_until{};   // world's clock: P3 promises nothing for its connections
@@ -127,6 +131,8 @@ struct Node {
             1);
     }
 };
+
+heartbeat::Envelope envelope(const Node &node); // of its key
 
 class World {
   public:
@@ -226,7 +232,7 @@ class World {
     void written(Node &node, Written what);
     void consider_view(Node &node);
     void hear(Node &node, const heartbeat::Note &note);
-    void send(Node &node, std::span<const std::uint8_t> bytes);
+    void send(Node &node, std::span<const std::uint8_t> bytes, bool urgent);
     void deliver(unsigned to, const std::shared_ptr<const Datagram> &datagram);
     void schedule_tick(Node &node);
     void replay();

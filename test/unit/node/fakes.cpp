@@ -22,7 +22,7 @@ TestCluster::TestCluster(unsigned nodes) {
             machine.node = std::make_unique<agent::Node>(
                 settings(static_cast<int>(i) + 1), now_,
                 agent::Serving(ids[i], ids, {shared_rule()}, 0), envelope, machine.datapath,
-                [this, i](std::span<const std::uint8_t> datagram) {
+                [this, i](std::span<const std::uint8_t> datagram, bool) {
                     flights_.push_back({i, {datagram.begin(), datagram.end()}});
                 },
                 [&machine](const heartbeat::Note &note) { machine.notes.push_back(note.text); });
