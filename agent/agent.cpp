@@ -47,11 +47,11 @@ Agent::Agent(const AgentOptions &options)
       interface_lock_(HostLock::on_interface(interface_)), // one agent an interface
       datapath_(attach_datapath(config(), self(), run_dir_,
                                 filter_settings(config(), keys().in_use, orders_),
-                                steps_down_)), // drops everything as yet
-      announcement_(make_announcement(config())), // the device, of which no router hears as yet
+                                steps_down_)), // drops everything until the first view
+      announcement_(make_announcement(config())), // the device, not announced to routers yet
       host_(host_settings(config(), interface_, home_of(config()), *datapath_),
             run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
-      neighbours_(interface_, config().virtual_ips, told_mac(config())), // silent as yet
+      neighbours_(interface_, config().virtual_ips, told_mac(config())), // silent at first
       rejects_(interface_, *datapath_),
       multicast_router_(make_multicast_router(config(), interface_)),
       transport_(heartbeat_interfaces(config(), self()),
@@ -224,8 +224,8 @@ void Agent::keep_up() {
 // Where clients' frames are flooded, a beat to an address shows nothing: they take the way of those to a group.
 bool Agent::shows_way_of_clients(int beats) { return config().delivery == Delivery::forward || transport_.is_group(beats); }
 
-// Whether a node that hears nobody could still be reached: the witness knows, or at least the link.
-// Before time-outs are judged. The node's own beats wake the agent often enough to ask.
+// Whether a node that hears no other node could still be reached: the witness knows, or at least the link.
+// Call before time-outs are judged. The node's own beats wake the agent often enough to ask.
 void Agent::consult_witness() {
     const Time now = boot_now();
     if (witness_)

@@ -59,7 +59,7 @@ class Agent {
     Agent &operator=(const Agent &) = delete;
 
     // Returns when it was told to end and has left the cluster. Throws when it has to give up,
-    // likewise after that.
+    // also after leaving.
     void run();
 
   private:
@@ -125,7 +125,7 @@ class Agent {
     LoopLag lag_;
     TurnLimit turns_;
     Working counting_{"connections: not counted", "connections: counted again"};
-    heartbeat::Time begun_{};    // what was due before came to nobody late
+    heartbeat::Time begun_{};    // lateness is counted from here at the earliest
     bool control_waits_ = false; // more requests than one turn answers
     heartbeat::Time rests_until_{}; // before, beats that are not urgent do not wake the loop
     bool only_beats_ = false;    // woke the loop

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the agent ends: it drains for a while, leaves the cluster, and is gone when the others have
-// taken over or the time is up. Whoever says it again does not want to wait for connections, and a
-// third time for nothing at all.
+// How the agent ends: it drains for a while, leaves the cluster, and exits when the others have
+// taken over or the time is up. A second signal means not to wait for connections, a third not to
+// wait at all.
 #pragma once
 
 #include "agent/base/poll.hpp"
@@ -40,7 +40,7 @@ class Departure {
     void leave_because(const std::string &why);
 
     bool over(heartbeat::Time now) const;
-    const std::string &failure() const { return failure_; } // why, when nobody told it to end
+    const std::string &failure() const { return failure_; } // why, when it ends without a signal
 
   private:
     void end();

@@ -79,7 +79,7 @@ std::unique_ptr<filter::Datapath> attach(DatapathKind kind, const std::string &i
         return pcap(interface, run_dir, settings);
     }
     auto datapath = in_kernel(kind, interface, run_dir, settings, steps_down);
-    give_up(CAP_PERFMON); // whoever takes over the agent is not to load programs that read the kernel
+    give_up(CAP_PERFMON); // an attacker that takes over the agent must not load programs that read the kernel
     return datapath;
 }
 

@@ -25,9 +25,9 @@ struct AgentOptions {
     std::string config_file = "/etc/nlb/cluster.toml";
     std::optional<std::string> node;
     std::string run_dir = kDefaultRunDir;
-    std::optional<std::string> state_dir; // left out: /var/lib/nlb, or RUN_DIR/state elsewhere
-    std::optional<std::string> user;      // to become; left out: whoever starts it
-    std::optional<log::Level> log_level;  // left out: as the configuration says
+    std::optional<std::string> state_dir; // default: /var/lib/nlb, or RUN_DIR/state elsewhere
+    std::optional<std::string> user;      // to become; default: the user that starts it
+    std::optional<log::Level> log_level;  // default: as configured
 };
 
 std::string state_dir(const AgentOptions &options);
@@ -42,11 +42,10 @@ std::shared_ptr<Monitor> start_monitor(const AgentOptions &options, const Config
 // See become_user().
 std::string give_up_root(const AgentOptions &options);
 
-// steps_down: why it is not the one that was tried first. `auto`: native XDP where the driver
-// has it and it is no veth, else tc, and pcap where neither can be loaded or attached; with delivery = "forward" tc,
-// with native XDP in front of it by the same rule; but none
-// while another nlbd's is there. Throws std::runtime_error when none can be had; what is left then is what a killed agent
-// had left.
+// steps_down: why it is not the one that was tried first. `auto`: native XDP where the driver has it and the
+// interface is not a veth, otherwise tc, and pcap where neither can be loaded or attached; with delivery = "forward" tc,
+// with native XDP in front of it by the same rule; but none while another nlbd's is attached.
+// Throws std::runtime_error when no datapath can be attached; then only what a killed agent had left stays.
 std::unique_ptr<filter::Datapath> attach_datapath(const Config &config, const NodeConfig &self,
                                                   RunDir &run_dir,
                                                   const filter::Settings &settings,
@@ -63,7 +62,7 @@ void set_slowed(Problems &problems, const filter::Datapath &datapath, const std:
 std::optional<filter::MacAddress> told_mac(const Config &config);
 
 // interface: the clients', as the agent has begun with it.
-// home: the device of the virtual IPs, likewise.
+// home: the device of the virtual IPs, also as at the start.
 HostSettings host_settings(const Config &config, const std::string &interface, const std::string &home,
                            const filter::Datapath &datapath);
 std::string home_of(const Config &config);

@@ -44,7 +44,7 @@ struct Kept { // all of it outlives the Upkeep
     heartbeat::Transport &transport;
     ControlPort &control_port;
     const Monitor &monitor;
-    std::optional<WebServer> &web; // nothing: not wanted, or not possible so far
+    std::optional<WebServer> &web; // nothing: not wanted, or not possible yet
     const std::unique_ptr<Announcement> &announcement; // nothing: not wanted
     Node &node;
     const SocketCensus &census;

@@ -3,8 +3,8 @@
 // Work that may have to wait, for a disk or for the user database, in an ordinary thread of its
 // own: beats cannot wait. One piece of work at a time; the loop finds its result.
 //
-// Nobody waits for the thread either: when this object goes it goes on, for a disk may hang for
-// ever. So it shares what it works with, and the work owns whatever it touches.
+// The destructor does not wait for the thread, because a disk may hang for ever: the thread goes on without this
+// object. So the two share what they work with, and the work owns whatever it touches.
 #pragma once
 
 #include "agent/base/failure.hpp"
@@ -30,9 +30,9 @@ class BackgroundTask {
 
     bool busy() const { return result_.valid(); }
 
-    // Precondition: not busy(). Throws when there is no thread for it. The eventfd is written last:
-    // a loop of real-time priority that it wakes must find the result, for while it looks for it
-    // again and again, this thread may not get to run.
+    // Precondition: not busy(). Throws when no thread can be started. The eventfd is written last: the
+    // loop that it wakes has real-time priority and must find the result, because this thread may not get to run
+    // while the loop looks for it again and again.
     void begin(std::function<Result()> work) {
         std::packaged_task<Result()> task(std::move(work));
         std::future<Result> result = task.get_future();

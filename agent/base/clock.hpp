@@ -12,7 +12,7 @@ namespace agent {
 
 heartbeat::Time boot_now();
 
-// What the clock on the wall said so long ago. For programs, in UTC: "2026-11-24T13:27:32.125Z";
+// The wall-clock time of `ago` before now. For programs, in UTC: "2026-11-24T13:27:32.125Z";
 // for people, in local time: "14:27:32", with the date when that was hours ago.
 std::string wall_time(heartbeat::Duration ago);
 std::string local_time(heartbeat::Duration ago);

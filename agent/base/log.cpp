@@ -34,7 +34,7 @@ bool is_journal() {
            std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino) == stream;
 }
 
-// A terminal that is held, a pipe that nobody reads: to wait for them would cost the lease.
+// Waiting for a terminal whose output is stopped, or for a pipe without a reader, would cost the lease.
 bool writable() {
     pollfd stream{STDERR_FILENO, POLLOUT, 0};
     return poll(&stream, 1, 0) == 1 && (stream.revents & POLLOUT);

@@ -4,7 +4,7 @@
 // printed a few times in ten seconds and counted from then on, so that nothing on the network can
 // fill a disk. To the journal, lines go with their priority and without a time, which it adds itself.
 //
-// Nobody waits for the log: what its reader does not take at once is dropped and counted.
+// Logging never waits: lines that the log's reader does not take at once are dropped and counted.
 #pragma once
 
 #include <string>

@@ -36,7 +36,7 @@ class Poll {
         ppoll(waiting_.data(), waiting_.size(), &timeout, nullptr);
     }
 
-    // After sleep(): none of the others can be read, or written to.
+    // After sleep(): no other descriptor can be read, or written to.
     bool only(const std::vector<int> &descriptors) const {
         return std::ranges::all_of(waiting_, [&](const pollfd &one) {
             return one.revents == 0 || std::ranges::count(descriptors, one.fd) > 0;

@@ -38,7 +38,7 @@ std::size_t seen_length(std::string_view text) {
         if ((next & 0xc0) != 0x80) return 0;
         point = point << 6 | (next & 0x3f);
     }
-    constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000}; // else it could be written shorter
+    constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000}; // below it, a shorter form exists
     return point >= kLeast[length] && is_seen(point) ? length : 0;
 }
 

@@ -12,9 +12,9 @@ namespace agent {
 
 inline constexpr std::size_t kMostPrinted = 4096; // bytes
 
-// As it is, but for: blanks of all kinds, which become a space; control characters (C0, C1), marks that
-// are not seen or that change the direction, and what is no UTF-8, each of which becomes "?"; and what
-// is beyond `most` bytes, for which "..." stands.
+// The text with these changes: blanks of all kinds become a space; control characters (C0, C1), marks that
+// are invisible or change the direction, and bytes that are not valid UTF-8 become "?" each; and "..." stands
+// for what exceeds `most` bytes.
 std::string printable(std::string_view text, std::size_t most = kMostPrinted);
 
 } // namespace agent

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals as events of a loop: blocked from now on, in this thread and in those that it starts, and
-// read. So none comes in the middle of something else.
+// Signals as events of a loop: they are blocked from now on, in this thread and in those that it starts, and
+// read from a descriptor. So no signal interrupts other work.
 #pragma once
 
 #include "agent/base/poll.hpp"

@@ -21,7 +21,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLongestReply = 16 << 20; // 32 nodes and 32 rules are some 100 kB
 
-// Nobody listens, or we may not talk: that is known at once.
+// Fails at once when no process listens, or when the user may not connect.
 filter::Descriptor connect_to(const std::string &run_dir, const std::string &path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;

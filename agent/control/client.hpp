@@ -8,7 +8,7 @@
 
 namespace agent {
 
-// Nobody listens in this run dir, or nobody replied in time: the text says which, and the way out.
+// No agent listens in this run directory, or it did not reply in time: the text says which, and the way out.
 struct NoAgent : std::runtime_error {
     using std::runtime_error::runtime_error;
 };

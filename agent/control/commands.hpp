@@ -4,11 +4,11 @@
 // ...} or {"ok": false, "code": CODE, "error": TEXT} out. Every request is counted, each refused
 // one by its code. With "node": NAME, ID or "all", it is for other nodes, which the Relay asks; ""
 // means this one, answered in the same form. "by" says whose order it is, for the log: "user 0 on web1".
-// It is a word of those who may give orders, and grants nothing.
+// It is a claim of a client that may give orders anyway, and grants nothing.
 //
-// Some commands take their time: a disk has to write, other members have to let go, other nodes
-// have to answer. The agent's loop waits for nothing, so such a command gives back a question to be
-// asked again on every turn, until it has a result.
+// Some commands take time: a disk has to write, other members have to release buckets, other nodes
+// have to answer. The agent's loop never blocks, so such a command returns a continuation that is
+// polled on every turn, until it has a result.
 #pragma once
 
 #include "agent/base/json.hpp"

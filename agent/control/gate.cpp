@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gate is a socket filter of one instruction, "keep nothing": it is asked before a SYN makes
-// anything. Closing the socket instead would need ZeroMQ's thread, which may be busy with those who
-// stand in front of it.
+// The gate is a socket filter of one instruction, "keep nothing": the kernel runs it before a SYN allocates
+// anything. Closing the socket instead would need ZeroMQ's thread, which may be busy with the very callers
+// that the gate keeps out.
 #include "agent/control/gate.hpp"
 
 #include "agent/base/failure.hpp"
@@ -85,7 +85,7 @@ void ControlGate::set_open(bool open) {
     const int result =
         open ? setsockopt(socket_.get(), SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none)
              : setsockopt(socket_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
-    if (result == 0) open_ = open; // else it is tried again on the next turn
+    if (result == 0) open_ = open; // on failure, the next turn tries again
 }
 
 std::uint64_t ControlGate::dropped() const {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A listening TCP socket on one interface, with a gate that can be closed in front of it: as long
-// as it is, the kernel drops what strangers send before it has cost a descriptor or a thread.
+// A listening TCP socket on one interface, with a gate that can be closed in front of it: while it is
+// closed, the kernel drops what strangers send before it has cost a descriptor or a thread.
 //
-// Answers leave with TTL 1 (IPv6: hop limit 1), as beats do: who is not on this network segment cannot even complete a
+// Answers leave with TTL 1 (IPv6: hop limit 1), as beats do: a host outside this network segment cannot even complete a
 // handshake.
 #pragma once
 
@@ -23,10 +23,10 @@ class ControlGate {
     // object: cause`.
     ControlGate(const std::string &interface, std::uint16_t port);
 
-    // Of the interface that it listens on. One that is made anew has another.
+    // Of the interface that it listens on. A recreated interface has another index.
     int index() const { return index_; }
 
-    // The same socket once more, for ZeroMQ, which closes it.
+    // A duplicate of the descriptor, for ZeroMQ, which closes it.
     int duplicate() const;
 
     void set_open(bool open);
@@ -38,8 +38,8 @@ class ControlGate {
     bool open_ = true;
 };
 
-// Who knocks at the port for commands, as ZeroMQ's monitor tells it: how many connections are open,
-// how many came lately, and what became of those that were refused. Pure: events in, numbers out.
+// Connections to the port for commands, as ZeroMQ's monitor reports them: how many are open,
+// how many came lately, and why the others were refused. Pure: events in, numbers out.
 enum class CallerEvent {
     accepted,     // value: the descriptor
     proved,       // holds the key
@@ -53,7 +53,7 @@ class Callers {
   public:
     void take(CallerEvent knock, std::uint32_t value, heartbeat::Time now);
 
-    void forget_open() { open_.clear(); } // all are closed, and nobody will tell
+    void forget_open() { open_.clear(); } // all are closed, and no event will report it
 
     std::size_t open() const { return open_.size(); }
     std::size_t lately(heartbeat::Time now) const; // accepted in this second

@@ -101,7 +101,7 @@ void Control::accept_some() {
     }
 }
 
-// -1: nobody waits, or not now.
+// -1: no connection is waiting, or none can be accepted now.
 int Control::accept_one() {
     const auto accepted = [this] {
         return accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -136,7 +136,7 @@ void Control::read(Client &client, Commands &commands) {
         }
         client.request.append(buffer.data(), static_cast<std::size_t>(size));
         if (size > 0 && client.request.size() <= kLongestWithFile) continue;
-        client.done = client.request.empty(); // has only looked whether somebody is there
+        client.done = client.request.empty(); // has only tested whether an agent listens
         if (!client.done) client.reply = commands.begin(client.request);
         return;
     }

@@ -3,7 +3,7 @@
 // The agent's end of the control socket, RUN_DIR/control: a unix stream socket, root's alone. A
 // client sends its request, says that this was all (shutdown), reads the reply to its end: nothing
 // to frame, and no length that could be wrong. Nothing in here ever waits: a client that vanishes,
-// dawdles, or has asked for what takes its time holds up nobody.
+// is slow, or has asked for something that takes time delays no other client.
 //
 // ZeroMQ, which carries commands between nodes, is not used here: its ipc transport ends the process
 // that accepts a connection when it has no descriptor left for it (libzmq 4.3.4, ipc_listener.cpp).

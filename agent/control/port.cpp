@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Four sockets around one context: the ROUTER that requests come in on; ZeroMQ's monitor of it;
-// and the authenticator (ZAP, RFC 27), which ZeroMQ asks about every caller that has got so far as
-// to show its own key: only the cluster's is let in.
+// and the authenticator (ZAP, RFC 27), which ZeroMQ asks about every caller that has presented
+// its own key: only the cluster's is accepted.
 #include "agent/control/port.hpp"
 
 #include "agent/control/gate.hpp"
@@ -68,16 +68,16 @@ std::optional<CallerEvent> event_of(std::uint16_t event, std::uint32_t value) {
     }
 }
 
-// What one key is good for. ZeroMQ takes a key when it begins to listen, so another key needs
-// another.
+// The sockets of one key. ZeroMQ takes a key when it begins to listen, so another key needs
+// another Server.
 struct Server {
     Server(zmq::context_t &context, const ClusterKey &key, unsigned number);
-    // With nobody left to take them, ZeroMQ's thread would wait for room for its notices for ever.
+    // Without a reader, ZeroMQ's thread would wait for ever for room for its notices.
     ~Server() { zmq_socket_monitor(router.handle(), nullptr, 0); }
 
     void accept_from(const ControlGate &listener);
 
-    std::array<std::uint8_t, 32> caller; // the public key of those who are let in
+    std::array<std::uint8_t, 32> caller; // the public key of the callers that are accepted
     zmq::socket_t router, monitor;
     ControlRequests requests{router};
 };
@@ -115,11 +115,11 @@ struct ControlPort::Sockets {
     zmq::context_t context{1};
     zmq::socket_t authenticator{context, zmq::socket_type::router};
     std::unique_ptr<Server> server;
-    unsigned servers = 0; // so far
+    unsigned servers = 0; // made until now
     Callers callers;
     struct Listener {
         std::string interface;
-        std::optional<ControlGate> gate{}; // nothing: the port is taken, or there is no interface
+        std::optional<ControlGate> gate{}; // nothing: the port is taken, or the interface is missing
         std::uint64_t dropped_before = 0;  // by the gates before this one
         std::string obstacle{};
         std::uint16_t port = 0; // the gate's
@@ -155,7 +155,7 @@ ControlPort::Sockets::Sockets(const ClusterKey &key) {
     use(key);
 }
 
-// Who connects meanwhile waits in the kernel: what listens is the same socket.
+// Clients that connect meanwhile wait in the kernel, because the listening socket stays the same.
 void ControlPort::Sockets::use(const ClusterKey &key) {
     auto next = std::make_unique<Server>(context, key, ++servers);
     for (const Listener &listener : listeners)

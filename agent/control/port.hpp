@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Where other nodes' agents bring commands: TCP on the heartbeat interfaces, `[control] port`,
-// encrypted and authenticated by CurveZMQ with keys that follow from the cluster key. Who does not
-// hold that key cannot even begin a handshake, for the listener's public key is no public
+// encrypted and authenticated by CurveZMQ with keys that follow from the cluster key. A host without
+// that key cannot even begin a handshake, because the listener's public key is not public
 // knowledge.
 //
-// Anybody on the network can knock. ZeroMQ's thread does the handshakes and ends those that are not
-// done in time; it has the priority of an ordinary thread, so that nobody who knocks delays a beat.
-// How many may knock at once and in a second is bounded: beyond that a gate closes (see
-// gate.hpp). Every connection that came to nothing is counted.
+// Any host on the network can connect. ZeroMQ's thread does the handshakes and ends those that are not
+// done in time; it has the priority of an ordinary thread, so that no caller delays a beat.
+// The number of connections, open and per second, is bounded: beyond that a gate closes (see
+// gate.hpp). Every connection that failed is counted.
 #pragma once
 
 #include "agent/base/poll.hpp"
@@ -40,13 +40,13 @@ class ControlPort {
     ControlPort &operator=(const ControlPort &) = delete;
 
     void wait(Poll &poll) const; // edge-triggered: call serve() on every turn
-    // As Control::serve, and looks after those who knock.
+    // As Control::serve, and looks after the callers.
     bool serve(heartbeat::Time now, Commands &commands);
 
     // Another key or port is in use: as soon as what is under way has been answered.
     void configure(const InForce &in_force);
-    // About once a second, and when an interface has changed: listens again on one that was made anew, or
-    // on which it could not listen so far.
+    // About once a second, and when an interface has changed: listens on one that was recreated, or
+    // on which it could not listen before.
     void look_after();
     // Why it does not listen on some interface; nothing: it does on all.
     std::optional<std::string> obstacle() const;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One ROUTER for each command: ZeroMQ connects it to all nodes in the background, under names that
-// we choose, and brings their replies to one place. It goes when the command is done, and the
-// connections with it: commands are rare, and a connection that nobody holds cannot be lost.
+// we choose, and brings their replies to one place. It is closed when the command is done, and the
+// connections with it: commands are rare, and a connection that is not kept cannot be lost.
 #include "agent/control/relay.hpp"
 
 #include "agent/control/replies.hpp"

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Commands for other nodes: asked of their agents over TCP, all at once, and their answers put
-// together. Who does not answer in time is reported by name; nothing in here waits.
+// Commands for other nodes: the agent asks theirs over TCP, all at once, and combines the answers.
+// A node that does not answer in time is reported by name; nothing in here waits.
 //
-// It is the local agent that connects, and not nlbctl: the key stays in one process, nlbctl needs
-// nothing but the local socket and runs in whatever network and mount namespace it likes, and where
-// the others are is known here: a node's address is where its last beat came from, IPv4 or IPv6; that of one
-// that was never heard is what the configuration says.
+// The local agent connects, not nlbctl: the key stays in one process, nlbctl needs only the local socket
+// and runs in any network and mount namespace, and the agent knows where
+// the others are: a node's address is where its last beat came from, IPv4 or IPv6; for a node
+// that was never heard, the configuration has it.
 //
-// The connection is CurveZMQ: the other side proves that it holds the cluster's key before a word
+// The connection is CurveZMQ: the other side proves that it holds the cluster's key before any data
 // is sent, and this side proves the same to it.
 #pragma once
 
@@ -41,7 +41,7 @@ class Relay {
     void heard(heartbeat::NodeId node, const heartbeat::Transport::Sender &from);
 
     // For Commands::set_elsewhere. The result: {"nodes": [{"id", "name", "ok", and "result", or
-    // "code" and "error"}]}. Code "no_answer": nobody knows whether it was done. Throws Denied
+    // "code" and "error"}]}. Code "no_answer": whether it was done is unknown. Throws Denied
     // when there is no such node.
     Commands::Later ask(const std::string &node, const std::string &command,
                         const Commands::Arguments &args, const std::string &by);

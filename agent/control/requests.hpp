@@ -2,7 +2,7 @@
 //
 // What comes in on a ROUTER, and the replies that are still to be sent. A request arrives as
 // [client][empty frame][JSON], which is what a REQ socket sends. Anything else that carries a
-// client's name is answered all the same, so that whoever sent it learns that it was wrong. ZeroMQ
+// client's name is answered as well, so that its sender learns that it was wrong. ZeroMQ
 // itself closes a connection that does not speak its protocol or sends more than kMaxMessage.
 #pragma once
 

@@ -17,7 +17,7 @@ Context new_context(); // throws std::bad_alloc
 // A layer was put. Throws std::runtime_error, "build frame: cause".
 void check(libnet_t *context, libnet_ptag_t tag);
 
-// All layers; throws likewise.
+// All layers; throws as above.
 std::vector<std::uint8_t> built(libnet_t *context);
 
 libnet_in6_addr in6(const std::array<std::uint8_t, 16> &bytes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One interface on which frames are sent with libnet and, by a filter of the kernel's, heard with
-// libpcap: nothing else wakes the agent up. What the filter picks may still be malformed.
+// libpcap: other frames do not wake the agent. What the filter picks may still be malformed.
 #pragma once
 
 #include "agent/base/poll.hpp"

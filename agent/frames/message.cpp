@@ -79,8 +79,8 @@ Options parse_options(Bytes options) {
     return found;
 }
 
-// The message behind the IPv6 header, when it is neighbour discovery of this type, from this link
-// and whole; else nothing. Both types have a target at the same place.
+// The message behind the IPv6 header if it is neighbour discovery of this type, from this link
+// and whole; otherwise nothing. Both types have a target at the same place.
 Bytes discovery(Bytes packet, std::uint8_t type) {
     constexpr std::size_t header = 40;
     if (packet.size() < header + kOptions || packet[0] >> 4 != 6 || packet[6] != kIcmpv6 ||

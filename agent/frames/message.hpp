@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The questions "who has this address?", ARP requests and IPv6 neighbour solicitations, and the
-// answers to them, out of bytes that anybody may have sent. One form for both protocols, because
+// answers to them, out of bytes that any host may have sent. One form for both protocols, because
 // they differ in their wrapping alone.
 #pragma once
 
@@ -29,7 +29,7 @@ struct Solicitation {
 // checksum, options and all).
 std::optional<Solicitation> parse_solicitation(std::span<const std::uint8_t> frame);
 
-// Somebody says where an address is: by an ARP message from it, of either kind, or by a neighbour
+// A host's statement where an address is: an ARP message from it, of either kind, or a neighbour
 // advertisement.
 struct Claim {
     filter::IpAddress address;

@@ -3,9 +3,9 @@
 // Tells snooping bridges that this node's port wants the cluster's frames.
 //
 // A bridge that snoops, on a network with a querier, forwards a frame with a multicast MAC to the
-// members of the IP group that it is addressed to. Ours are addressed to a virtual IP, which is no
-// group, so nobody is a member: Linux's bridge gives them to the ports with a multicast router and
-// to nobody else. Multicast Router Advertisements (RFC 4286) make the node's port one, for IPv4 and
+// members of the IP group that it is addressed to. Ours are addressed to a virtual IP, which is not
+// a group, so no host is a member: Linux's bridge gives them only to the ports with a multicast
+// router. Multicast Router Advertisements (RFC 4286) make the node's port one, for IPv4 and
 // IPv6 apart, without a setting on the bridge. The price: such a port gets all multicast of the
 // network. (Switches that look at MAC addresses alone do without, and ignore these.)
 //
@@ -23,7 +23,7 @@ class MulticastRouter {
     // with_ipv6: there are IPv6 virtual IPs.
     MulticastRouter(const std::string &interface, bool with_ipv6)
         : interface_(interface), with_ipv6_(with_ipv6) {}
-    ~MulticastRouter(); // says that it is no router any more
+    ~MulticastRouter(); // withdraws the advertisement: this node is no longer a router
     // There are IPv6 virtual IPs now, or none any more: that the bridges forget by themselves.
     void set_with_ipv6(bool with_ipv6) {
         if (with_ipv6 && !with_ipv6_) next_ = {};

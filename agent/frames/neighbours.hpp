@@ -34,7 +34,7 @@ struct NeighbourCounters {
 
 class Neighbours {
   public:
-    // Throws std::runtime_error. An interface that is down is no error: heal() opens it later.
+    // Throws std::runtime_error. An interface that is down is not an error: heal() opens it later.
     // cluster_mac: nothing where this interface's own is told.
     Neighbours(const std::string &interface, const std::vector<filter::IpAddress> &virtual_ips,
                const std::optional<filter::MacAddress> &cluster_mac);
@@ -46,7 +46,7 @@ class Neighbours {
     // Bit i: for the i-th one; 0 at first. With another occasion it announces them again: others may
     // have done so meanwhile.
     void set_answering(std::uint32_t virtual_ips, std::uint64_t occasion = 0);
-    // Machines whose word for a virtual IP is none of another's: the cluster's other nodes.
+    // Machines that may rightly claim a virtual IP: the cluster's other nodes.
     void set_nodes(std::span<const filter::MacAddress> macs) { nodes_.assign(macs.begin(), macs.end()); }
     // Answers for these from now on, and announces them. Throws as heal(), which then goes on with it.
     void configure(heartbeat::Time now, const std::vector<filter::IpAddress> &virtual_ips);

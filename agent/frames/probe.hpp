@@ -102,7 +102,7 @@ struct Datagram {
 };
 std::optional<Datagram> parse_datagram(std::span<const std::uint8_t> frame);
 
-// An ICMP echo reply, likewise.
+// The same for an ICMP echo reply.
 struct EchoReply {
     filter::MacAddress to_mac{};
     filter::IpAddress source, destination;

@@ -42,10 +42,10 @@ struct ProbeSettings {
     std::string interface {};          // the clients'
     std::vector<std::string> heartbeat_interfaces{};
     filter::MacAddress cluster_mac{};
-    bool floods = true; // else no node takes frames to the cluster MAC, and none are sent
+    bool floods = true; // false: no node takes frames to the cluster MAC, and none are sent
     std::vector<filter::IpAddress> virtual_ips{};
     filter::IpAddress group{}, group6{}; // of the beats
-    std::uint16_t port = 0;              // likewise
+    std::uint16_t port = 0;              // as above
     ProbeKey key{};
     heartbeat::Envelope envelope{};
     std::optional<filter::IpAddress> gateway{}; // whose echo replies are heard; IPv4

@@ -108,7 +108,7 @@ void Rejects::wait(Poll &poll) const {
     poll.read(datapath_.refused_descriptor());
 }
 
-// Who is not told, for want of an interface or a descriptor, asks again.
+// A client that cannot be answered (no interface, no descriptor) will retry.
 void Rejects::handle(Time now) {
     if (now < rests_until_) return;
     const auto frames = datapath_.take_refused(kAtOnce);

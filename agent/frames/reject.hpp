@@ -32,11 +32,11 @@ class Rejects {
     heartbeat::Time rests_until_{};
 };
 
-// What a client is told whose new connection nobody serves: a TCP reset (RFC 9293,
+// The answer to a client whose new connection no node serves: a TCP reset (RFC 9293,
 // section 3.10.7.1), or "port unreachable" for a datagram (RFC 792, RFC 4443 section 3.1).
-// refused: what a SYN or a datagram began with, as it came. The answer goes back to where the frame
-// came from, by the same VLAN. Nothing for what must not be answered: from a group, from nowhere,
-// or no new connection at all.
+// refused: the first bytes of a SYN or a datagram, as received. The answer goes back to where the frame
+// came from, by the same VLAN. Nothing for what must not be answered: from a group, from the unspecified
+// address, or not a new connection.
 std::optional<std::vector<std::uint8_t>> build_reject(std::span<const std::uint8_t> refused,
                                                        const filter::MacAddress &own_mac);
 

@@ -29,7 +29,7 @@ std::vector<std::uint8_t> build_announcement(const filter::IpAddress &virtual_ip
 
 // An ARP request or a neighbour solicitation for the target, to all who may have it. from: an
 // address of this interface, or an unspecified one of the target's family, for a probe (RFC 5227;
-// RFC 4861 section 7.2.2), which teaches nobody anything.
+// RFC 4861 section 7.2.2), from which no host learns an address.
 std::vector<std::uint8_t> build_question(const filter::IpAddress &target,
                                          const filter::IpAddress &from,
                                          const filter::MacAddress &own_mac);

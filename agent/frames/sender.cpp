@@ -17,8 +17,8 @@
 namespace agent {
 namespace {
 
-// libnet's link socket hears every packet of the host, and nobody reads it. Bound to a type of
-// frame that is for local experiments (IEEE 802) it costs the others nothing; and it keeps none.
+// libnet's link socket receives every packet of the host, and the agent never reads it. Bound to the EtherType
+// for local experiments (IEEE 802), it costs other traffic nothing, and it keeps no frame.
 void deafen(int descriptor, const std::string &interface) {
     sockaddr_ll unused{};
     unused.sll_family = AF_PACKET;

@@ -3,7 +3,7 @@
 // Membership in the groups on which IPv6 neighbours ask about the virtual IPs (ff02::1:ffXX:XXXX).
 // The kernel joins them for addresses of the interface itself, not for those on lo.
 //
-// This membership is a socket's, and ends with the process: without the agent there is nobody to
+// This membership is a socket's, and ends with the process: without the agent no process would
 // answer. (An address with the autojoin flag would outlive the process, but when the interface is
 // taken down the kernel drops the address, keeps the membership, and from then on can neither join
 // nor leave the group.)

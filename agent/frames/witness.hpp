@@ -2,7 +2,7 @@
 //
 // The witness: one address outside the cluster, such as the gateway, that is asked "are you there?"
 // where clients come in, by ARP or neighbour discovery. A node that hears no other cannot tell
-// whether all others died or it alone went deaf; who still reaches the witness is not deaf.
+// whether all others died or it alone went deaf; a node that still reaches the witness is not deaf.
 //
 // The kernel's own neighbour table would not do: its entries stay valid for half a minute.
 #pragma once
@@ -25,8 +25,8 @@ struct WitnessCounters {
     std::uint64_t send_errors = 0;
 };
 
-// With which address a node asks its witness. Whoever is asked remembers the asker's address and
-// MAC: so never with a virtual IP, which would then be at one node's MAC for the gateway.
+// The address from which a node asks its witness. The witness caches the asker's address and
+// MAC, so a node never asks from a virtual IP: the gateway would bind it to one node.
 struct OwnAddress {
     filter::IpAddress address;
     unsigned prefix = 0; // length in bits
@@ -36,7 +36,7 @@ std::vector<OwnAddress> own_addresses(const HostSeen &host, int index); // of th
 
 class Witness {
   public:
-    // Throws std::runtime_error. An interface that is down is no error: heal() opens it later.
+    // Throws std::runtime_error. An interface that is down is not an error: heal() opens it later.
     // virtual_ips: addresses of the whole cluster, with which no node may ask.
     Witness(const std::string &interface, const filter::IpAddress &address,
             const std::vector<filter::IpAddress> &virtual_ips, heartbeat::Duration interval);
@@ -64,7 +64,7 @@ class Witness {
 };
 
 // The first of these that the target can answer directly, because they share a prefix or it is
-// link-local; else the unspecified one of the target's family, for a probe.
+// link-local; otherwise the unspecified one of the target's family, for a probe.
 filter::IpAddress asker(const filter::IpAddress &target, const std::vector<OwnAddress> &own,
                         const std::vector<filter::IpAddress> &virtual_ips);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One way to examine a service, in the agent's loop: nothing in here ever waits. Who calls keeps
+// One way to examine a service, in the agent's loop: nothing in here ever waits. The caller keeps
 // the times (health.hpp).
 #pragma once
 
@@ -34,7 +34,7 @@ class HealthCheck {
 
 using HealthChecks = std::vector<std::unique_ptr<HealthCheck>>;
 
-// The check of each rule, as its configuration wants it; null where it needs none of its own.
+// The check of each rule, as configured; null where the rule needs no check of its own.
 HealthChecks make_health_checks(const Config &config, const std::shared_ptr<Monitor> &monitor);
 
 } // namespace agent

@@ -21,8 +21,8 @@ using heartbeat::Time;
 constexpr Duration kLookEvery = 20ms, kWakeAfter = 30ms;
 constexpr Duration kRetryEnd = 10ms;
 constexpr int kLookShare = 20; // of the time, one part at most
-// For so long after its service has gone a node drops new connections, for somebody else is about
-// to take them. If nobody does, the host's stack refuses them, as it would without nlbd.
+// How long a node drops new connections after its service has gone, because another node is about
+// to take them. If none does, the host's stack refuses them, as it would without nlbd.
 constexpr Duration kSomebodyElse = 1s;
 
 constexpr unsigned kListenerRise = 3, kListenerFall = 1; // looks
@@ -37,7 +37,7 @@ std::string nobody_listens(const RuleConfig &rule) {
     return "nobody listens on port" + std::string(ports.find('-') == ports.npos ? " " : "s ") + ports;
 }
 
-// Where the agent itself listens, which is no service.
+// Where the agent itself listens, which is not a service.
 std::vector<std::uint16_t> own_ports(const Config &config) {
     std::vector<std::uint16_t> ports{config.control_port};
     if (config.metrics_listen) ports.push_back(config.metrics_listen->port);
@@ -190,7 +190,7 @@ void Health::look(Time now) {
 
 void Health::look_for(RuleHealth &one, const std::vector<Listener> &listeners, Time now) {
     const auto found = find_service(listeners, one.rule, virtual_ips_, interface_);
-    // The filter missed somebody who is where he was: it cannot see him, and is not to ask.
+    // The filter missed a listener that is where it was: the filter cannot see it, and must not ask about it.
     if (one.missed && found && found == one.service) one.unseen_until = now + kSomebodyElse;
     one.missed = false;
     one.service = found;
@@ -268,7 +268,7 @@ void Health::consider(Time now, const heartbeat::View &view, heartbeat::NodeId s
     for (std::size_t i = 0; me && i < rules_.size(); ++i) {
         HealthState &state = rules_[i].state;
         if (!state.held(now)) continue;
-        // Unhealthy and yet eligible here, or nobody eligible: it works nowhere.
+        // Unhealthy and yet eligible here, or no node eligible: the service works nowhere.
         const bool elsewhere = !(me->eligible & bit(i)) &&
                                std::ranges::any_of(view.members, [i](const auto &member) {
                                    return member.weight > 0 && member.eligible & bit(i);

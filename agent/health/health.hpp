@@ -3,12 +3,12 @@
 // Does the service behind each rule work on this node? What this node says of it goes to the leader
 // with its beats, and moves the buckets of that rule alone.
 //
-//   listener    somebody listens on a port of the rule. The filter notices first who is missing: it
-//               drops the SYN and raises an alarm, and a look at the kernel's list of listeners
+//   listener    a process listens on a port of the rule. The filter is the first to notice that none does:
+//               it drops the SYN and raises an alarm, and a look at the kernel's list of listeners
 //               decides. Without traffic, a look now and then finds it.
 //   others      a check (check.hpp) at an interval, with a time limit.
 //
-// What a result means is the business of HealthState (state.hpp).
+// HealthState (state.hpp) decides what a result means.
 #pragma once
 
 #include "agent/base/json.hpp"

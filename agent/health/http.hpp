@@ -15,7 +15,7 @@
 
 namespace agent {
 
-// The code of "HTTP/1.1 200 OK"; nothing, when it is no such line.
+// The code of "HTTP/1.1 200 OK"; nothing when it is not such a line.
 std::optional<unsigned> parse_status_line(std::string_view line);
 
 class HttpCheck final : public HealthCheck {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who listens on this host, as the kernel says (inet_diag): is a rule's service there? Listeners are
-// few, and a table of their own, so that one look takes some ten microseconds however many
-// connections there are.
+// The listeners of this host, as the kernel reports them (inet_diag): is a rule's service there? They are
+// few, and the kernel keeps them in a table of their own, so that one look takes some ten microseconds however
+// many connections there are.
 #pragma once
 
 #include "agent/config/config.hpp"
@@ -24,7 +24,7 @@ std::optional<filter::Service> find_service(const std::vector<Listener> &listene
                                             const std::vector<filter::IpAddress> &virtual_ips,
                                             int interface);
 
-// The first of the rule's virtual IPs at which none of them listens; nothing: they listen at each.
+// The first of the rule's virtual IPs without a listener; nothing: each has one.
 std::optional<filter::IpAddress> find_unserved(const std::vector<Listener> &listeners,
                                                const RuleConfig &rule,
                                                const std::vector<filter::IpAddress> &virtual_ips,

@@ -26,7 +26,7 @@ class HealthState {
     // Unhealthy until the first result, which decides by itself.
     HealthState(unsigned rise, unsigned fall) : rise_(rise), fall_(fall) {}
 
-    // Nothing is known yet, but the service passed for healthy, or did not, so far.
+    // Nothing is known yet; until now the service was taken for healthy, or for unhealthy.
     void assume(bool healthy) {
         if (!known_) healthy_ = healthy;
     }

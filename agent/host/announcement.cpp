@@ -54,7 +54,7 @@ void configure(const Descriptor &device) {
         for (const auto &[name, value] : {std::pair("ipv6/disable_ipv6", 0), std::pair("ipv6/addr_gen_mode", 1),
                                           std::pair("ipv6/accept_ra", 0), std::pair("ipv6/ignore_routes_with_linkdown", 0)})
             HostState::write_sysctl(kDevice, name, value);
-    set_dormant(filter::index_of(kDevice)); // until the kernel has seen that there is no carrier
+    set_dormant(filter::index_of(kDevice)); // until the kernel has seen that the carrier is missing
     filter::bring_up(kDevice);
 }
 
@@ -102,7 +102,7 @@ std::optional<Time> hear(int agent) {
             _exit(1);
         guard(STDIN_FILENO, STDOUT_FILENO);
     } catch (...) {
-        _exit(1); // the device is gone, or it is none of ours any more: the agent looks after that
+        _exit(1); // the device is gone, or no longer ours: the agent looks after that
     }
 }
 

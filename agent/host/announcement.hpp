@@ -24,7 +24,7 @@ inline constexpr const char *kAnnounceDevice = "nlbd-announce";
 
 class Announcement {
   public:
-    // Made anew, or taken over with the addresses that it has. Nothing is announced as yet. Throws
+    // The device is created, or taken over with its addresses. Nothing is announced yet. Throws
     // `make device nlbd-announce: cause; way out`.
     Announcement();
     ~Announcement(); // removes the device
@@ -51,7 +51,7 @@ class Announcement {
     void end_guard();
     bool guard_lives() const;
 
-    filter::Descriptor guard_; // what is written there, it obeys
+    filter::Descriptor guard_; // the guard carries out what is written there
     pid_t process_ = 0;
     int index_ = 0;
     heartbeat::Time until_{}; // as the guard was told

@@ -102,7 +102,7 @@ HostLock HostLock::on_directory(const std::string &run_dir) {
     const std::string file = run_dir + "/lock";
     Descriptor descriptor(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!descriptor) fail("open " + file);
-    fchmod(descriptor.get(), 0600); // who can open it can lock it
+    fchmod(descriptor.get(), 0600); // a process that can open it can lock it
     if (flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) fail("lock " + file);
         pid_t holder = 0;

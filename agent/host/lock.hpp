@@ -6,8 +6,8 @@
 //
 // Both locks end with the process, however it ends. The interface's is the name of an abstract unix
 // socket: such names live in the network namespace, exactly as interfaces do. The run directory's
-// is a lock on the file RUN_DIR/lock. Its owner may remove the file in the end: who opened it
-// before and gets the lock then has the lock of nothing, and tries again.
+// is a lock on the file RUN_DIR/lock. Its owner may remove the file in the end: a process that
+// opened it before and gets the lock then has locked a removed file, and tries again.
 #pragma once
 
 #include "filter/descriptor.hpp"

@@ -52,7 +52,7 @@ class HostAddresses {
 
     std::vector<HostAddress> list() const; // throws std::runtime_error
     // With full prefix length, host scope, never preferred as a source. All three return nothing
-    // when all is well (an address that is there, or that is gone, already included), else the
+    // on success (an address that is there, or that is gone, already included), otherwise the
     // cause.
     std::string add(const HostAddress &address) const;
     // An IPv4 group: as long as the address is there, the kernel is a member of it.
@@ -72,8 +72,8 @@ class HostMacs {
 
     // Device index and address. Throws std::runtime_error.
     std::set<std::pair<int, filter::MacAddress>> list() const;
-    // Both return nothing when all is well (an address that is there, or that is gone, already
-    // included), else the cause.
+    // Both return nothing on success (an address that is there, or that is gone, already
+    // included), otherwise the cause.
     std::string add(int index, const filter::MacAddress &mac) const;
     std::string remove(int index, const filter::MacAddress &mac) const;
 

@@ -80,7 +80,7 @@ Descriptor open_without_links(const std::filesystem::path &path) {
     return at;
 }
 
-// Nobody but root and the user can have put something else under a name in it.
+// Only root and the user can have put something else under a name in it.
 bool is_theirs(const Descriptor &directory, const User &account) {
     struct stat about {};
     if (fstat(directory.get(), &about) != 0) return false;
@@ -108,7 +108,7 @@ void hand_over(const std::string &given, const User &account) {
     const auto path = std::filesystem::path(given + "/").lexically_normal().parent_path();
     const std::string above = path.has_parent_path() ? path.parent_path() : ".";
     const Descriptor parent = open_theirs(above, account, what);
-    if (!parent) return; // below a directory of the user's, who makes it in time
+    if (!parent) return; // below a directory of the user's: the agent makes it later, as that user
     mkdirat(parent.get(), path.filename().c_str(), 0755);
     const Descriptor directory = open_theirs(path, account, what);
     give(directory.get(), account);

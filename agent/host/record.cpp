@@ -43,7 +43,7 @@ std::optional<int> number(std::string_view text) {
 }
 
 // A name of a directory or file, and no way out of the one above: the record is the agent's user's, and
-// who reads it next may be root.
+// its next reader may be root.
 bool is_device(std::string_view text) {
     return !text.empty() && text != "." && text != ".." && text.find('/') == text.npos;
 }
@@ -54,7 +54,7 @@ bool is_sysctl(std::string_view text) {
     });
 }
 
-// The line up to the next newline, which is taken off the text; nothing when there is no whole line
+// The line up to the next newline, which is taken off the text; nothing when no whole line is
 // left.
 std::optional<std::string_view> take_line(std::string_view &text) {
     const auto end = text.find('\n');

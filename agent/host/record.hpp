@@ -62,7 +62,7 @@ std::optional<HostRecord> parse_record(std::string_view text);
 // The place of the calling process. Throws std::runtime_error.
 std::string this_place();
 
-// An empty record of this place when there is no file or it is of another place. Throws
+// An empty record of this place when the file is missing or of another place. Throws
 // std::runtime_error when it cannot be read or understood.
 HostRecord load_record(const std::string &file);
 // Atomic: after a crash at any moment the file holds either the old record or the new one.

@@ -106,7 +106,7 @@ void RunDir::mount_tables() {
     mount_on(tables(), "tmpfs", TMPFS_MAGIC, "mode=0700,size=16m"); // /run is one already
 }
 
-// Each step fails harmlessly when there is nothing to remove or somebody else's files are in the
+// Each step fails harmlessly when there is nothing to remove or when other files are in the
 // way.
 void RunDir::remove() {
     const bool made_here = access(marker(path_).c_str(), F_OK) == 0;

@@ -4,8 +4,8 @@
 // the filter outlives the process: RUN_DIR/bpf, a bpffs for links and maps of a datapath in the kernel, or
 // RUN_DIR/tables, a tmpfs for the tables of a pcap one. One agent at a time has it.
 //
-// Directory and mounts are made when they are not there and removed at the end by whoever made them;
-// a successor of an agent that was killed recognises them (a mount by its source, the directory by a
+// The agent makes the directory and the mounts when they are missing, and at the end removes those that it made;
+// the successor of an agent that was killed recognises them (a mount by its source, the directory by a
 // file in it) and removes them in its place.
 #pragma once
 

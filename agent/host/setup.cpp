@@ -134,7 +134,7 @@ HostSetup::~HostSetup() {
     try {
         if (active_) restore();
     } catch (const std::exception &) {
-        // The record has stayed, so the next start tries again. Who wants to know calls restore().
+        // The record has stayed, so the next start tries again. Call restore() to learn of failures.
     }
 }
 

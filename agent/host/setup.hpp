@@ -9,8 +9,8 @@
 //     (announcement.hpp) instead.
 //   - arp_ignore >= 1 and arp_announce >= 2 for the whole host: another interface in the clients'
 //     segment would answer for the virtual IPs with its own MAC
-//   - drop_unicast_in_l2_multicast for the whole host: by whatever interface a frame to the cluster's MAC
-//     arrives, and whoever has removed the filter, the stack discards it. The filter hands accepted
+//   - drop_unicast_in_l2_multicast for the whole host: whatever the interface by which a frame to
+//     the cluster's MAC arrives, and even if the filter was removed, the stack discards it. The filter hands accepted
 //     frames on as this host's own
 //   - rp_filter = 2, loose, on the interface, where the host had it strict
 //   - where accepted frames have another entrance (pcap), the virtual IPs there as well

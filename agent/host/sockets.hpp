@@ -4,8 +4,8 @@
 // the only list of connections there is: the agent keeps none.
 //
 // One pass over it may be long (100,000 sockets take a fifth of a second), and beats cannot wait:
-// so it is read in slices, one on each turn of the agent's loop. It is no snapshot. What opens or
-// ends meanwhile may be missed, and what counts must not hang on one pass.
+// so it is read in slices, one on each turn of the agent's loop. The result is not a snapshot: a pass may miss
+// connections that open or end meanwhile, so nothing important may depend on one pass.
 #pragma once
 
 #include "filter/address.hpp"

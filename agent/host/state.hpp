@@ -35,7 +35,7 @@ class HostState {
     std::vector<Holder> holders(const filter::IpAddress &address) const; // the devices that have it
 
     // Both throw std::runtime_error, "verb object: cause". A change that is made already, or that
-    // has been undone by others, is no error; a sysctl that others have set since is left to them.
+    // has been undone by others, is not an error; a sysctl that others have set since is left to them.
     void make(const HostChange &change);
     void undo(const HostChange &change);
 

@@ -14,8 +14,8 @@ struct User {
     gid_t group = 0; // the user's own
 };
 
-// Nothing: there is none of that name. Throws `look up user NAME: cause` when that cannot be said.
-// May wait for a server that knows the users: not for the loop.
+// Nothing if there is no such user. Throws `look up user NAME: cause` if the lookup fails.
+// May wait for a directory server: not for the loop.
 std::optional<User> find_account(const std::string &name);
 
 } // namespace agent

@@ -37,7 +37,7 @@ struct SocketAddress {
 };
 
 // A datagram socket that is connected looks for a route, and sends nothing. 0: there is one, or the kernel cannot be asked;
-// else the error. A blackhole is an invalid argument to the kernel.
+// otherwise the error. A blackhole is an invalid argument to the kernel.
 int error_of_route(const Connection &client) {
     const SocketAddress from(client.local, 0), to(client.remote, kDiscard);
     const filter::Descriptor any(socket(from.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));

@@ -119,7 +119,7 @@ Known &Duties::find(const Order &order) {
     return *found;
 }
 
-// A command of root's, or of the agent's own user, would be obeyed by the control socket and could trace the agent.
+// The control socket would accept a command run by root or by the agent's own user, and such a command could trace the agent.
 User Duties::account_of(const std::string &name) const {
     const std::string user = "user \"" + name + "\": ";
     const auto account = find_account(name);

@@ -45,7 +45,7 @@ std::optional<std::string> hear(int socket, Wait wait);
 
 struct Opened {
     filter::Descriptor file;
-    int cause = 0; // as in errno, when there is no file
+    int cause = 0; // as in errno, when the file is missing
 };
 int say(int socket, const Opened &opened);
 Opened hear_opened(int socket); // waits; ECONNRESET: the other side has ended

@@ -59,7 +59,7 @@ Monitor::Run Monitor::run(const std::string &rule, const std::vector<std::string
     return last_;
 }
 
-// When there is no room for the order at this moment, the next check gives it again.
+// If the order does not fit at this moment, the next check gives it again.
 void Monitor::kill(Run run) { say(orders_.get(), to_text(Order{Order::Kind::kill, run, {}, {}, {}}), Wait::no); }
 
 std::optional<Ended> Monitor::ended(Run run) {

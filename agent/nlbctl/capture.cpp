@@ -39,7 +39,7 @@ std::uint64_t wall_ns() {
 
 using AskAgent = std::function<Json(bool)>;
 
-// However it ends, the next one may look at once. If nobody hears this, after a while.
+// However the capture ends, the next one may start at once; if the agent does not receive this, after a while.
 struct Farewell {
     const AskAgent &ask;
     explicit Farewell(const AskAgent &agent) : ask(agent) {}

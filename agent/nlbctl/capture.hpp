@@ -20,15 +20,15 @@ struct CaptureOrder {
     std::string run_dir;                // the agent's
     std::string file;                   // empty: a line a packet; "-": the file to standard output
     std::optional<std::uint64_t> count; // of packets, then it ends
-    std::optional<int> seconds;         // likewise
+    std::optional<int> seconds;         // after these, it ends
     bool json = false;
 };
 
-// Opens the file as whoever calls it, then becomes the agent's user with what a capture needs: of what it
-// reads from there on, packets apart, all is that user's word.
-// Until told to end by its order or a signal. ask: what the agent's command of this name says, while
-// this looks and, false, when it has looked enough; may throw, and is asked again. Throws what the
-// first asking throws, and when it cannot write.
+// Opens the file as the calling user, then becomes the agent's user with the rights that a capture needs: what it
+// reads from then on, packets apart, is data from that user.
+// Runs until its order or a signal ends it. ask: returns the reply of the agent's command `capture`; true while
+// the capture runs, false when it has ended; may throw, and is called again. Throws what the
+// first call throws, and when it cannot write.
 void capture(const CaptureOrder &order, const std::function<Json(bool)> &ask, std::ostream &out,
              std::ostream &err);
 

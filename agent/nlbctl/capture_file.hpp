@@ -16,7 +16,7 @@ class CaptureFile {
     // "-": the stream. A path that is a pipe or a device is written to, a regular file must be new.
     CaptureFile(const std::string &path, std::ostream &stream); // throws, "write FILE: cause"
 
-    void write(const std::string &blocks); // throws likewise
+    void write(const std::string &blocks); // throws as well
 
   private:
 

@@ -273,7 +273,7 @@ void Report::silent_nodes() {
     }
 }
 
-// "web2 (eth1)"; a machine that is no node is its MAC.
+// "web2 (eth1)"; for a machine that is not a node, its MAC.
 std::string Report::owner_of(const std::string &mac) const {
     for (const Patient *patient : there_)
         if (const auto found = patient->facts->macs.find(mac); found != patient->facts->macs.end())

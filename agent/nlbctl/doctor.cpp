@@ -24,7 +24,7 @@ ExitCode severity(const Consultation &consultation) {
 
 } // namespace
 
-// The host is looked at first, as whoever gives the command: the agent's user could not read the
+// The host is examined first, as the calling user: the agent's user could not read the
 // key.
 ExitCode doctor(const DoctorOrder &order, std::ostream &out) {
     Consultation consultation{false, {}, check_this_host(order.config_file, order.node)};
@@ -33,7 +33,7 @@ ExitCode doctor(const DoctorOrder &order, std::ostream &out) {
         consultation.patients = do_rounds(order.run_dir);
         consultation.diagnosis = diagnose(consultation.patients);
         consultation.agent = true;
-    } catch (const NoAgent &) { // what was found so far is what there is to say
+    } catch (const NoAgent &) { // report what was found until here
     }
     out << (order.json ? consultation_json(consultation)
                                  .dump(2, ' ', false, Json::error_handler_t::replace) +

@@ -18,8 +18,8 @@ struct DoctorOrder {
     bool json = false, colour = false;
 };
 
-// kDone: all well. kFailed: warnings. kRefused: faults. kNoAgent: none answers, and nothing else is
-// a fault. Throws Denied while another doctor is at work, and as ask_agent.
+// kDone: all well. kFailed: warnings. kRefused: faults. kNoAgent: no agent answers, and nothing else is
+// a fault. Throws Denied while another doctor runs, and as ask_agent.
 ExitCode doctor(const DoctorOrder &order, std::ostream &out);
 
 } // namespace agent

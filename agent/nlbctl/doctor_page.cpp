@@ -11,7 +11,7 @@ namespace agent {
 namespace {
 
 constexpr std::size_t kColumns = 80;
-constexpr std::size_t kNameColumns = 10; // beside a matrix of 32 columns there is no more room
+constexpr std::size_t kNameColumns = 10; // a matrix of 32 columns leaves only this
 
 struct Sign {
     std::string_view text;

@@ -11,7 +11,7 @@
 namespace agent {
 
 struct Consultation {
-    bool agent = true; // one answers here; else only this host has been looked at
+    bool agent = true; // one answers here; false: only this host was examined
     std::vector<Patient> patients;
     Diagnosis diagnosis;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// nlbctl: see nlbctl.cpp. Colour only for a terminal, and only if nobody objects (no-color.org).
+// nlbctl: see nlbctl.cpp. Colour only for a terminal, and not when NO_COLOR forbids it (no-color.org).
 #include "agent/nlbctl/nlbctl.hpp"
 
 #include <unistd.h>

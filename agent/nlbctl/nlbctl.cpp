@@ -165,7 +165,7 @@ void show_reloaded(const Call &call, const Json &given) {
 
 // What --file came to: see push.hpp.
 void push_file(const Call &call) {
-    const std::string text = read_to_push(call.file); // as whoever gives the command
+    const std::string text = read_to_push(call.file); // as the calling user
     become_owner_of(control_path(call.run_dir), {});
     const Json given =
         push({call.run_dir, call.file, argument(call, 0), call.json}, text, call.out);
@@ -306,14 +306,14 @@ void add_watch_options(CLI::App &command, Call &call) {
         ->check(CLI::Range(1, 3600));
 }
 
-// Whose a command's words are. A file is read or written as whoever gives the command; capture begins
-// with one, and then becomes the agent's user itself.
+// Whose words a command reads. nlbctl reads or writes a file as the calling user; capture begins
+// with a file, and then becomes the agent's user itself.
 enum class Reads { agent, file, file_then_agent };
 
 struct Command {
     const char *name;
     const char *arguments; // their names
-    int least;             // so many of them are required
+    int least;             // how many of them are required
     void (*function)(const Call &);
     const char *help;
     void (*add_options)(CLI::App &command, Call &call) = nullptr;

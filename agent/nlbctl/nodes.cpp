@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 constexpr unsigned kDeepest = 32; // of JSON in JSON
 constexpr auto kPatience = 9s; // the agent itself waits for other nodes, and then says which
 
-// Who gives the command, for the log of those who obey: the user, and as whom that user has logged in.
+// The user behind the command, for the log of the nodes that carry it out: the user ID and the login user ID.
 std::string who() {
     std::string text = "user " + std::to_string(getuid());
     std::ifstream file("/proc/self/loginuid");
@@ -49,7 +49,7 @@ bool drains(const Json &node, std::string &text) {
     return true;
 }
 
-// All of it is only text from here on, names of keys included: whoever shows it need not think of that.
+// Makes all texts printable, names of keys included, so that the code that shows them need not.
 Json printable(const Json &told, unsigned depth) {
     if (told.is_discarded() || depth > kDeepest) throw UnknownReply();
     if (told.is_string()) return agent::printable(told.get_ref<const std::string &>());

@@ -21,7 +21,7 @@ struct UnknownReply : std::runtime_error {
 
 // What the local agent replies to a request: its result. Every text in it is
 // printable(). Throws NoAgent, Denied (it has to be in another state, or there is no such node),
-// UnknownReply or std::runtime_error; who reads the result and does not find what he looks for gets a
+// UnknownReply or std::runtime_error; reading what the result does not have throws
 // Json::exception.
 Json ask_agent(const std::string &run_dir, const Json &question,
                std::chrono::milliseconds patience = std::chrono::seconds(2));
@@ -43,7 +43,7 @@ Json ask_nodes(const std::string &run_dir, const NodeCommand &command);
 Json give(const std::string &run_dir, const NodeCommand &command);
 
 // Of what give() returned: 0 when all have done it, 4 when some refused and the others have done
-// it, else 1; and a line for each node that has not.
+// it, otherwise 1; and a line for each node that has not.
 ExitCode exit_code(const Json &given);
 std::vector<std::string> complaints(const Json &given, const NodeCommand &command);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A packet in a few words, for people: who to whom, and what it is.
+// A packet in a few words, for people: source, destination and kind.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@ class PacketOwners {
     void update(const Json &source); // what capture_source has said
 
     std::optional<std::string> rule(const filter::Verdict &verdict) const; // nothing: none, uncovered
-    std::optional<std::string> owner(const filter::Verdict &verdict) const; // nothing: nobody, or no bucket
+    std::optional<std::string> owner(const filter::Verdict &verdict) const; // nothing: no owner, or no bucket
 
   private:
     Json known_; // of the last update: most tell nothing new

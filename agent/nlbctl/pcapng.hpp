@@ -2,7 +2,7 @@
 //
 // Packets in the format of Wireshark's files, each with a comment: PCAP Next Generation
 // (draft-ietf-opsawg-pcapng). libpcap writes the older format alone, which has no comments.
-// These functions make blocks; who writes them where is the caller's business.
+// These functions make blocks; the caller writes them.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,7 @@ std::string packet(const Packet &packet);
 
 struct Statistics {
     std::uint64_t begun_ns = 0, ended_ns = 0;
-    std::uint64_t received = 0, dropped = 0; // dropped: for want of room, not by a verdict
+    std::uint64_t received = 0, dropped = 0; // dropped: for lack of room, not by a verdict
 };
 std::string end(const Statistics &statistics);
 

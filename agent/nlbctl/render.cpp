@@ -48,7 +48,7 @@ std::string header(const Json &status, bool colour) {
     if (!status.at("reason").is_null())
         line.append("\n").append(label("not serving: ")).append(text_of(status.at("reason"), ""));
     for (const Json &problem : status.value("problems", Json::array()))
-        if (!problem.at("serious")) // else it is why the node does not serve
+        if (!problem.at("serious")) // a serious one is why the node does not serve
             line += "\n" + paint("problem: ", Colour::yellow, colour) + text_of(problem.at("text"), "") +
                     "; " + text_of(problem.at("way_out"), "");
     const Json announce = status.value("announce", Json());
@@ -80,7 +80,7 @@ std::string packets(const Json &status, bool colour) {
            other_drops(counters) + "\n";
 }
 
-// Else nobody sees why the configuration's is not in force.
+// Shown because it is otherwise unclear why the configured weight does not apply.
 std::string ordered_weight(const Json &status) {
     const Json orders = status.value("orders", Json::object());
     return orders.value("weight", Json()).is_null() ? "" : "weight by command";

@@ -136,7 +136,7 @@ void probe_in_turn(const std::string &run_dir, const std::string &run,
     }
 }
 
-// The local node's id: it listens first, or there is no run.
+// The local node's id: this node has to listen first; without it no run begins.
 Json begin_here(const std::string &run_dir, const std::string &run) {
     const Json here = ask_nodes(run_dir, {"examine", {run}, ""}).at(0);
     if (here.at("ok")) return here.at("id");

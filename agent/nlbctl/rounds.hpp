@@ -35,7 +35,7 @@ struct Facts {
     std::vector<SeenProblem> problems;
     SeenInterface clients;
     std::vector<SeenInterface> heartbeats;
-    bool floods = true; // delivery; else clients' frames go to the receivers' own MAC addresses
+    bool floods = true; // delivery; false: clients' frames go to the receivers' own MAC addresses
     std::set<int> families; // 4, 6: of the virtual IPs
     std::set<std::string> without_address; // nodes that are sent beats by multicast alone
     std::uint64_t port = 0, control_port = 0;

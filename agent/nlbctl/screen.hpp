@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole terminal, for as long as this lives: ncurses is behind it and nowhere else.
+// A whole terminal, for as long as this object lives. Only its implementation uses ncurses.
 #pragma once
 
 #include "agent/nlbctl/watch_page.hpp"
@@ -14,8 +14,8 @@ enum class Key { quit, up, down, page_up, page_down, top, bottom, other };
 
 class Screen {
   public:
-    // Throws std::runtime_error when standard input and output are no terminal, or one of a type
-    // that nobody knows.
+    // Throws std::runtime_error when standard input and output are not a terminal, or a terminal of
+    // unknown type.
     explicit Screen(bool colour);
     ~Screen(); // the terminal is as it was before
     Screen(const Screen &) = delete;

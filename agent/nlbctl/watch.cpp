@@ -98,7 +98,7 @@ bool obey(Signals &signals, Screen &screen) {
 } // namespace
 
 void watch(const Ask &ask, std::chrono::milliseconds every, bool colour) {
-    Watch watch(ask, every); // before the screen: who finds no agent says so as every command does
+    Watch watch(ask, every); // before the screen: without an agent, watch fails as every command does
     Signals signals({SIGINT, SIGTERM, SIGHUP, SIGWINCH});
     Screen screen(colour);
     Position position;

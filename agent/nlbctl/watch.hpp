@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The live view: asks again and again, shows what came, until somebody has seen enough.
+// The live view: asks repeatedly and shows the replies, until the user quits.
 #pragma once
 
 #include "agent/nlbctl/watch_page.hpp"

@@ -24,7 +24,7 @@ std::string view_text(const Json &view, const std::string &state);
 bool is_other_drop(const std::string &counter);
 // Of one that is in force: "in force", and what waits for a restart.
 std::string in_force_text(const Json &reload);
-// Of a configuration that is staged, and who is missing: "staged; waits for web2, web3".
+// Of a configuration that is staged, with the missing nodes: "staged; waits for web2, web3".
 std::string waiting_text(const Json &reload);
 
 } // namespace agent

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `nlbctl capture` has to know of the agent: where the packets are to be seen, and whose they
-// are. The agent is asked for it about twice a second and has nothing else to do with a capture:
-// packets go past it. Owners follow from the view, so nlbctl works them out itself (packet_owners).
+// What `nlbctl capture` has to know from the agent: where to see the packets, and whose they
+// are. nlbctl asks for it about twice a second; the agent does nothing else for a capture and
+// never sees the packets. Owners follow from the view, so nlbctl works them out itself (packet_owners).
 #pragma once
 
 #include "agent/config/config.hpp"
@@ -17,15 +17,15 @@ namespace agent {
 Json capture_source(const Config &config, const std::string &interface, Node &node,
                     const filter::Datapath &datapath, heartbeat::Time now);
 
-// Packets are shown for as long as somebody asks for it: who was killed asks no more.
+// A capture lasts as long as nlbctl keeps asking; if nlbctl is killed, the capture expires.
 class CaptureSession {
   public:
     explicit CaptureSession(filter::Datapath &datapath) : datapath_(datapath) {
         datapath_.show(filter::Shown::nothing); // whatever was adopted
     }
 
-    // args: everything, accepted, foreign or nothing any more; and who asks, by a name that nobody else has. Throws
-    // Failed, and Denied when another one is looking.
+    // args: everything, accepted, foreign, or nothing to end the capture; and the asking process's unique name. Throws
+    // Failed, and Denied when another capture is running.
     void ask(const Commands::Arguments &args, heartbeat::Time now);
     void expire(heartbeat::Time now);
 
@@ -33,7 +33,7 @@ class CaptureSession {
 
   private:
     filter::Datapath &datapath_;
-    std::string to_; // empty: nobody
+    std::string to_; // empty: no capture runs
     heartbeat::Time until_{};
 };
 

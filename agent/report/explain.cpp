@@ -43,7 +43,7 @@ Flow parse(const std::vector<std::string> &args, const Config &config) {
     return {args[0] == "tcp" ? Protocol::tcp : Protocol::udp, *from, *to, flags};
 }
 
-// Its packets to a virtual IP stay inside. Who can bind an address has it.
+// This host's own packets to a virtual IP stay inside. A host that can bind an address has it.
 bool is_of_this_host(const filter::IpAddress &ip) {
     const SocketAddress address({ip, 0});
     const filter::Descriptor any(socket(address.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -98,7 +98,7 @@ const char *choice(const Query &about) {
                                                                               : "lowest_id";
 }
 
-// And what stands in its way, or in this node's, at present.
+// Also what stands in the owner's way now, or in this node's.
 Json why(const Query &about) {
     Json codes = Json::array({choice(about)});
     if (about.status.view.number.term != 0 && !about.status.installed)
@@ -112,7 +112,7 @@ Json why(const Query &about) {
     return codes;
 }
 
-// Why a node is no candidate; null when it is one.
+// Why a node is not a candidate; null when it is one.
 Json why_left_out(const Query &about, const heartbeat::PeerStatus &peer) {
     const heartbeat::Member *member = about.status.view.find(peer.id);
     if (about.disabled()) return "the rule is disabled";

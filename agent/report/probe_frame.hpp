@@ -13,7 +13,7 @@ namespace agent {
 enum class TcpFlags { syn, ack }; // opens a connection; belongs to an open one
 
 // A TCP segment or an empty datagram to the cluster MAC. Both addresses are of one family.
-// Checksums are left out: the filter does not look at them.
+// It has no checksums: the filter does not look at them.
 std::vector<std::uint8_t> probe_frame(Protocol transport, const Endpoint &from, const Endpoint &to,
                                       const filter::MacAddress &cluster_mac,
                                       TcpFlags flags = TcpFlags::syn);

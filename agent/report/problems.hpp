@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What is wrong on this node at the moment, in one list: status, metrics, the page and the log show
-// it and nothing else. The part that finds something wrong sets the problem, and clears it
+// only this list. The part that finds something wrong sets the problem, and clears it
 // when it is over. A new one is a kind here and a line in the table of problems.cpp.
 #pragma once
 

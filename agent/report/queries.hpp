@@ -58,7 +58,7 @@ class Queries {
     std::string document(Document which);
     // For the service manager.
     heartbeat::Status summary(heartbeat::Time now);
-    // On every turn: a capture that nobody asks for any more ends.
+    // On every turn: a capture that nlbctl no longer asks for ends.
     void handle(heartbeat::Time now) { capture_session_.expire(now); }
     // About once a second: what is only counted comes to the log.
     void tell_reasons(heartbeat::Time now);

@@ -40,8 +40,8 @@ ServiceManager::ServiceManager(heartbeat::Time now) : name_(notify_socket()), st
     feed_at_ = now;
 }
 
-// False: there is no room for it now. Where nobody is, it is lost. A name that begins with @ is an
-// abstract one, as in sd_notify(3).
+// False: the socket has no room for the message now. Without a listener, the message is lost. A name
+// that begins with @ is abstract, as in sd_notify(3).
 bool ServiceManager::say(const std::string &message) const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;

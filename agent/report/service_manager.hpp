@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a service manager is told (sd_notify(3)): when the node is ready, how it is, that it is
-// alive, that it ends. Without one, NOTIFY_SOCKET unset, nothing happens.
+// What the agent tells the service manager (sd_notify(3)): when the node is ready, its status, that it is
+// alive, that it ends. Without a service manager (NOTIFY_SOCKET unset), nothing happens.
 //
-// Ready is a node whose first view is installed. One that is not to have any, being stopped or
-// suspended by an order, is ready as it is; and one that the others refuse, or that waits for a
-// quorum, after ten seconds: a start that never ends would hold up the upgrade that is to cure it.
+// A node is ready when its first view is installed. A node that an order keeps stopped or suspended
+// gets no view and is ready at once; a node that the others refuse, or that waits for a quorum, is
+// ready after ten seconds: a start that never ends would hold up the upgrade that is to cure it.
 //
 // The watchdog is fed by the poll loop and nothing else, so it bites when the loop hangs.
 //
-// Nobody waits for the service manager: what it has no room for, while it restarts or hangs, is
-// said again later. sd_notify(3) itself would wait, and the loop with it.
+// The agent never waits for the service manager: a message without room, while the manager restarts or
+// hangs, is sent again later. sd_notify(3) itself would block, and the loop with it.
 #pragma once
 
 #include "agent/base/poll.hpp"
@@ -32,7 +32,7 @@ class ServiceManager {
     bool waits() const { return socket_ && !ready_; }
     void report(heartbeat::Time now, const heartbeat::Status &status);
     void feed(heartbeat::Time now); // call on every turn
-    // The agent drains and leaves, and needs at most so long for it.
+    // The agent drains and leaves, which takes at most `at_most`.
     void stopping(heartbeat::Duration at_most);
 
     void wait(Poll &poll) const { poll.at(feed_at_); }
@@ -41,7 +41,7 @@ class ServiceManager {
     bool say(const std::string &message) const;
 
     std::string name_;          // of the service manager's socket
-    filter::Descriptor socket_; // ours; none: nobody is to be told
+    filter::Descriptor socket_; // ours; none: without a service manager
     bool ready_ = false;
     heartbeat::Time started_, feed_at_ = heartbeat::Time::max();
     heartbeat::Duration feed_every_{};

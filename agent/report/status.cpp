@@ -145,7 +145,7 @@ std::string_view rule_state(const RuleConfig &rule, const Orders &orders) {
     return order ? to_string(*order) : kEnabled;
 }
 
-// Who owns how many buckets of a rule, by ascending id; those that nobody owns are left out.
+// How many buckets of a rule each node owns, by ascending id; buckets without an owner are not listed.
 Json owners(const StatusSources &sources, std::size_t index) {
     Json result = Json::array();
     const Serving::Owned &owned = sources.node.serving().owned(index);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What `nlbctl status --json` prints: a stable contract. Keys may be added, never renamed or
-// removed; their order stays. Everything that people see is rendered from this and nothing else.
+// removed; their order stays. What `nlbctl status` shows people is rendered from this alone.
 #pragma once
 
 #include "agent/config/config.hpp"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who is connected to the web server, and who has to go when it is one too many. Anybody may
-// connect, and some do nothing then. Whoever would wait for these to give up could be kept out by
-// them for good; so the new one comes in, and the longest idle one of the address that holds the
-// most connections goes. One address alone cannot keep others out, whatever it does.
+// The connections to the web server, and which of them to close when there is one too many. Any client may
+// connect and then do nothing. Waiting for idle clients to time out would let them lock out all others. So a
+// newcomer is always accepted, and the longest-idle connection of the address with the most connections
+// is closed. One address alone cannot lock others out, whatever it does.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class WebCallers {
     WebCaller *opened(std::string address, int socket); // valid until gone()
     void answered(WebCaller &caller);
     void closed(WebCaller *caller);
-    // Who has to go, once for each; null: there is room.
+    // The connection to close, each returned once; null: there is room.
     WebCaller *evict();
 
     // Connections that have ended, by what became of them.

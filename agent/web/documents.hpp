@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The status page: status_page.html, one file with its style and script in it, compiled into the
-// agent. It asks this agent for /status.json and /events.json and nobody for anything else, which
-// its Content-Security-Policy also says: style and script are allowed by their hashes.
+// agent. It asks only this agent, for /status.json and /events.json, which
+// its Content-Security-Policy also enforces: style and script are allowed by their hashes.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@ std::string_view status_page();
 std::string content_security_policy(); // a header's value
 
 // What may be asked of the web server: four documents, with GET or HEAD and without a body.
-// Nothing there changes anything, and nothing asks who is asking.
+// No document changes anything, and none needs authentication.
 //
 //     /              the status page
 //     /metrics       for Prometheus

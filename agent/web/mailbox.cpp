@@ -38,7 +38,7 @@ Mailbox::Answer *Mailbox::next_answer() {
 std::optional<std::string> Mailbox::ask(char what, milliseconds patience) {
     const Question question{++asked_, what};
     if (write(questions_.write.get(), &question, sizeof question) != sizeof question)
-        return std::nullopt; // full of questions that nobody has answered
+        return std::nullopt; // full of unanswered questions
     const auto until = Clock::now() + patience;
     for (;;) {
         while (const auto answer = std::unique_ptr<Answer>(next_answer()))
@@ -53,7 +53,7 @@ std::optional<std::string> Mailbox::ask(char what, milliseconds patience) {
 
 void Mailbox::stop() {
     stopped_ = true;
-    const Answer *none = nullptr; // wakes who waits
+    const Answer *none = nullptr; // wakes the waiting thread
     if (write(answers_.write.get(), &none, sizeof none) < 0) return; // full: it is awake
 }
 

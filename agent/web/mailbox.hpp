@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How one thread asks another for a text: a question goes through one pipe, the answer comes back
-// through another. There is no lock, for the thread that answers has real-time priority and the one
-// that asks has not: a lock that the one holds while it does not get to run would stop the other.
+// through another. There is no lock, because the thread that answers has real-time priority and the one
+// that asks has not: a lock that the latter holds while it does not get to run would stop the former.
 //
 // One thread asks, one question at a time. An answer that comes after its patience ran out is
 // thrown away by the next question.
@@ -29,11 +29,11 @@ class Mailbox {
     // The asking thread. Nothing: no answer within that time.
     std::optional<std::string> ask(char what, std::chrono::milliseconds patience);
 
-    // Any thread: nothing will be answered any more, and whoever waits need not.
+    // Any thread: no question will be answered any more; a waiting thread returns.
     void stop();
 
-    // The answering thread: readable when a question waits. Never blocks; of several questions only
-    // the last has anybody who still waits for it.
+    // The answering thread: readable when a question waits. Never blocks; of several questions, the
+    // asking thread still waits only for the last.
     int descriptor() const { return questions_.read.get(); }
     void answer(const std::function<std::string(char)> &make);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// libmicrohttpd is behind this file and nowhere else. All that is not Questions belongs to its
+// Only this file uses libmicrohttpd. Everything except Questions belongs to its
 // thread.
 #include "agent/web/server.hpp"
 
@@ -123,7 +123,7 @@ struct WebServer::Server {
 };
 
 // The first call is for the headers: an answer given then ends the connection, so it is given only
-// to a request whose body nobody wants.
+// to a request whose body is not wanted.
 MHD_Result WebServer::Server::on_request(void *server, MHD_Connection *connection, const char *path,
                                          const char *method, const char *, const char *,
                                          std::size_t *, void **seen) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Metrics and the status page over HTTP/1.1, at one address, for anybody who reaches it: there is
-// no password, and nothing to obey.
+// Metrics and the status page over HTTP/1.1, at one address, for every client that reaches it: read-only and
+// unauthenticated.
 //
 // The server has a thread of its own, of ordinary priority: the agent's loop has real-time
-// priority, and who would let strangers' requests into it would let them take a processor away
+// priority, and strangers' requests in it could take a processor away
 // from the services behind. The loop makes a document when it is asked (mailbox.hpp), at most
 // once in 200 ms for each, however many ask the server. While the loop does not answer, the server
 // says 503: nothing old is ever shown as new.
@@ -36,7 +36,7 @@ class WebServer {
     WebServer &operator=(const WebServer &) = delete;
 
     void wait(Poll &poll) const { poll.read(descriptor()); }
-    int descriptor() const; // readable: somebody wants a document
+    int descriptor() const; // readable: a request for a document waits
     // Call on every turn. make: metrics, status or events, as they are now; it may throw.
     void answer(const std::function<std::string(Document)> &make);
 

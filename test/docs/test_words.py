@@ -9,6 +9,9 @@ import sys
 SOURCE = os.environ["NLBD_SOURCE_DIR"]
 READ = ("README.md", "etc/**/*.md", "etc/cluster.toml", "packaging/man/*", "test/bench/README.md", "test/platforms/README.md",
         "heartbeat/README.md", "filter/README.md")
+COMMENTS_IN = tuple("agent/" + folder for folder in ("", "base", "control", "frames", "health", "host", "monitor", "nlbctl", "report", "web"))
+# A string or character as it is, or a comment with the comments of the lines below it.
+TOKEN = re.compile(r'R"(\w*)\([^\0]*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'|(?P<comment>//[^\n]*(?:\n[ \t]*//[^\n]*)*)')
 BETTER = {  # what is not to be found, whatever its case: what to write
     r"left out[:;]": "Default: ...",
     r"\bso (?:long|often)\b(?! as)": "this long, how long, how often",
@@ -25,15 +28,32 @@ BETTER = {  # what is not to be found, whatever its case: what to write
 EXCEPT = re.compile(r'"nobody"|Qq nobody')  # the user of that name
 
 failures = []
-paths = [path for pattern in READ for path in sorted(glob.glob(os.path.join(SOURCE, pattern), recursive=True))]
-if len(paths) < 15:
-    failures.append(f"only {len(paths)} documents")
-for path in paths:
+
+
+def expand(patterns):
+    return [path for pattern in patterns for path in sorted(glob.glob(os.path.join(SOURCE, pattern), recursive=True))]
+
+
+def check(place, text):
+    for form, better in BETTER.items():
+        if found := re.search(form, EXCEPT.sub("", text), re.IGNORECASE):
+            failures.append(f"{place}: \"{found[0].strip()}\"; better: {better}")
+
+
+documents = expand(READ)
+sources = expand(f"{folder}/*.{ending}" for folder in COMMENTS_IN for ending in ("cpp", "hpp"))
+if len(documents) < 15 or len(sources) < 150:
+    failures.append(f"only {len(documents)} documents and {len(sources)} sources")
+for path in documents:
     with open(path) as file:
         for number, line in enumerate(file, 1):
-            for form, better in BETTER.items():
-                if found := re.search(form, EXCEPT.sub("", line), re.IGNORECASE):
-                    failures.append(f"{path}:{number}: \"{found[0].strip()}\"; better: {better}")
+            check(f"{path}:{number}", line)
+for path in sources:
+    with open(path) as file:
+        text = file.read()
+    for token in TOKEN.finditer(text):
+        if token["comment"]:
+            check(f"{path}:{text.count(chr(10), 0, token.start()) + 1}", re.sub(r"\s*\n\s*//\s*|^//\s*", " ", token["comment"]).strip())
 for failure in failures:
     print("FAILED:", failure, file=sys.stderr)
 sys.exit(1 if failures else 0)
