@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The constructor is the table of contents of a start, the destructor its mirror. The filter comes
-// before the addresses: a host that has the virtual IPs and no filter would answer everybody.
+// before the addresses: a host that has the virtual IPs and no filter would answer every client.
 #include "agent/agent.hpp"
 
 #include "agent/base/clock.hpp"
@@ -164,7 +164,7 @@ void Agent::wait() {
 // whole turn, as the node's own beat is.
 bool Agent::nothing_else() const { return only_beats_ && node_.changes() == changes_; }
 
-// Beats come first, and what the witness says: time-outs are judged by what has been read.
+// Beats and the witness's answer come first: time-outs are judged by what has been read.
 void Agent::hear() {
     std::array<std::uint8_t, heartbeat::kMaxDatagram + 1>
         buffer; // one more, so that too long is seen
@@ -259,7 +259,7 @@ void Agent::look_after_services() {
     node_.set_health(now, health_.healthy(), texts);
 }
 
-// A restart moves no bucket: what the predecessor served is healthy until a check says otherwise.
+// A restart moves no bucket: services of the predecessor count as healthy until a check says otherwise.
 void Agent::resume_services() {
     const heartbeat::View view = node_.status(boot_now()).view;
     if (const heartbeat::Member *self = view.find(node_.self())) health_.resume(self->eligible);

@@ -47,7 +47,7 @@ class Departure {
     void leave();
 
     Departing parts_;
-    std::optional<heartbeat::Time> leave_by_; // told to end: at the latest then
+    std::optional<heartbeat::Time> leave_by_; // set when the agent is told to end: it leaves at this time at the latest
     std::string failure_;
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the kernel tells only behind its lock of all interfaces (RTNL). A driver that resets its card, or a tool that removes
-// a thousand interfaces, holds that lock for seconds, and beats cannot wait: so it is asked for in a thread of its own, and
-// what the loop asks for each second needs no such lock.
+// Facts that the kernel reports only under its lock of all interfaces (RTNL). A driver that resets its card, or a tool that
+// removes a thousand interfaces, holds that lock for seconds, and beats cannot wait: so a thread of its own asks for them,
+// and the loop's own questions each second need no such lock.
 #pragma once
 
 #include "agent/host/obstacle.hpp"

@@ -172,7 +172,7 @@ bool has_ipv6(const Config &config) {
     return !std::ranges::all_of(config.virtual_ips, &filter::IpAddress::is_v4);
 }
 
-// Frames to a unicast MAC that no bridge has learned go to all ports without a word.
+// Bridges flood frames to a unicast MAC that they have not learned: no advertisement is needed.
 std::optional<MulticastRouter> make_multicast_router(const Config &config,
                                                      const std::string &interface) {
     if (config.mac_mode == MacMode::unicast || config.delivery == Delivery::forward) return std::nullopt;

@@ -58,11 +58,11 @@ void set_stepped_down(Problems &problems, const filter::Datapath &datapath,
 // The same while the agent runs, by Datapath::slowed(): it heals that by itself.
 void set_slowed(Problems &problems, const filter::Datapath &datapath, const std::optional<std::string> &why);
 
-// The MAC at which clients are told that the virtual IPs are; nothing: at the node's own.
+// The MAC that ARP and neighbour discovery give clients for the virtual IPs; nothing: the node's own.
 std::optional<filter::MacAddress> told_mac(const Config &config);
 
-// interface: the clients', as the agent has begun with it.
-// home: the device of the virtual IPs, also as at the start.
+// interface: the clients', as at the agent's start.
+// home: the device of the virtual IPs, as at the agent's start.
 HostSettings host_settings(const Config &config, const std::string &interface, const std::string &home,
                            const filter::Datapath &datapath);
 std::string home_of(const Config &config);

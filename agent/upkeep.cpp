@@ -108,7 +108,7 @@ void Upkeep::look_after_all(Time now, const Look &seen) {
     const bool put_back = look_after_announcement(now);
     look_after_host(seen);
     if (put_back)
-        again_ = true; // what the look has found in the way is gone
+        again_ = true; // obstacles that the look has found no longer exist
     else
         look_for_obstacles(seen);
     const std::vector<std::string> claims = parts_.neighbours.claims(now);
@@ -125,7 +125,7 @@ void Upkeep::look_after_bridges(Time now, bool link_changed) {
     });
 }
 
-// Without a descriptor to ask the kernel with, what it said last.
+// Without a free descriptor to ask the kernel, returns its last answer.
 const Interface &Upkeep::look_at_interface() {
     try {
         seen_ = find_interface(parts_.interface).value_or(Interface{});
@@ -293,7 +293,7 @@ std::vector<std::string> web_names(const Config &config) {
 
 } // namespace
 
-// Anybody on this host can take a port; that is to cost no more than what the port is for.
+// Any process on this host can take the port; that must cost no more than the web server.
 void Upkeep::look_after_web() {
     const auto &listen = parts_.in_force.config.metrics_listen;
     if (!listen || parts_.web) return;

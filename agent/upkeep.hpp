@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Once a second, and after a change of an interface: a look at the host in the background, then what was taken away from it
-// is put back, and what came back is used again. Each part tries by itself, so that one that fails keeps no other from its
-// turn. After a reload the host follows in the same way, at once.
+// Once a second, and after a change of an interface: looks at the host in the background, then restores what was removed
+// from it and uses again what came back. Each part is tried separately, so that a failing one does not stop the
+// others. After a reload the host follows in the same way, at once.
 #pragma once
 
 #include "agent/base/background_task.hpp"
@@ -137,7 +137,7 @@ class Upkeep {
     std::string failure_;
     BackgroundTask<Look> look_;
     bool again_ = false; // something has changed since the look began
-    bool stale_ = false; // and so has what is wished: the look under way counts for nothing
+    bool stale_ = false; // the settings have changed as well: the look under way is discarded
     heartbeat::Time next_{}, begun_{};
 };
 

@@ -19,8 +19,8 @@ filter::Descriptor open_to_read(const std::string &file); // waits for no writer
 // write(2) has no error.
 int write_synced(int descriptor, std::string_view text);
 
-// The text into `draft`, which the caller has opened for writing, and `draft` in the place of `file`.
-// 0, or the cause as in errno: then the draft is gone, and the file as it was.
+// Writes the text to `draft`, which the caller has opened for writing, and renames `draft` to `file`.
+// Returns 0, or the cause as in errno: then the draft is removed and the file unchanged.
 int replace_synced(const std::string &file, const std::string &draft, int descriptor,
                    std::string_view text);
 

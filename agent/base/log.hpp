@@ -14,16 +14,16 @@ namespace agent::log {
 enum class Level { error, warning, info };
 
 // Call once, when start-up has succeeded: before that there is at most one line, the error's.
-void open(Level least = Level::info); // what is below it is not printed
+void open(Level least = Level::info); // lines below it are not printed
 
 void info(const std::string &line);
 void warn(const std::string &line);
 void error(const std::string &line);
 
-// Another one from now on; before open() it has no effect.
+// Takes effect at once; before open() it has none.
 void set_level(Level least);
 
-// Call it about once a second: says what was held back, when nothing like it has come since.
+// Call about once a second: prints how many lines were held back, when no line like them has come since.
 void tick();
 
 } // namespace agent::log

@@ -13,7 +13,7 @@ struct Range {
     char32_t first, last;
 };
 
-// Unicode's general categories Cc, Zl, Zp and Bidi_Control, and what is zero columns wide and joins nothing.
+// Unicode's general categories Cc, Zl, Zp and Bidi_Control, and zero-width characters that join nothing.
 constexpr Range kUnseen[] = {{0, 0x1f},         {0x7f, 0x9f},     {0xad, 0xad},
                              {0x61c, 0x61c},    {0x180e, 0x180e}, {0x200b, 0x200f},
                              {0x2028, 0x202e},  {0x2060, 0x206f}, {0xd800, 0xdfff},
@@ -42,7 +42,7 @@ std::size_t seen_length(std::string_view text) {
     return point >= kLeast[length] && is_seen(point) ? length : 0;
 }
 
-// Of what is not seen: a character of its own, so that it leaves one mark.
+// The length of an invisible or malformed sequence: one character, so that it leaves one mark.
 std::size_t unseen_length(std::string_view text) {
     const auto goes_on = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
     const auto end = std::find_if_not(text.begin() + 1, text.end(), goes_on);

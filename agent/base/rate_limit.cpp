@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A window an event. The map stays small: what has been quiet for a window is forgotten when it
-// grows.
+// One window per event. The map stays small: when it grows, events that have been quiet for a window
+// are forgotten.
 #include "agent/base/rate_limit.hpp"
 
 namespace agent {

@@ -18,7 +18,7 @@ class RateLimit {
     // event `kAtMost` are printed in `kWindow`; the next one says how many were not.
     std::optional<std::string> pass(const std::string &line, heartbeat::Time now);
 
-    // Of events whose window is over: what was held back, when none has come since to say so.
+    // For events whose window is over: how many lines were held back, if no later line has said so.
     std::vector<std::string> over(heartbeat::Time now);
 
     static constexpr unsigned kAtMost = 5;

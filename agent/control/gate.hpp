@@ -62,8 +62,8 @@ class Callers {
     std::uint64_t cut_off() const { return cut_off_; }
     std::uint64_t wrong_key() const { return wrong_key_; }
     std::uint64_t not_expected() const { return not_expected_; }
-    // Closed without a word of why: not ZeroMQ's protocol. A connection that proved its key closes
-    // without a word as well, and which one it was is not told: exact when none is open.
+    // Closed without a reported cause: not ZeroMQ's protocol. A connection that proved its key also closes
+    // without one, and ZeroMQ does not tell which it was: exact only when no connection is open.
     std::uint64_t garbage() const { return silent_ > proved_ ? silent_ - proved_ : 0; }
 
   private:

@@ -36,7 +36,7 @@ class Control {
     Control &operator=(const Control &) = delete;
 
     void wait(Poll &poll) const;
-    // Takes in what is waiting, a few clients at most, and replies to what is done. To be called on
+    // Accepts waiting clients, a few at most, and replies to finished requests. Call on
     // every turn, woken or not.
     void serve(Commands &commands);
 

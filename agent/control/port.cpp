@@ -242,7 +242,7 @@ void ControlPort::configure(const InForce &in_force) {
     if (std::exchange(port_, in_force.config.control_port) != port_) look_after();
 }
 
-// ZeroMQ keeps what it listens on to its end, so a listener in the place of another needs another server.
+// ZeroMQ keeps its listening sockets until it ends, so replacing a listener needs another server.
 void ControlPort::look_after() {
     for (Sockets::Listener &listener : sockets_->listeners) {
         if (!listener.is_stale(port_)) continue;

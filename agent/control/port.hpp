@@ -26,7 +26,7 @@
 
 namespace agent {
 
-// What became of connections: those that proved the key, and the others by what was wrong.
+// Outcomes of connections: those that proved the key, and the others by their fault.
 inline constexpr std::array<std::string_view, 6> kCallers = {
     "callers", "wrong_key", "cut_off", "not_zeromq", "not_expected", "held_off"};
 
@@ -43,7 +43,7 @@ class ControlPort {
     // As Control::serve, and looks after the callers.
     bool serve(heartbeat::Time now, Commands &commands);
 
-    // Another key or port is in use: as soon as what is under way has been answered.
+    // Takes over another key or port, as soon as requests under way have been answered.
     void configure(const InForce &in_force);
     // About once a second, and when an interface has changed: listens on one that was recreated, or
     // on which it could not listen before.

@@ -40,7 +40,7 @@ bool ControlRequests::take_in(Commands &commands) {
     return true;
 }
 
-// To a client that has gone in the meantime, a ROUTER sends nothing and says nothing.
+// A ROUTER silently drops a reply to a client that has gone in the meantime.
 void ControlRequests::send_replies() {
     std::erase_if(open_, [this](const Open &open) {
         const auto reply = open.reply();

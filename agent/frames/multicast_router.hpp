@@ -32,8 +32,8 @@ class MulticastRouter {
     MulticastRouter(const MulticastRouter &) = delete;
     MulticastRouter &operator=(const MulticastRouter &) = delete;
 
-    // About once a second; at once after a link change, for the bridge may have forgotten. An
-    // interface that is down or away is passed over. Throws std::runtime_error: try again later.
+    // Call about once a second; at once after a link change, because the bridge may have forgotten. An
+    // interface that is down or missing is skipped. Throws std::runtime_error: try again later.
     void advertise(heartbeat::Time now, bool link_changed);
 
   private:

@@ -78,7 +78,7 @@ bool Neighbours::is_a_nodes(const filter::MacAddress &mac) const {
 void Neighbours::hear(Time now, std::span<const std::uint8_t> frame) {
     const auto claim = parse_claim(frame);
     const bool claims = claim && is_virtual_ip(claim->address);
-    if (claims && is_a_nodes(claim->mac)) return; // another node's word
+    if (claims && is_a_nodes(claim->mac)) return; // another node's claim
     if (claims) {
         ++counters_.claimed;
         std::erase_if(heard_, [&](const Heard &heard) { return heard.claim.address == claim->address; });

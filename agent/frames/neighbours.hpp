@@ -35,7 +35,7 @@ struct NeighbourCounters {
 class Neighbours {
   public:
     // Throws std::runtime_error. An interface that is down is not an error: heal() opens it later.
-    // cluster_mac: nothing where this interface's own is told.
+    // cluster_mac: nothing where answers name this interface's own MAC.
     Neighbours(const std::string &interface, const std::vector<filter::IpAddress> &virtual_ips,
                const std::optional<filter::MacAddress> &cluster_mac);
 

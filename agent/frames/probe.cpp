@@ -86,7 +86,7 @@ std::optional<Packet> parse_ipv6(Bytes ip, std::uint8_t protocol) {
                   ip.subspan(header, std::min<std::size_t>(ip.size() - header, be16(ip, 4)))};
 }
 
-// What a probe says, wherever it stands; empty when there is no room for it.
+// The message of a probe, behind either header; empty when the frame is too short.
 Bytes message_in(Bytes frame) {
     const Frame ethernet = parse_ethernet(frame);
     if (ethernet.type == kExperimental) return ethernet.payload;

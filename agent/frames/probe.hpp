@@ -93,8 +93,8 @@ bool is_meant_as_probe(std::span<const std::uint8_t> frame);
 std::variant<Probe, ProbeRefusal> open_probe(std::span<const std::uint8_t> frame,
                                              const ProbeKey &key);
 
-// An unfragmented UDP datagram in an Ethernet frame with at most one 802.1Q tag; what it holds is
-// what was captured of it. Nothing when it is not one. Checksums are not looked at.
+// An unfragmented UDP datagram in an Ethernet frame with at most one 802.1Q tag; `bytes` is the
+// captured part of its payload. Nothing when it is not one. Checksums are not verified.
 struct Datagram {
     filter::IpAddress source;
     std::uint16_t port = 0; // destination

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One run of the doctor at this node: it listens on the clients' and the heartbeat interfaces,
-// sends its own probes when it is its turn, and keeps what it heard: probes, beats, what is said of
+// sends its own probes when it is its turn, and keeps what it heard: probes, beats, claims to
 // the virtual IPs in ARP and neighbour discovery, and the gateway's echo replies.
 //
 // It sees frames where the wire ends: before the host's firewall and the kernel's checks of

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tells clients what the filter has refused for the whole cluster: a rule's service works on no
-// node, and when_all_down = "reject". Not more than 2,000 times a second: what comes faster waits
-// in the filter's ring, and then is dropped in silence.
+// Answers clients that the filter has refused for the whole cluster: a rule's service works on no
+// node, and when_all_down = "reject". At most 2,000 answers a second: the others wait
+// in the filter's ring, and when it is full they are dropped silently.
 #pragma once
 
 #include "agent/frames/line.hpp"

@@ -21,13 +21,13 @@ std::vector<std::uint8_t> build_reply(const Solicitation &question,
                                       const filter::MacAddress &cluster_mac,
                                       const filter::MacAddress &own_mac);
 
-// To everybody, unasked: the virtual IP is at the cluster MAC. An ARP announcement (RFC 5227,
+// Tells all hosts, unasked, that the virtual IP is at the cluster MAC. An ARP announcement (RFC 5227,
 // section 3), or an unsolicited neighbour advertisement (RFC 4861, section 7.2.6).
 std::vector<std::uint8_t> build_announcement(const filter::IpAddress &virtual_ip,
                                              const filter::MacAddress &cluster_mac,
                                              const filter::MacAddress &own_mac);
 
-// An ARP request or a neighbour solicitation for the target, to all who may have it. from: an
+// An ARP request or a neighbour solicitation for the target, to all hosts that may have it. from: an
 // address of this interface, or an unspecified one of the target's family, for a probe (RFC 5227;
 // RFC 4861 section 7.2.2), from which no host learns an address.
 std::vector<std::uint8_t> build_question(const filter::IpAddress &target,

@@ -16,7 +16,7 @@ namespace agent {
 
 class ExecCheck final : public HealthCheck {
   public:
-    // rule: told to the command as NLB_RULE.
+    // rule: the command gets it as NLB_RULE.
     ExecCheck(const HealthConfig &wanted, const std::string &rule, std::shared_ptr<Monitor> monitor);
     ~ExecCheck() override;
 

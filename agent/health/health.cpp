@@ -232,7 +232,7 @@ bool Health::begin(RuleHealth &one, Time now) {
     return one.under_way;
 }
 
-// What has been killed is gone within a moment, as a rule; not if it hangs in the kernel.
+// A killed command usually ends within a moment, but not if it hangs in the kernel.
 void Health::wait_for_end(RuleHealth &one, Time now) {
     const bool hangs = now - one.begun >= 2 * one.rule.health.interval;
     one.next = now + (hangs ? Duration(one.rule.health.interval) : kRetryEnd);

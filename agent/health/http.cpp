@@ -73,7 +73,7 @@ std::optional<CheckResult> HttpCheck::send_rest() {
     return std::nullopt;
 }
 
-// One piece is enough for any first line; what is left of a page is not waited for.
+// One piece is enough for any first line; the check does not wait for the rest of the page.
 std::optional<CheckResult> HttpCheck::receive() {
     std::array<char, 16384> buffer;
     const ssize_t size = recv(connector_.descriptor(), buffer.data(), buffer.size(), 0);

@@ -63,7 +63,7 @@ void remove_device() {
     if (ioctl(device.get(), TUNSETPERSIST, 0) != 0) fail("remove device " + kDevice);
 }
 
-// The newest word; nothing: none. Ends the process with the agent.
+// The newest message; nothing: none waits. Ends the process with the agent.
 std::optional<Time> hear(int agent) {
     std::optional<Time> newest;
     std::int64_t until = 0;

@@ -30,13 +30,13 @@ class Announcement {
     ~Announcement(); // removes the device
     Announcement(const Announcement &) = delete;
 
-    // May be called often. Boot clock; what is past ends it.
+    // May be called often. Boot clock; a time in the past ends the announcement.
     void set_until(heartbeat::Time until);
 
-    // About once a second, and after a change of an interface: makes again what was taken away, and says what; empty:
-    // everything was there. Throws as the constructor.
+    // Call about once a second, and after a change of an interface: restores what was removed and returns what it was;
+    // empty: nothing was missing. Throws as the constructor.
     std::string heal();
-    // How it is now; to be called after each change of an interface. Logs what has changed.
+    // Updates the state; call after each change of an interface. Logs what has changed.
     void look(heartbeat::Time now);
 
     bool announced() const { return announced_; }

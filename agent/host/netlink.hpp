@@ -64,8 +64,8 @@ class HostAddresses {
 };
 
 // Unicast MAC addresses that an interface accepts beside its own, through netlink. They stay until
-// they are removed, whatever becomes of the process; what the interface sends has its own address
-// as before. `bridge fdb show dev eth0 self` lists them.
+// they are removed, even if the process ends; frames that the interface sends still have its own
+// address. `bridge fdb show dev eth0 self` lists them.
 class HostMacs {
   public:
     HostMacs() : socket_(open_netlink()) {} // throws std::runtime_error

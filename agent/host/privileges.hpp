@@ -26,7 +26,7 @@ std::string become_user(const std::string &name, const std::vector<std::string> 
 // Gives a capability up for good, for this thread and those that it starts; nothing of root's.
 void give_up(int capability);
 
-// Gives up all others than these, for good; keeps of these what it has. Throws.
+// Gives up all other capabilities for good, and keeps those of the list that the process has. Throws.
 void keep_only(const std::vector<int> &kept);
 
 // For root's own command: becomes the owner of `path`, with nothing of root but these capabilities,

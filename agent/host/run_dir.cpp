@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything is done on the one path that was given, and undone by what is found there.
+// Everything is made at the one given path, and removed by what is found there.
 #include "agent/host/run_dir.hpp"
 
 #include "agent/base/failure.hpp"

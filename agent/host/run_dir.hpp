@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The run directory: the control socket, the record of what was changed on the host, and what of
-// the filter outlives the process: RUN_DIR/bpf, a bpffs for links and maps of a datapath in the kernel, or
+// The run directory: the control socket, the record of what was changed on the host, and the parts of
+// the filter that outlive the process: RUN_DIR/bpf, a bpffs for links and maps of a datapath in the kernel, or
 // RUN_DIR/tables, a tmpfs for the tables of a pcap one. One agent at a time has it.
 //
 // The agent makes the directory and the mounts when they are missing, and at the end removes those that it made;
@@ -31,7 +31,7 @@ class RunDir {
     std::string tables() const { return tables_in(path_); }
     std::string host_record() const { return path_ + "/host"; } // for HostSetup
 
-    // Make them what they are to be, where they are not yet. Throw.
+    // Make these mounts if they are missing. Throw.
     void mount_bpf();
     void mount_tables();
 

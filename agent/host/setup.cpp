@@ -36,8 +36,8 @@ void silence(std::vector<HostChange> &changes) {
         changes.push_back({Kind::sysctl, kWholeHost, "all", name, 0, value});
 }
 
-// Where the host checks strictly by which interface the way back to a client leads, it would drop what the
-// filter has accepted when that is another one. The kernel takes the larger value, here as well: 2 is loose.
+// A host with a strict reverse path check would drop accepted packets whose way back to the client leads through
+// another interface. As the kernel does, take the larger of the two values: 2 is loose.
 void loosen(const HostSettings &wish, std::vector<HostChange> &changes) {
     const auto found = find_interface(wish.interface);
     if (found && std::max(HostState::read_sysctl("all", "rp_filter"),

@@ -43,16 +43,16 @@ namespace agent {
 class HostSetup {
   public:
     // Takes over what an earlier agent of the same network namespace and boot left in record_file,
-    // undoes of it what is not wished any more, and makes the rest stand. Throws
-    // std::runtime_error, "verb object: cause"; everything is as at first then.
+    // undoes the changes that are no longer wanted, and makes the missing ones. Throws
+    // std::runtime_error, "verb object: cause"; then the host is as it was before.
     HostSetup(const HostSettings &wish, const std::string &record_file);
     ~HostSetup(); // restores, unless restore() or keep() was called
     HostSetup(const HostSetup &) = delete;
     HostSetup &operator=(const HostSetup &) = delete;
 
-    // To be called about once a second, and after a link change: puts back what is missing, on an
-    // interface that was made anew as well. Returns what was put back, one line each, for the log.
-    // An interface that is not there is passed over. Throws std::runtime_error when something
+    // Call about once a second, and after a link change: restores missing changes, also on a
+    // recreated interface. Returns what was restored, one line each, for the log.
+    // A missing interface is skipped. Throws std::runtime_error when something
     // cannot be put back: try again later.
     std::vector<std::string> heal(HostSeen seen = look_at_host());
 
@@ -68,7 +68,7 @@ class HostSetup {
     std::optional<Obstacle> misplaced() const { return find_misplaced(wish_, state_); }
     std::optional<Obstacle> obstacle_to(const HostSettings &wish) const;
 
-    // Makes the host what it was and removes the record. Tries everything, then throws about the
+    // Restores the host and removes the record. Tries everything, then throws the
     // first failure; the record stays in that case.
     void restore();
 

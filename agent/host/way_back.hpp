@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether this host's answers have a way to its clients: what the filter accepts is answered by the
-// host's stack, and without a route the client hears nothing.
+// Whether this host's answers have a route to its clients: the host's stack answers the packets that the
+// filter accepts, and without a route the client gets no answer.
 #pragma once
 
 #include "agent/host/sockets.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One run of a health check's command. No shell reads it. It runs as its user, without privileges or a way to gain any, in
-// a process group of its own, with an empty standard input; it is killed with all its children when it is told to be, and when the
+// a process group of its own, with an empty standard input; it is killed with all its children on kill() and when the
 // monitor ends. Precondition: this process has one thread and ignores SIGPIPE.
 #pragma once
 
@@ -23,7 +23,7 @@ class Command {
         std::string reason;     // why not: how it ended, and the last line that it printed
     };
 
-    // rule: told to the command as NLB_RULE. Throws.
+    // rule: the command gets it as NLB_RULE. Throws.
     Command(std::vector<std::string> command, const std::string &rule, const User &account);
     ~Command();
     Command(const Command &) = delete;

@@ -18,7 +18,7 @@ struct Order {
     enum class Kind { run, kill };
     Kind kind = Kind::run;
     std::uint32_t number = 0; // of the run
-    std::string rule, user;   // run: told to the command as NLB_RULE, and as whom it runs
+    std::string rule, user;   // run: the command gets the rule as NLB_RULE and runs as the user
     std::vector<std::string> command;
 };
 

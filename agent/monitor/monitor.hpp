@@ -41,9 +41,9 @@ class Monitor {
 
     // The loop's part. Throws, `ask the monitor: cause; way out`, when the order cannot be given.
     Run run(const std::string &rule, const std::vector<std::string> &command, const std::string &user);
-    void kill(Run run); // with all of its group; its end is still told, once it has ended
+    void kill(Run run); // with all of its group; ended() still reports its end
     std::optional<Ended> ended(Run run); // once
-    void forget(Run run); // nothing is to be told of it
+    void forget(Run run); // ended() no longer reports it
     void wait(Poll &poll) const;
     bool gone() const; // it has ended, by accident
 

@@ -47,7 +47,7 @@ struct Farewell {
     ~Farewell() {
         try {
             ask(false);
-        } catch (const std::exception &) { // it has gone before us
+        } catch (const std::exception &) { // the agent has ended first
         }
     }
 };
@@ -70,7 +70,7 @@ class Capturing {
                (order_.seconds && Clock::now() - begun_ >= std::chrono::seconds(*order_.seconds));
     }
 
-    // A node whose agent is away for a moment goes on filtering, and is looked at all the while.
+    // While its agent is briefly away, a node keeps filtering, and the capture continues.
     void ask_when_due() {
         if (Clock::now() - asked_ < kAskEvery) return;
         try {
@@ -101,7 +101,7 @@ class Capturing {
 
   private:
     // Another agent may have come, with another program, or with none: it judges by itself then.
-    // The former capture goes first, for the next one may listen where it did.
+    // The former capture ends first, because the next one may listen in the same place.
     void learn(const Json &source) {
         asked_ = Clock::now();
         owners_.update(source);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file that captured packets go to. It never overwrites one, and however it ends, what is in it is
-// whole blocks: what a full disk has cut off is taken away again.
+// The file for captured packets. It never overwrites an existing file, and however the capture ends, the file
+// holds only whole blocks: a block that a full disk has cut off is removed.
 #pragma once
 
 #include "filter/descriptor.hpp"

@@ -86,7 +86,7 @@ class Report {
     const Patients &patients_;
     std::vector<const Patient *> there_; // those that answer
     Diagnosis result_;
-    std::set<std::pair<std::string, std::string>> claimed_; // address and MAC, told already
+    std::set<std::pair<std::string, std::string>> claimed_; // address and MAC, already reported
 };
 
 void Report::segment() {
@@ -249,7 +249,7 @@ std::string Report::kind_of_silence(const Patient &patient) const {
     return beats ? "commands_not_answered" : "no_agent";
 }
 
-// One finding for all of which the same is to be said.
+// One finding for all nodes with the same kind and error.
 void Report::silent_nodes() {
     std::map<std::pair<std::string, std::string>, Names> silent; // by kind and error
     for (const Patient &patient : patients_)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From what the nodes heard to what is wrong, with the line to type. A pure function.
+// Concludes from what the nodes heard what is wrong, with the command to type. A pure function.
 #pragma once
 
 #include "agent/nlbctl/findings.hpp"

@@ -43,7 +43,7 @@ std::string line(std::string label, const std::string &text) {
     return "  " + label + text + "\n";
 }
 
-// "foreign" and "lingering_syn" speak of an owner, but what was last installed may have had one.
+// "foreign" and "lingering_syn" imply an owner, but only the tables installed last may have had one.
 std::string reason_text(const Json &told) {
     const std::string reason = told.at("reason");
     const bool of_owner = reason == "foreign" || reason == "lingering_syn";

@@ -104,7 +104,7 @@ void events(const Call &call) {
     call.out << (call.json ? events.dump(2) + "\n" : render_events(events, call.colour));
 }
 
-// Only the local agent is asked: of the others it tells what it knows, and that is not their rates.
+// Asks only the local agent, which does not know the other nodes' rates.
 void watch_live(const Call &call) {
     if (call.json) throw Usage("watch: is for people; programs ask for: nlbctl --json status");
     Call brief = call;

@@ -47,8 +47,8 @@ Json give(const std::string &run_dir, const NodeCommand &command);
 ExitCode exit_code(const Json &given);
 std::vector<std::string> complaints(const Json &given, const NodeCommand &command);
 
-// Shows what is left on these nodes whenever that has changed, until they are all out. Throws
-// when one is not any more about to be, or does not answer.
+// Shows the connections left on these nodes whenever they change, until all nodes have drained. Throws
+// when a node no longer drains, or does not answer.
 void wait_for_drain(const std::string &run_dir, const std::string &node, std::ostream &out);
 
 } // namespace agent

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// By the filter's own parsing: what it could not read does not show here either.
+// Uses the filter's own parser: what it cannot parse is not shown here either.
 #include "agent/nlbctl/packet_line.hpp"
 
 #include "filter/address.hpp"

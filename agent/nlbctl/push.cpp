@@ -103,7 +103,7 @@ class Pushing {
         return given;
     }
 
-    // On each node that has the new file the former one takes its place, and what was staged is taken back.
+    // Puts the former file back on each node that has the new one, and withdraws what was staged.
     std::vector<std::string> restore(const Json &written) const {
         std::vector<std::string> restored;
         for (const Json &node : written.at("nodes")) {

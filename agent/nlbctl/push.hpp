@@ -2,12 +2,12 @@
 //
 // `nlbctl reload NODE --file FILE`: a configuration file goes to all nodes and comes into force, or nothing has changed.
 //
-//   1. It is checked here, and what it changes is shown.
-//   2. Every node is asked whether it could come into force there. One that says no ends it.
-//   3. Every node puts it in the place of its own file, and keeps that.
-//   4. Every node reloads. Where that, or 3, fails on a node, the others put the former file back.
+//   1. nlbctl checks the file and shows what it changes.
+//   2. nlbctl asks every node whether the file could come into force there. A node that refuses ends the push.
+//   3. Every node replaces its own file, and keeps the former one.
+//   4. Every node reloads. If step 3 or 4 fails on a node, the others put the former file back.
 //
-// A node that is dead for the cluster is passed over, and named: it has to be given the file when it is back.
+// A dead node is skipped and named: it needs the file when it is back.
 #pragma once
 
 #include "agent/control/commands.hpp"
@@ -23,7 +23,7 @@ struct PushOrder {
     bool json = false;
 };
 
-// The text, checked. Throws what is wrong with it.
+// Returns the checked text. Throws what is wrong with it.
 std::string read_to_push(const std::string &file);
 
 // What give() returns of the reload, with "difference", a list of lines, and "passed_over", names; prints neither when

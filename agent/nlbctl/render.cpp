@@ -104,7 +104,7 @@ Colour colour_of(const std::string &kind) {
     return kind == "fenced" || kind == "merge" ? Colour::red : Colour::yellow;
 }
 
-// The agent's word, so within what a time can be.
+// The number comes from the agent, so it is limited to a plausible time.
 std::string when(const Json &event) {
     constexpr double kCentury = 100 * 365.0 * 24 * 3600 * 1000;
     const double ago = std::clamp(event.at("ago_ms").get<double>(), 0.0, kCentury);

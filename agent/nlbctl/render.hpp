@@ -10,7 +10,7 @@
 
 namespace agent {
 
-// Colour is an addition: without it not a word is lost.
+// Colour never carries information of its own.
 std::string render_explanation(const Json &explanation); // of `explain`
 std::string render_events(const Json &events, bool colour);
 // These take the whole status.

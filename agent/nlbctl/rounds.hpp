@@ -80,8 +80,8 @@ struct Patient {
 // Asks all nodes, three steps, the second one in turn: some seconds. Throws as ask_agent.
 std::vector<Patient> do_rounds(const std::string &run_dir);
 
-// Of the replies of one node, null for a step that it has not done. An answer in a form that is not
-// known leaves the patient without facts, and with an error.
+// From the replies of one node, null for a step that it has not done. A reply of unknown form
+// leaves the patient without facts, and with an error.
 Patient read_patient(const Json &examined, const Json &heard);
 
 } // namespace agent

@@ -25,7 +25,7 @@ struct Screen::Terminal {
 
 namespace {
 
-constexpr std::size_t kFrame = 2; // lines that are no body: the title and the last one
+constexpr std::size_t kFrame = 2; // lines outside the body: the title and the last one
 
 void speak_utf8() {
     std::setlocale(LC_CTYPE, "");
@@ -92,7 +92,7 @@ void Screen::resize() {
     winsize size{};
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0)
         resizeterm(size.ws_row, size.ws_col);
-    clearok(curscr, true); // what the terminal has made of the old lines is not known
+    clearok(curscr, true); // how the terminal has wrapped the old lines is unknown
 }
 
 std::size_t Screen::rows() const {

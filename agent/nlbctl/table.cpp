@@ -99,7 +99,7 @@ std::vector<Line> Table::lines() const {
         for (std::size_t i = 0; i < row.size(); ++i) {
             const std::string padding(widths[i] - display_width(row[i].text), ' ');
             if (columns_[i].right) blanks += padding;
-            if (!row[i].text.empty()) { // what is blank at the end of a line is never written
+            if (!row[i].text.empty()) { // blanks at the end of a line are never written
                 line.push_back({std::exchange(blanks, "")});
                 line.push_back(row[i]);
             }

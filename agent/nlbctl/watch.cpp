@@ -66,7 +66,7 @@ class Watch {
             if (watched_.trouble.empty())
                 watched_.trouble =
                     "no answer since " + local_time({}) + ", trying again (" + error.what() + ")";
-            watched_.before.reset(); // what is shown is not what happens now
+            watched_.before.reset(); // the page shown is out of date
         }
     }
     int patience() const {

@@ -86,8 +86,8 @@ void add_members(const Watched &watched, const Json &status, Page &page) {
     page.body.insert(page.body.end(), lines.begin(), lines.end());
 }
 
-// One line for each rule and one for what no rule covers: what this node let in, and what it left
-// to others.
+// One line for each rule and one for traffic that no rule covers: what this node accepted, and what it
+// left to others.
 void add_rules(const Watched &watched, const Json &status, Page &page) {
     const auto span = span_of(watched);
     const auto per_second = [&](const std::string &path) {

@@ -12,8 +12,8 @@
 //
 // There is one run at a time. It ends when what it has heard is asked for; the next one begins a
 // second after its beginning at the earliest, so a node sends a few dozen frames a second at most,
-// however often it is asked. A run of which nothing more is asked does not keep others out for
-// long.
+// however often it is asked. A run that is no longer asked for anything soon makes room
+// for others.
 #pragma once
 
 #include "agent/base/background_task.hpp"

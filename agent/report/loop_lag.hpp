@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How late the loop came to what was due: the time between the moment at which a turn should have
-// begun and the one at which it did, whatever kept it (a long turn before, a busy machine, a
-// stopped process). Once it is as long as a lease, the node has been fenced. A histogram, for the
-// mean hides the one turn that matters.
+// The event loop's lateness: the time from when a turn should have begun to when it did, whatever
+// the cause (a long turn before, a busy machine, a stopped process). At the length of a lease, the
+// node has been fenced. A histogram, because the mean hides the one turn that matters.
 #pragma once
 
 #include "heartbeat/types.hpp"

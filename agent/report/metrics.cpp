@@ -40,7 +40,7 @@ void packets(const Json &packets, auto &&sample) {
                    number(count));
 }
 
-// A sample 1 for the word that holds and 0 for each other one.
+// A sample of 1 for the word that applies and of 0 for each other.
 void one_hot(MetricsText &out, MetricsText::Label of, std::string_view label,
              const std::vector<std::string_view> &words, Text holds) {
     for (const std::string_view each : words)

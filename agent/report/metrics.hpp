@@ -4,9 +4,9 @@
 // `nlbctl status --json` shows and what a graph shows is the same; the rest is what only makes
 // sense over time: loss and jitter, the lag of the loop, causes of views.
 //
-// A node speaks for itself: buckets and packets are its own, and the sum over all nodes is
-// Prometheus's business. Only the states of the members are told by each, for two nodes that do not
-// agree on them are what an alarm is for.
+// A node reports on itself: buckets and packets are its own, and Prometheus sums over all nodes.
+// Only the states of the members come from every node, because an alarm has to see when two nodes
+// disagree on them.
 #pragma once
 
 #include "agent/base/json.hpp"

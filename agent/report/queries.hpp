@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The commands that ask a node and change nothing, and the documents of the web server: each is made
-// when it is asked for, of what the parts say at that moment.
+// The read-only commands and the documents of the web server: each is made
+// on request, from the state of the parts at that moment.
 #pragma once
 
 #include "agent/config/in_force.hpp"
@@ -60,7 +60,7 @@ class Queries {
     heartbeat::Status summary(heartbeat::Time now);
     // On every turn: a capture that nlbctl no longer asks for ends.
     void handle(heartbeat::Time now) { capture_session_.expire(now); }
-    // About once a second: what is only counted comes to the log.
+    // Call about once a second: logs events that are otherwise only counted.
     void tell_reasons(heartbeat::Time now);
 
   private:

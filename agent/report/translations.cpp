@@ -17,8 +17,8 @@ struct Range {
     unsigned first = 0, last = 0;
 };
 
-// What stands behind a word of the line: one value, or those of "{ 80, 443 }". Empty: the word is
-// not there.
+// The values behind a word of the line: one value, or those of "{ 80, 443 }". Empty: the word is
+// missing.
 std::vector<std::string> values_behind(const std::string &line, const std::string &word) {
     const auto at = line.find(word + " ");
     if (at == std::string::npos) return {};
@@ -36,7 +36,7 @@ std::vector<std::string> values_behind(const std::string &line, const std::strin
     return values;
 }
 
-// "80" or "8000-8999"; what is neither covers every port, for it cannot be ruled out.
+// "80" or "8000-8999"; anything else covers every port, because none can be ruled out.
 Range range_of(const std::string &text) {
     Range range;
     const char *end = text.data() + text.size();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hashes as in https://www.w3.org/TR/CSP3/#match-element-to-source-list: SHA-256 of what is between
+// Hashes as in https://www.w3.org/TR/CSP3/#match-element-to-source-list: SHA-256 of the text between
 // the tags, in base64.
 #include "agent/web/documents.hpp"
 

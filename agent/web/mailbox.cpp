@@ -28,7 +28,7 @@ Mailbox::~Mailbox() {
         delete answer;
 }
 
-// A pipe takes and gives what is shorter than PIPE_BUF in one piece.
+// A pipe transfers less than PIPE_BUF in one piece.
 Mailbox::Answer *Mailbox::next_answer() {
     Answer *answer = nullptr;
     const auto size = read(answers_.read.get(), &answer, sizeof answer);
