@@ -9,7 +9,8 @@ import sys
 SOURCE = os.environ["NLBD_SOURCE_DIR"]
 READ = ("README.md", "etc/**/*.md", "etc/cluster.toml", "packaging/man/*", "test/bench/README.md", "test/platforms/README.md",
         "heartbeat/README.md", "filter/README.md")
-COMMENTS_IN = tuple("agent/" + folder for folder in ("", "base", "control", "frames", "health", "host", "monitor", "nlbctl", "report", "web"))
+COMMENTS_IN = ("agent", "agent/base", "agent/control", "agent/frames", "agent/health", "agent/host", "agent/monitor", "agent/nlbctl",
+               "agent/report", "agent/web")
 # A string or character as it is, or a comment with the comments of the lines below it.
 TOKEN = re.compile(r'R"(\w*)\([^\0]*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'|(?P<comment>//[^\n]*(?:\n[ \t]*//[^\n]*)*)')
 BETTER = {  # what is not to be found, whatever its case: what to write
@@ -53,7 +54,8 @@ for path in sources:
         text = file.read()
     for token in TOKEN.finditer(text):
         if token["comment"]:
-            check(f"{path}:{text.count(chr(10), 0, token.start()) + 1}", re.sub(r"\s*\n\s*//\s*|^//\s*", " ", token["comment"]).strip())
+            number = text.count("\n", 0, token.start()) + 1
+            check(f"{path}:{number}", re.sub(r"\s*\n\s*//\s*|^//\s*", " ", token["comment"]).strip())
 for failure in failures:
     print("FAILED:", failure, file=sys.stderr)
 sys.exit(1 if failures else 0)
