@@ -13,7 +13,11 @@ std::uint8_t wished_weight(const State &state) {
     return state.wish == Wish::serve ? state.settings.weight : std::uint8_t{0};
 }
 
-bool wants_in(const State &state) { return state.wish == Wish::serve || state.wish == Wish::drain; }
+bool wants_in(const State &state) {
+    if (state.wish != Wish::serve && state.wish != Wish::drain) return false;
+    const Member *self = state.member() ? state.view.find(state.settings.self) : nullptr;
+    return !state.to_be_removed() || (self && self->weight > 0);
+}
 
 // From here on nothing that this life was granted holds. What is remembered across lives: terms,
 // the vote, and when other leaders were followed.
@@ -49,7 +53,7 @@ bool knows(const State &state, Digest config) {
 }
 
 void configure(State &state, Digest config) {
-    if (config == state.settings.config) return;
+    if (config == state.settings.config || state.to_be_removed()) return;
     state.settings = std::move(*state.staged);
     state.staged.reset();
     state.awaited.clear();

@@ -140,8 +140,7 @@ struct Handler {
         state.unreadable_at = now;
     }
     bool may_be_of_mine(NodeId claimed) const {
-        const auto &nodes = state.settings.nodes;
-        return claimed != state.settings.self && std::ranges::count(nodes, claimed) > 0 &&
+        return claimed != state.settings.self && state.settings.lists(claimed) &&
                !state.counts(state.peers[index(claimed)], now, state.settings.dead_after);
     }
     void operator()(const event::WitnessAnswered &answer) {
@@ -174,6 +173,8 @@ std::vector<Quote> quotes(const State &state, Time now) {
 }
 
 } // namespace
+
+bool Settings::lists(NodeId id) const { return std::ranges::count(nodes, id) > 0; }
 
 Membership::Membership(Settings settings, Time now, Life life, const std::optional<Saved> &saved)
     : state_(std::make_unique<State>()) {

@@ -38,6 +38,8 @@ struct Settings {
     Digest config = 0;
     std::vector<std::string> section_names;
     std::vector<std::uint16_t> sections; // short digests, in the order of the names
+
+    bool lists(NodeId id) const;
 };
 
 // What may happen to a node.
@@ -64,9 +66,9 @@ struct Stop {};  // out of the cluster; goes on beating and voting
 struct Leave {}; // out of the cluster for good; state dead when nothing is left to wait for
 struct Drain {}; // no new connections, stays a member until told to stop
 struct Suspend {};
-// Another configuration, with the same nodes, times and partition mode: it comes into force for all
+// Another configuration, with the same times and partition mode: it comes into force for all
 // at once, when every member has staged the same one. Its own digest: changes nothing, and takes back
-// what was staged before.
+// what was staged before. One that does not list this node removes it: it leaves when all others are ready.
 struct Stage {
     Settings settings;
 };
@@ -136,6 +138,7 @@ struct Status {
     bool staged = false;             // another configuration is ready ...
     std::vector<NodeId> unstaged;    // ... and these members have not staged it yet,
     std::vector<NodeId> staged_another; // these of them because they have staged a different one
+    bool removed = false; // the staged one is in force on the others, and does not list this node
     Time lease_until{};            // boot clock; the filter stops by itself then
     std::vector<PeerStatus> nodes; // every configured one, this one included
 };

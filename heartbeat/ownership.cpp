@@ -149,6 +149,11 @@ std::shared_ptr<const OwnerTable> Ownership::draw(const Drawn &last, const Candi
     return std::make_shared<const OwnerTable>(std::move(owners));
 }
 
+void Ownership::prepare(const std::vector<NodeId> &nodes) {
+    for (const NodeId id : nodes)
+        scores_->of(id, buckets_);
+}
+
 std::vector<std::shared_ptr<const OwnerTable>> Ownership::tables(const View &view) {
     std::vector<std::shared_ptr<const OwnerTable>> result;
     std::map<Candidates, std::shared_ptr<const OwnerTable>> known; // equal ones are shared

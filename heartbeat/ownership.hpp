@@ -37,6 +37,8 @@ class Ownership {
     // One table for each rule and, last, the one of uncovered traffic: the lowest id with weight
     // above 0. Tables that are equal are shared.
     std::vector<std::shared_ptr<const OwnerTable>> tables(const View &view);
+    // Computes what tables() needs of each of these nodes, and keeps: milliseconds for each.
+    void prepare(const std::vector<NodeId> &nodes);
 
     // The weight that a member has for a rule in this view, 0 when it is not eligible. rule ==
     // number of rules: uncovered traffic.

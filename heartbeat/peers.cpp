@@ -185,10 +185,10 @@ bool wants_answer(const State &state, const Peer &before, const Beat &beat) {
 } // namespace
 
 std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
-    const auto &nodes = state.settings.nodes;
-    if (std::find(nodes.begin(), nodes.end(), beat.sender) == nodes.end())
-        return Refusal::unknown_node;
     if (beat.sender == state.settings.self) return record_twin(state, now, beat);
+    const bool listed = state.settings.lists(beat.sender);
+    if (!listed && state.settings.partition == Partition::quorum)
+        return Refusal::unknown_node; // with it, two majorities of different lists could be without a common node
     Peer &peer = state.peers[index(beat.sender)];
     if (beat.life == peer.life && beat.sequence <= peer.beat.sequence) return Refusal::replayed;
     if (stale(state, beat, now)) {
@@ -232,6 +232,7 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
     hear_of_other_views(state, now, beat);
     state.highest_term = std::max(
         {state.highest_term, beat.term, beat.vote.term, beat.highest.term, beat.applied.term});
+    if (!listed) return Refusal::unknown_node;
     return std::nullopt;
 }
 
@@ -301,7 +302,8 @@ std::string why_refused(const State &state, Time now) {
         (in_view || state.role == Role::leading || !outnumbered(state, now, other)))
         return "";
     return "configuration differs from " + name(state, other) + "'s in " +
-           difference(state, state.peers[index(other)].beat);
+           difference(state, state.peers[index(other)].beat) +
+           (in_view ? "; it joins when that cluster has it in force (nlbctl reload all)" : "");
 }
 
 } // namespace

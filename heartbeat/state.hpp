@@ -31,7 +31,7 @@ struct Doubted {
     Time when = -std::chrono::hours(1);
 };
 
-// One configured node as this one hears it.
+// One other node as this one hears it.
 struct Peer {
     Life life = 0;                // the one that is believed; 0: never heard
     std::deque<Life> superseded;  // earlier ones, newest last
@@ -68,7 +68,7 @@ enum class Wish : std::uint8_t { serve, drain, stop, suspend, leave };
 // What a successor goes on with is here too, under the same names (Saved).
 struct Membership::State : Saved {
     Settings settings;
-    std::optional<Settings> staged; // of the same nodes and times
+    std::optional<Settings> staged; // of the same times
     std::vector<NodeId> awaited;    // members when it was staged: none of them is to be left behind
     Duration leader_timeout, lease;
 
@@ -133,16 +133,24 @@ struct Membership::State : Saved {
     Duration doubt(NodeId id) const {
         return member() && view.find(id) ? leader_timeout : settings.dead_after;
     }
+    // Every other node that is listed or was heard. One that is not listed (`serve`) is quoted, so that it knows who
+    // serves, and can delay as any other; it is never added.
     template <class F>
     void each_peer(F &&visit) {
-        for (NodeId id : settings.nodes)
-            if (id != settings.self) visit(id, peers[index(id)]);
+        visit_peers(*this, visit);
     }
     template <class F>
     void each_peer(F &&visit) const {
-        for (NodeId id : settings.nodes)
-            if (id != settings.self) visit(id, peers[index(id)]);
+        visit_peers(*this, visit);
     }
+    template <class Self, class F>
+    static void visit_peers(Self &state, F &&visit) {
+        for (std::uint8_t i = 1; i <= kMaxNodes; ++i)
+            if (const NodeId id{i}; id != state.settings.self && (state.peers[i].life != 0 || state.settings.lists(id)))
+                visit(id, state.peers[i]);
+    }
+    // The staged configuration does not list this node. It leaves when the leader has taken its buckets away.
+    bool to_be_removed() const { return staged && !staged->lists(settings.self); }
     void note(Note::Kind kind, std::string text) { out.notes.push_back({kind, std::move(text)}); }
 };
 
@@ -165,7 +173,8 @@ inline bool follows_me(const State &state, const Beat &beat) {
     return beat.role == Role::following && beat.choice == state.settings.self && beat.term == state.term;
 }
 
-// peers.cpp: records a beat, in the order of the reject ladder; no decision is taken.
+// peers.cpp: records a beat, in the order of the reject ladder; no decision is taken. What an unknown_node says is
+// recorded, too, in `serve`.
 std::optional<Refusal> record(State &state, Time now, const Beat &beat);
 // Heard, but for so long without an answer to this node's own beats that it no longer delays
 // anything.

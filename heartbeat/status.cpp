@@ -123,6 +123,7 @@ NodeState state_of(const State &state) {
     case Wish::serve:
         break;
     }
+    if (!wants_in(state)) return member ? NodeState::draining : NodeState::stopped;
     if (member && state.serving && state.lease_until) return NodeState::active;
     return state.fenced ? NodeState::fenced : NodeState::joining;
 }
@@ -141,6 +142,8 @@ std::string missing_to_quorum(const State &state, Time now) {
            " nodes, quorum needs " + std::to_string(needed);
 }
 
+bool removed(const State &state) { return state.to_be_removed() && state.view.config == state.staged->config; }
+
 std::string why_not_serving(const State &state, Time now) {
     switch (state.wish) {
     case Wish::drain:
@@ -154,6 +157,8 @@ std::string why_not_serving(const State &state, Time now) {
     case Wish::serve:
         break;
     }
+    if (removed(state)) return "removed: the configuration in force does not list this node";
+    if (!wants_in(state)) return "to be removed: the staged configuration does not list this node";
     if (!state.refused_why.empty()) return "refused: " + state.refused_why;
     const std::string before = state.fenced ? "its lease ran out; " : "";
     if (cut_off(state, now)) return "alone, and " + state.settings.witness_silent;
@@ -202,8 +207,9 @@ Status Membership::status(Time now) const {
     status.leader =
         state.role == Role::following || state.role == Role::leading ? state.choice : kNoNode;
     status.role = state.role;
-    status.staged = state.staged.has_value();
-    if (state.staged) status.unstaged = without_staged(state, state.view.members, now);
+    status.removed = removed(state);
+    status.staged = state.staged && !status.removed;
+    if (status.staged) status.unstaged = without_staged(state, state.view.members, now);
     for (const NodeId id : status.unstaged)
         if (state.peers[index(id)].beat.staged != 0) status.staged_another.push_back(id);
     status.lease_until = lease_until();

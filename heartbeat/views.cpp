@@ -46,7 +46,7 @@ bool may_add(const State &state, NodeId id, const Peer &peer, Time now) {
     const bool wants = beat.state == NodeState::joining || beat.state == NodeState::fenced ||
                        beat.state == NodeState::active || beat.state == NodeState::draining;
     return wants && state.counts(peer, now, state.leader_timeout) && follows_me(state, peer.beat) &&
-           beat.config == state.settings.config && !state.view.find(id);
+           beat.config == state.settings.config && state.settings.lists(id) && !state.view.find(id);
 }
 
 // What a member says of itself.
@@ -156,14 +156,34 @@ bool take_office(State &state, Time now) {
     return true;
 }
 
+namespace {
+
+// Every member has staged it, and one of them stays.
+bool may_change(const State &state, const std::vector<Member> &members, Time now) {
+    return state.staged && without_staged(state, members, now).empty() &&
+           std::ranges::any_of(members, [&](const Member &member) { return state.staged->lists(member.id); });
+}
+
+// Members that the staged configuration does not list lose their buckets first, and leave. Then it is named.
+void change_configuration(const State &state, View &next) {
+    bool stays = true;
+    for (Member &member : next.members)
+        if (!state.staged->lists(member.id)) {
+            member.weight = 0;
+            stays = false;
+        }
+    if (!stays) return;
+    next.config = state.staged->config;
+    ask_wishes(state, next.members, state.staged->serve_all_down, staged_word_of);
+}
+
+} // namespace
+
 void lead(State &state, Time now) {
     if (state.role != Role::leading || !grace_over(state, now)) return;
     View next = state.view;
     next.members = members_due(state, now);
-    if (state.staged && without_staged(state, next.members, now).empty()) {
-        next.config = state.staged->config;
-        ask_wishes(state, next.members, state.staged->serve_all_down, staged_word_of);
-    }
+    if (may_change(state, next.members, now)) change_configuration(state, next);
     if (next != state.view) {
         ++next.number.number;
         apply(state, next);

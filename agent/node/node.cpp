@@ -82,9 +82,9 @@ std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
         return std::nullopt;
     }
     const auto &beat = std::get<heartbeat::Beat>(opened);
-    const std::uint64_t before = beats_.received;
+    const std::uint64_t before = beats_taken();
     step(now, heartbeat::event::Received{beat});
-    const bool is_new = beats_.received != before;
+    const bool is_new = beats_taken() != before;
     hearing_.heard(now, beat, is_new, at_clients);
     if (!is_new) return std::nullopt;
     forwarding_.set_mac(beat.sender, beat.mac);
@@ -95,6 +95,11 @@ std::optional<heartbeat::NodeId> Node::receive(heartbeat::Time now,
     sent_[sender] = beat.clock;
     beat_qualities_.heard(now, beat.sender, beat.life, beat.sequence);
     return beat.sender;
+}
+
+// Those of a node that is not listed are known, too.
+std::uint64_t Node::beats_taken() const {
+    return beats_.received + beats_.refused[static_cast<std::size_t>(heartbeat::Refusal::unknown_node)];
 }
 
 // Every beat comes once for each interface and family. A copy of one that has been believed is told
@@ -166,7 +171,10 @@ void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
 void Node::stage(heartbeat::Time now, StagedConfig config) {
     const heartbeat::Settings settings = config.settings;
     staged_.reset();
-    if (settings.config != config_) staged_ = std::move(config);
+    if (settings.config != config_) {
+        serving_.prepare(settings.nodes);
+        staged_ = std::move(config);
+    }
     step(now, heartbeat::event::Stage{settings});
 }
 

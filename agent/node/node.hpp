@@ -129,6 +129,7 @@ class Node {
     const Forwarding &forwarding() const { return forwarding_; }
 
   private:
+    std::uint64_t beats_taken() const;
     bool is_copy(heartbeat::NodeId claimed, std::span<const std::uint8_t> datagram) const;
     void resume(heartbeat::Time now);
     void perform(heartbeat::Time now, const heartbeat::Outcome &outcome);

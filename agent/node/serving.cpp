@@ -38,14 +38,6 @@ void add_lost(filter::GroupSet &lost, const filter::BucketSet &before,
         }
 }
 
-// A view of all nodes at equal weight: its tables are thrown away, but ownership keeps the scores.
-heartbeat::View everybody(const std::vector<heartbeat::NodeId> &nodes) {
-    heartbeat::View view;
-    for (heartbeat::NodeId id : nodes)
-        view.members.push_back({id, 1, 100, ~heartbeat::RuleBits{0}});
-    return view;
-}
-
 } // namespace
 
 Serving::Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &nodes,
@@ -54,8 +46,10 @@ Serving::Serving(heartbeat::NodeId self, const std::vector<heartbeat::NodeId> &n
     : self_(self), rules_(rules), refusing_(refusing), received_(std::move(received)),
       ownership_(std::make_unique<heartbeat::Ownership>(std::move(rules), filter::kBuckets)),
       owned_(rules_.size() + 1), tables_(rules_.size() + 1) {
-    ownership_->tables(everybody(nodes)); // now, and not in the middle of the first takeover
+    prepare(nodes); // now, and not in the middle of the first takeover
 }
+
+void Serving::prepare(const std::vector<heartbeat::NodeId> &nodes) { ownership_->prepare(nodes); }
 
 bool Serving::consider(const heartbeat::View &view) {
     if (view_ == view) return false;

@@ -27,6 +27,9 @@ class Serving {
             std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing,
             std::vector<heartbeat::Received> received = {});
 
+    // Computes what takes long for these nodes, so that no takeover waits for it.
+    void prepare(const std::vector<heartbeat::NodeId> &nodes);
+
     // What a step changed: whether the tables have to be installed, and the groups that lost a
     // bucket.
     struct Change {
@@ -34,7 +37,7 @@ class Serving {
         filter::GroupSet lost{};
     };
     Change apply(const heartbeat::Action &action);
-    // Other rules, over the same nodes. Table i is from now on what table former[i] was; without one
+    // Other rules. Table i is from now on what table former[i] was; without one
     // it serves nothing until the next action.
     void configure(std::vector<heartbeat::RuleOwnership> rules, heartbeat::RuleBits refusing,
                    const std::vector<std::optional<std::size_t>> &former,

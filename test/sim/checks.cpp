@@ -180,7 +180,7 @@ bool World::settled() const {
     bool eligible = false;
     for (unsigned id = 1; id <= options_.nodes; ++id) {
         const Node &node = nodes_[id];
-        if (!node.agent_up() || !node.wants_to_serve) continue;
+        if (!node.agent_up() || !node.wants_to_serve || !listed(id)) continue;
         const auto status = node.agent().status(node.local(now_));
         if (!status.installed || (number && *number != status.view.number)) return false;
         number = status.view.number;

@@ -97,7 +97,8 @@ void misconfigure(World &world) {
 
 // A new configuration on every disk, and the command to reload on most nodes, now or soon.
 void change_configuration(World &world) {
-    const heartbeat::Digest file = world.chance(0.5) ? 3 : 1;
+    heartbeat::Digest file = world.chance(0.5) ? 3 : 1;
+    if (world.options().fewer != 0 && world.chance(0.6)) file = 4;
     world.trace("configuration " + std::to_string(file) + " is to come");
     for (unsigned id = 1; id <= world.options().nodes; ++id) {
         world.node(id).file = file;
@@ -329,6 +330,17 @@ void damage_cable(World &world, unsigned id, Cable damage, Duration length) {
     });
 }
 
+namespace {
+
+// Some of so many nodes, not all: at least one.
+heartbeat::NodeBits draw_fewer(unsigned nodes, std::mt19937_64 &random) {
+    const heartbeat::NodeBits all = static_cast<heartbeat::NodeBits>((std::uint64_t{1} << nodes) - 1);
+    std::uniform_int_distribution<heartbeat::NodeBits> any(1, all - 1);
+    return any(random);
+}
+
+} // namespace
+
 Options draw_options(std::uint64_t seed, Duration interval, Duration dead_after) {
     std::mt19937_64 random(seed * 0x9e3779b97f4a7c15ull + 1);
     auto among = [&](unsigned low, unsigned high) {
@@ -340,6 +352,7 @@ Options draw_options(std::uint64_t seed, Duration interval, Duration dead_after)
     options.partition = among(0, 1) ? heartbeat::Partition::quorum : heartbeat::Partition::serve;
     options.witness = options.partition == heartbeat::Partition::serve && among(0, 1);
     options.marks = among(0, 3) > 0;
+    if (options.partition == heartbeat::Partition::serve && among(0, 1)) options.fewer = draw_fewer(options.nodes, random);
     return options;
 }
 

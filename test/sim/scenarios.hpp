@@ -15,5 +15,6 @@ struct Scenario {
 std::vector<Scenario> scenarios(const std::string &name = ""); // all, or the one of this name
 std::vector<Scenario> election_scenarios(); // those of them that are about who may lead
 std::vector<Scenario> office_scenarios();   // and for how long
+std::vector<Scenario> list_scenarios();     // in which the list of nodes changes
 
 } // namespace sim

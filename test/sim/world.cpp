@@ -144,7 +144,7 @@ heartbeat::Settings World::settings(const Node &node, heartbeat::Digest config) 
     heartbeat::Settings settings;
     settings.self = node.id;
     for (unsigned other = 1; other <= options_.nodes; ++other)
-        settings.nodes.push_back(nodes_[other].id);
+        if (lists(config, nodes_[other].id)) settings.nodes.push_back(nodes_[other].id);
     settings.interval = options_.interval;
     settings.dead_after = options_.dead_after;
     settings.partition = options_.partition;
@@ -188,7 +188,7 @@ void World::begin(Node &node) {
 void World::start(unsigned id) {
     Node &node = nodes_[id];
     node.host_up = true;
-    if (node.agent_up()) return;
+    if (node.agent_up() || !listed(id)) return; // an agent that is not in its file does not start
     node.stalled_until = node.paused_until;
     node.inbox.clear();
     node.witness_said.reset();

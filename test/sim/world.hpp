@@ -45,6 +45,7 @@ struct Options {
     bool replays = false; // somebody on the wire repeats old beats all the time
     bool forward = false; // clients' packets come to one node, which sends them on
     bool marks = true;    // the network leaves alone what tells an urgent beat from the others
+    heartbeat::NodeBits fewer = 0; // nodes in the list of configuration 4; 0: all
     bool trace = false;
 
     // Every duration in here is meant for dead_after = 500 ms; another profile has it to scale.
@@ -197,7 +198,8 @@ class World {
 
     Buckets accepting(const Node &node) const; // new connections, at this instant
     Buckets served() const;
-    bool settled() const; // every bucket served, every eligible node in one installed view
+    bool settled() const; // every bucket served, every eligible node that is listed in one installed view
+    bool listed(unsigned id) const { return lists(nodes_[id].file, nodes_[id].id); } // in the file on its disk
     void check_one_owner();
     Groups guarded_for_nothing() const; // by a node, and no other holds connections there
     // P2: from now on a bucket may be without an owner for this long; nothing: not watched.
@@ -217,6 +219,9 @@ class World {
         }
     };
 
+    bool lists(heartbeat::Digest config, heartbeat::NodeId id) const { // all but 4 are of all nodes
+        return config != 4 || options_.fewer == 0 || (options_.fewer & heartbeat::bit(id));
+    }
     heartbeat::Settings settings(const Node &node, heartbeat::Digest config) const;
     agent::StagedConfig staged(const Node &node, heartbeat::Digest config) const;
     agent::Serving serving(const heartbeat::Settings &settings) const;

@@ -138,6 +138,68 @@ BOOST_AUTO_TEST_CASE(under_the_new_configuration_a_member_is_eligible_for_what_i
         BOOST_TEST(view.find(id(number))->eligible == number);
 }
 
+BOOST_AUTO_TEST_CASE(a_node_that_the_new_configuration_does_not_list_leaves_when_all_are_ready) {
+    Wire wire = three();
+    for (unsigned number : {1u, 3u, 2u}) { // node 1 leads
+        BOOST_TEST((wire.status(1).state == NodeState::active && !wire.status(1).removed));
+        Settings next = next_settings(number);
+        next.nodes = {id(2), id(3)};
+        wire.give(number, event::Stage{next});
+        wire.run(100ms);
+    }
+    wire.run(1s);
+    const Status removed = wire.status(1);
+    BOOST_TEST((removed.removed && !removed.staged && removed.state == NodeState::stopped));
+    BOOST_TEST(removed.reason == "removed: the configuration in force does not list this node");
+    BOOST_TEST(configured(wire, 1) == 0);
+    for (unsigned number : {2u, 3u}) {
+        const Status status = wire.status(number);
+        BOOST_TEST((status.view.config == 9u && status.view.members.size() == 2u && status.nodes.size() == 2u));
+        BOOST_TEST((status.state == NodeState::active && status.installed));
+    }
+    wire.give(1, event::Stage{settings_of(1)}); // the former one again
+    wire.run(100ms);
+    BOOST_TEST(!wire.status(1).removed);
+    BOOST_TEST(wire.status(1).reason.starts_with("refused: configuration differs"));
+}
+
+BOOST_AUTO_TEST_CASE(a_removal_for_which_one_node_is_missing_is_taken_back) {
+    Wire wire = three();
+    for (unsigned number : {1u, 2u}) {
+        Settings next = next_settings(number);
+        next.nodes = {id(2), id(3)};
+        wire.give(number, event::Stage{next});
+    }
+    wire.run(1s);
+    BOOST_TEST((wire.status(1).unstaged == std::vector{id(3)}));
+    for (unsigned number : {1u, 2u})
+        wire.give(number, event::Stage{settings_of(number)});
+    wire.run(1s);
+    for (unsigned number : {1u, 2u, 3u})
+        BOOST_TEST((wire.status(number).state == NodeState::active && !wire.noted(number, "new life")));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_is_not_listed_yet_waits_and_joins_by_the_change) {
+    Wire wire(4);
+    for (unsigned number : {1u, 2u, 3u})
+        wire.add(number, settings_of(number));
+    wire.run(1s);
+    Settings newcomer = settings_of(4, 4);
+    newcomer.config = 9;
+    newcomer.sections = {1, 3};
+    wire.add(4, newcomer);
+    wire.run(3s);
+    BOOST_TEST(wire.status(4).reason.starts_with("refused: configuration differs from node 1's"));
+    for (unsigned number : {1u, 2u, 3u}) {
+        Settings next = next_settings(number);
+        next.nodes.push_back(id(4));
+        wire.give(number, event::Stage{next});
+    }
+    wire.run(100ms);
+    BOOST_TEST((wire.status(4).state == NodeState::active));
+    BOOST_TEST(wire.status(1).view.members.size() == 4u);
+}
+
 BOOST_AUTO_TEST_CASE(a_different_configuration_is_refused_by_name_on_both_sides) {
     Wire wire(3);
     wire.add(1, settings_of(1));
@@ -149,7 +211,8 @@ BOOST_AUTO_TEST_CASE(a_different_configuration_is_refused_by_name_on_both_sides)
     wire.add(3, other);
     wire.run(1s);
     BOOST_TEST(wire.status(1).view.members.size() == 2u);
-    BOOST_TEST(wire.status(3).reason == "refused: configuration differs from node 1's in rule http");
+    BOOST_TEST(wire.status(3).reason == "refused: configuration differs from node 1's in rule http; it joins when that "
+                                        "cluster has it in force (nlbctl reload all)");
     BOOST_TEST(wire.status(1).nodes[2].reason == "refused: configuration differs in rule http");
     BOOST_TEST((wire.status(3).state == NodeState::joining));
 }
