@@ -9,6 +9,7 @@
 #include "agent/host/realtime.hpp"
 #include "agent/orders/settings.hpp"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <thread>
@@ -29,6 +30,10 @@ void log_note(const heartbeat::Note &note) {
                      (note.kind == Kind::health && !note.text.ends_with(": healthy") &&
                       !note.text.ends_with(" again"));
     bad ? log::warn(note.text) : log::info(note.text);
+}
+
+bool is_listed(const Config &config, heartbeat::NodeId id) {
+    return std::ranges::count(config.nodes, heartbeat::index(id), &NodeConfig::id) > 0;
 }
 
 } // namespace
@@ -182,6 +187,7 @@ void Agent::hear() {
             if (!sender) continue;
             relay_.heard(*sender, datagram->from);
             transport_.believed(fd, node_.came_early(*sender));
+            if (!is_listed(config(), *sender)) transport_.answer(datagram->from, boot_now());
         }
     }
     consult_witness();

@@ -35,6 +35,7 @@ namespace {
 // Switches that snoop forget a member that no querier asks, after 260 s as a rule (RFC 3376, 8.4).
 constexpr Time kAnnounceEvery = std::chrono::seconds(60);
 constexpr unsigned kSeveral = 4;      // beats that came in one way, and none in the other
+constexpr Time kAnsweredFor = std::chrono::seconds(5);
 constexpr int kFailedForGood = 8;     // sends in a row: as many intervals as make a node dead at least
 
 // Nothing: it is of another family, or there is none.
@@ -191,9 +192,31 @@ void Transport::aim(Path &path, const Look::Interface &there) const {
     path.targets.clear();
     if (!path.sends) return;
     path.targets.push_back(group_of(path));
+    const auto add = [&](const Address &address) {
+        if (address.v6 == path.to.v6 && there.reaches(address))
+            path.targets.push_back(target_of(address, settings_.port, path.index));
+    };
     for (const Peer &peer : addresses_.peers)
-        if (peer.address.v6 == path.to.v6 && there.reaches(peer.address))
-            path.targets.push_back(target_of(peer.address, settings_.port, path.index));
+        add(peer.address);
+    for (const Answered &one : answered_)
+        if (std::ranges::count(addresses_.peers, one.address, &Peer::address) == 0) add(one.address);
+}
+
+void Transport::answer(const Sender &from, Time now) {
+    const Address address{from.address, from.v6};
+    const auto known = std::ranges::find(answered_, address, &Answered::address);
+    if (known != answered_.end()) {
+        known->last = now;
+        return;
+    }
+    if (answered_.size() >= kMaxNodes) return;
+    answered_.push_back({address, now});
+    for (Path &path : paths_)
+        aim(path, seen_.find(path.interface));
+}
+
+void Transport::forget_answered(Time now) {
+    std::erase_if(answered_, [now](const Answered &one) { return now - one.last > kAnsweredFor; });
 }
 
 // Why nothing can be sent on an interface; empty: something can. Precondition: its paths have been
@@ -213,6 +236,7 @@ std::string Transport::obstacle(const std::string &interface, const Look &seen) 
 
 void Transport::look_after(Time now, const Look &seen) {
     seen_ = seen;
+    forget_answered(now);
     judge_arrivals();
     look_after_paths(now, seen);
 }

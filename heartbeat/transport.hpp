@@ -91,6 +91,9 @@ class Transport {
     void look_after(Time now, const Look &seen);
     // Others are in force, from now on.
     void set_addresses(const Addresses &addresses, Time now);
+    // A beat of this cluster came from there, of a node that no address is known of: beats go there too, for some
+    // seconds. In a network without multicast a node that is not listed hears the others by that.
+    void answer(const Sender &from, Time now);
     // As of the last look, the addresses of this node at which it cannot receive, each with the reason, and those
     // of others to which no interface leads: "web2's 192.0.2.12".
     const std::vector<std::string> &unheard() const { return unheard_; }
@@ -164,6 +167,7 @@ class Transport {
     void look_after(Path &path, const Look &seen, Time now) const;
     void open(Path &path, int index, Time now) const;
     void aim(Path &path, const Look::Interface &there) const;
+    void forget_answered(Time now);
     std::optional<std::string> deaf_at(const Address &own) const;
     void judge_addresses();
     void announced(Path &path, int error, Time now) const;
@@ -182,6 +186,11 @@ class Transport {
     Settings settings_;
     std::vector<std::string> interfaces_;
     Addresses addresses_;
+    struct Answered {
+        Address address;
+        Time last{};
+    };
+    std::vector<Answered> answered_;
     std::vector<Path> paths_; // of each interface IPv4, then IPv6; then this node's addresses
     Look seen_;               // last
     std::vector<std::string> obstacles_, filtered_, without_group_, unheard_, unreached_;
