@@ -345,6 +345,7 @@ void Upkeep::look_after_witness() {
 
 std::string Upkeep::obstacle_to(const Config &next) const {
     const auto self = std::ranges::find(next.nodes, parts_.in_force.self.id, &NodeConfig::id);
+    if (self == next.nodes.end()) return ""; // it never comes into force here
     if (parts_beats(started_, next, *self))
         return "heartbeat.interfaces: none of the new ones is one on which this node beats now, so nodes "
                "started anew would not hear it; name both, and when all nodes have been restarted the new "
@@ -370,7 +371,7 @@ void Upkeep::configure(const Config &former) {
     parts_.transport.set_addresses(beat_addresses(config, parts_.in_force.self), boot_now());
     if (config.witness != former.witness) parts_.witness.reset();
     if (parts_.witness) parts_.witness->set_virtual_ips(config.virtual_ips);
-    if (config.metrics_listen != former.metrics_listen || config.metrics_names != former.metrics_names) {
+    if (config.metrics_listen != former.metrics_listen || web_names(config) != web_names(former)) {
         parts_.web.reset();
         parts_.problems.set(ProblemKind::metrics_not_served, std::nullopt);
         look_after_web();

@@ -115,7 +115,12 @@ class Pushing {
         return restored;
     }
 
-    const std::vector<std::string> &passed_over() const { return passed_over_; }
+    // Dead nodes, but for those that the configuration removes.
+    std::vector<std::string> passed_over(const Config &next) const {
+        std::vector<std::string> names = passed_over_;
+        std::erase_if(names, [&](const std::string &name) { return !std::ranges::count(next.nodes, name, &NodeConfig::name); });
+        return names;
+    }
 
   private:
     PushOrder order_;
@@ -148,14 +153,15 @@ Json push(const PushOrder &order, const std::string &text, std::ostream &out) {
     std::string effective;
     for (const Json &line : present.at("effective"))
         effective += std::string(line) + "\n";
-    const auto changes = difference(effective, to_toml(parse_config(text, order.file)));
+    const Config next = parse_config(text, order.file);
+    const auto changes = difference(effective, to_toml(next));
     for (const std::string &line : changes)
         if (!order.json) out << line << "\n";
     if (!order.json) out << std::flush;
     Pushing pushing(order);
     const auto result = [&](Json given, const std::vector<std::string> &restored = {}) {
         given["difference"] = changes;
-        given["passed_over"] = pushing.passed_over();
+        given["passed_over"] = pushing.passed_over(next);
         given["restored"] = restored;
         return given;
     };

@@ -7,7 +7,7 @@
 //   3. Every node replaces its own file, and keeps the former one.
 //   4. Every node reloads. If step 3 or 4 fails on a node, the others put the former file back.
 //
-// A dead node is skipped and named: it needs the file when it is back.
+// A dead node is skipped and, unless the file removes it, named: it needs the file when it is back.
 #pragma once
 
 #include "agent/control/commands.hpp"

@@ -77,6 +77,7 @@ bool is_other_drop(const std::string &counter) {
 }
 
 std::string in_force_text(const Json &reload) {
+    if (reload.value("removed", false)) return "no longer listed, and out of the cluster; stop nlbd there";
     std::string keys;
     for (const Json &key : reload.value("restart", Json::array())) // an older agent says nothing
         keys += (keys.empty() ? "" : ", ") + std::string(key);

@@ -4,6 +4,7 @@
 #include "agent/orders/settings.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace agent {
 namespace {
@@ -18,22 +19,31 @@ constexpr const char *kMoved =
 constexpr const char *kNodes =
     "the former and the new list of nodes could each have a majority of their own";
 
-bool same_node(const NodeConfig &one, const NodeConfig &other) {
-    return one.id == other.id && one.name == other.name;
-}
+std::string node(const std::string &name) { return "node \"" + name + "\""; }
 
-std::vector<std::string> changed_nodes(const Config &running, const Config &next) {
-    std::vector<std::string> names;
-    const auto add_missing = [&](const Config &from, const Config &in) {
-        for (const NodeConfig &node : from.nodes)
-            if (std::ranges::none_of(in.nodes, [&](const auto &other) { return same_node(node, other); }))
-                names.push_back("node \"" + node.name + "\"");
+// What forbids the change of the list, by node; nothing: the list may change.
+std::vector<std::string> forbidden_nodes(const Config &running, const Config &next) {
+    std::vector<std::string> refused;
+    bool stays = false;
+    const auto listed = [](const Config &config, const NodeConfig &wanted) {
+        return std::ranges::count(config.nodes, wanted.id, &NodeConfig::id) > 0;
     };
-    add_missing(running, next);
-    add_missing(next, running);
-    std::ranges::sort(names);
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    return names;
+    const auto refuse_majorities = [&](const Config &from, const Config &in) {
+        for (const NodeConfig &one : from.nodes)
+            if (running.partition == Partition::quorum && !listed(in, one))
+                refused.push_back(node(one.name) + " (" + kNodes + ")");
+    };
+    refuse_majorities(running, next);
+    refuse_majorities(next, running);
+    for (const NodeConfig &one : running.nodes) {
+        stays |= listed(next, one);
+        const auto then = std::ranges::find(next.nodes, one.name, &NodeConfig::name);
+        if (then != next.nodes.end() && then->id != one.id)
+            refused.push_back(node(one.name) + ".id (its agent is node " + std::to_string(one.id) +
+                              " for as long as it runs)");
+    }
+    if (!stays) refused.push_back("the list of nodes (no present node stays, to which the new ones could come)");
+    return refused;
 }
 
 // Nodes of which no address stays.
@@ -45,7 +55,7 @@ std::vector<std::string> moved_nodes(const Config &running, const Config &next) 
         const bool stays = std::ranges::any_of(node.addresses, [&](const filter::IpAddress &address) {
             return std::ranges::count(then->addresses, address) > 0;
         });
-        if (!stays) names.push_back("node \"" + node.name + "\".address");
+        if (!stays) names.push_back(agent::node(node.name) + ".address");
     }
     return names;
 }
@@ -83,10 +93,9 @@ std::vector<std::string> refused_changes(const Config &running, const Config &ne
     refuse(running.dead_after != next.dead_after, "heartbeat.dead_after_ms", kTimes);
     refuse(running.partition != next.partition, "heartbeat.partition",
            "a majority and each part of the cluster could both serve");
-    for (const std::string &node : changed_nodes(running, next))
-        refuse(true, node, kNodes);
-    for (const std::string &node : moved_nodes(running, next))
-        refuse(true, node, kMoved);
+    std::ranges::move(forbidden_nodes(running, next), std::back_inserter(refused));
+    for (const std::string &moved : moved_nodes(running, next))
+        refuse(true, moved, kMoved);
     return refused;
 }
 

@@ -25,8 +25,10 @@ using heartbeat::Time;
 constexpr Time kPatience = 1s;
 constexpr Time kDiskPatience = 5s;
 
-const NodeConfig &node_of(const Config &config, std::uint8_t id) {
-    return *std::ranges::find(config.nodes, id, &NodeConfig::id);
+// A configuration that does not list this node removes it, and changes nothing of it.
+const NodeConfig &self_in(const Config &config, const NodeConfig &self) {
+    const auto found = std::ranges::find(config.nodes, self.id, &NodeConfig::id);
+    return found == config.nodes.end() ? self : *found;
 }
 
 bool same_packets(const RuleConfig &one, const RuleConfig &other) {
@@ -154,12 +156,12 @@ void Reload::check(const Read &next) const {
 
 Reload::Asked Reload::asked(const Config &next) const {
     return {parts_.execution.orders(), parts_.health.healthy_under(next),
-            parts_.execution.weight_of(node_of(next, parts_.in_force.self.id))};
+            parts_.execution.weight_of(self_in(next, parts_.in_force.self))};
 }
 
 StagedConfig Reload::prepared(const Config &next, const ClusterKeys &keys,
                               const Asked &asked) const {
-    const NodeConfig &self = node_of(next, parts_.in_force.self.id);
+    const NodeConfig &self = self_in(next, parts_.in_force.self);
     StagedConfig config{.settings = membership_settings(next, self, keys, asked.orders),
                         .rules = ownership_rules(next),
                         .filter = filter_settings(next, keys.in_use, asked.orders),
@@ -203,14 +205,16 @@ std::optional<Json> Reload::wait_for_all(const Request &request) {
     if (parts_.node.config() == request.staged) return told(true);
     if (!staged_ || staged_->digest != request.staged)
         throw Failed(parts_.in_force.config.file + ": another reload has taken it back");
-    if (parts_.now() < request.until) return std::nullopt;
-    return told(false);
+    const bool removed = parts_.node.status(parts_.now()).removed;
+    if (!removed && parts_.now() < request.until) return std::nullopt;
+    return told(removed);
 }
 
 Json Reload::told(bool in_force) const {
     Json told{{"waiting_for", Json::array()}, {"staged_another", Json::array()}};
     if (!in_force) told = reloading(parts_.in_force.config, parts_.node.status(parts_.now()));
     told["in_force"] = in_force;
+    told["removed"] = in_force && parts_.node.status(parts_.now()).removed;
     told["restart"] = in_force ? parts_.waits_for_restart() : std::vector<std::string>();
     return told;
 }
@@ -226,7 +230,7 @@ void Reload::handle() {
 // It is in force in this node's membership and datapath: so it is for every other part.
 void Reload::configure(Staged next) {
     InForce &in_force = parts_.in_force;
-    const NodeConfig self = node_of(next.config, in_force.self.id);
+    const NodeConfig self = self_in(next.config, in_force.self);
     const InForce former = std::exchange(in_force, {std::move(next.config), self, next.keys});
     log_keys(former.keys, in_force.keys);
     parts_.relay.configure(in_force);

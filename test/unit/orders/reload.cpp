@@ -52,7 +52,6 @@ BOOST_AUTO_TEST_CASE(what_cannot_change_is_named) {
     BOOST_TEST(refused(heartbeat("partition = \"quorum\"")) == "heartbeat.partition");
     BOOST_TEST(refused(heartbeat("group = \"239.255.77.78\"")) == "heartbeat.group");
     BOOST_TEST(refused(heartbeat("port = 99")) == "heartbeat.port");
-    BOOST_TEST(refused(kTwoNodes + "[[node]]\nid = 3\nname = \"web3\"\n" + kAddress) == "node \"web3\"");
     BOOST_TEST(refused(kTwoNodes + virtual_ip("192.0.2.101") + kAddress) == "cluster.mac");
 }
 
@@ -61,6 +60,35 @@ BOOST_AUTO_TEST_CASE(a_pinned_mac_stays_whatever_the_first_virtual_ip_is) {
     pinned.insert(pinned.find("interface"), "mac = \"03:bf:c0:00:02:64\"\n    ");
     for (const std::string &addresses : {kAddress, virtual_ip("192.0.2.101"), virtual_ip("fd00::1")})
         BOOST_TEST(agent::refused_changes(kRunning, config(pinned + addresses)).empty(), addresses);
+}
+
+BOOST_AUTO_TEST_CASE(the_list_of_nodes_changes_but_for_majorities_and_ids) {
+    const auto refused = [](const agent::Config &former, const agent::Config &next) {
+        std::string names;
+        for (const std::string &one : agent::refused_changes(former, next))
+            names += one.substr(0, one.find(" (")) + ";";
+        return names;
+    };
+    const std::string quorum = "[heartbeat]\npartition = \"quorum\"\n";
+    const std::string three = kTwoNodes + "[[node]]\nid = 3\nname = \"web3\"\n" + kAddress;
+    BOOST_TEST(refused(kRunning, config(three)) == "");
+    BOOST_TEST(refused(config(three), kRunning) == "");
+    BOOST_TEST(refused(config(kTwoNodes + kAddress + quorum), config(three + quorum)) == "node \"web3\";");
+    BOOST_TEST(refused(config(three + quorum), config(kTwoNodes + kAddress + quorum)) == "node \"web3\";");
+    const auto with = [](const agent::Config &from, std::vector<agent::NodeConfig> nodes) {
+        agent::Config next = from;
+        next.nodes = std::move(nodes);
+        return next;
+    };
+    const agent::NodeConfig one = kRunning.nodes[0], two = kRunning.nodes[1];
+    agent::NodeConfig other = two, renamed = two;
+    other.id = 5;
+    renamed.name = "web5";
+    BOOST_TEST(refused(kRunning, with(kRunning, {one, renamed})) == "");
+    BOOST_TEST(refused(kRunning, with(kRunning, {one, other})) == "node \"web2\".id;");
+    other.name = "web5";
+    BOOST_TEST(refused(kRunning, with(kRunning, {one, other})) == "");
+    BOOST_TEST(refused(kRunning, with(kRunning, {other})) == "the list of nodes;");
 }
 
 BOOST_AUTO_TEST_CASE(what_an_agent_starts_with_waits_for_its_restart) {
