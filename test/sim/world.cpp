@@ -319,7 +319,7 @@ void World::take(Node &node, const Datagram &datagram) {
         if (sender && (datagram.urgent || agent.came_early(*sender))) node.rests = datagram.urgent;
         if (!datagram.urgent && node.rests) node.rests_until = now_ + agent.rest();
     });
-    if (!tells) return;
+    if (!tells || !node.agent_up()) return; // an agent that dies in there has not been told
     node.just_woken = false;
     check_one_owner();
 }
