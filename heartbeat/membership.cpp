@@ -310,8 +310,15 @@ GroupSet Membership::guarded() const {
     const State &state = *state_;
     GroupSet all, groups{};
     all.fill(~std::uint64_t{0});
-    bool all_heard = true; // what they hold is known then
-    state.each_peer([&](NodeId, const Peer &peer) { all_heard &= peer.counted.has_value(); });
+    // What they hold is known then. One that is no longer listed is known by others' quotes; without any, by nothing.
+    NodeBits counted = bit(state.settings.self), known = 0;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        known |= bit(id);
+        for (const Quote &quote : peer.beat.quotes)
+            known |= bit(quote.peer);
+        if (peer.counted) counted |= bit(id);
+    });
+    const bool all_heard = known != 0 && (known & ~counted) == 0;
     if (!all_heard && state.last_step - state.up_since < state.settings.dead_after) return all;
     if (state.member())
         for (const Member &member : state.view.members) {

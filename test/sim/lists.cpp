@@ -120,6 +120,23 @@ void majority_of_another_list(World &world) {
     heal(world);
 }
 
+// 49. A removed node still has connections, and says nothing for a moment in which the agent of the only listed one is
+// restarted: that one resets none of them.
+void restart_beside_a_removed_node(World &world) {
+    form(world, 1, 2);
+    run_for(world, 2s, 3s); // connections
+    reload_soon(world, 1, 2, 4);
+    run_for(world, 1s, 1s);
+    for (int times = 0; times < 5; ++times) {
+        world.stall(1, world.scaled_between(150ms, 250ms));
+        world.kill(2);
+        run_for(world, 5ms, 50ms);
+        world.start(2);
+        run_for(world, 800ms, 1s);
+    }
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> list_scenarios() {
@@ -129,6 +146,7 @@ std::vector<Scenario> list_scenarios() {
         {"removed_nodes_stay_outside", {.nodes = 5, .fewer = kLastThree}, removed_nodes_stay_outside},
         {"removal_is_taken_back", {.nodes = 5, .fewer = kLastThree}, removal_is_taken_back},
         {"none_that_stays_is_there", {.nodes = 3, .fewer = kThird}, none_that_stays_is_there},
+        {"restart_beside_a_removed_node", {.nodes = 2, .fewer = 0b10}, restart_beside_a_removed_node},
         {"majority_of_another_list", {.nodes = 5, .partition = heartbeat::Partition::quorum, .fewer = kFirstThree},
          majority_of_another_list},
     };
