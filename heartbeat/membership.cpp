@@ -338,11 +338,16 @@ GroupSet Membership::guarded() const {
 GroupSet Membership::held_by(NodeId id) const {
     const State &state = *state_;
     const Peer &peer = state.peers[index(id)];
-    const bool present = state.fresh(peer, state.last_step, state.settings.dead_after) ||
-                         state.view.holds(id, peer.life); // by its leader's word, if not heard here
-    const bool says = present && peer.beat.state != NodeState::dead;
-    const bool doubted = state.last_step - peer.doubted.when < state.settings.dead_after;
+    const Member *member = id == state.settings.self ? nullptr : state.view.find(id);
+    const bool fresh = state.fresh(peer, state.last_step, state.settings.dead_after);
+    const bool known = member && peer.life == member->life; // by its leader's word, if not heard here
     GroupSet groups{};
+    if (state.member() && member && (!known || (!fresh && peer.beat.applied < state.view.number))) {
+        groups.fill(~std::uint64_t{0}); // the leader hears it, and this node does not
+        return groups;
+    }
+    const bool says = (fresh || known) && peer.beat.state != NodeState::dead;
+    const bool doubted = state.last_step - peer.doubted.when < state.settings.dead_after;
     for (std::size_t i = 0; i < groups.size(); ++i)
         groups[i] = (says ? peer.beat.lingering[i] : 0) | (doubted ? peer.doubted.lingering[i] : 0);
     return groups;

@@ -198,7 +198,8 @@ class Membership {
     Time lease_until() const; // after which nothing may be accepted; Time{0}: nothing now
     bool active() const;      // it serves, and has a weight: new clients come to it
     GroupSet guarded() const; // groups in which a peer holds, or may hold, connections
-    GroupSet held_by(NodeId peer) const; // those of which it says so, as far as its word holds
+    // Those of which it says so, as far as its word holds; all of them for a member whose word does not reach this node.
+    GroupSet held_by(NodeId peer) const;
     Status status(Time now) const;
 
     struct State; // state.hpp, private to this folder

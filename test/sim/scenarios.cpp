@@ -263,6 +263,22 @@ void dies_in_a_write(World &world) {
     heal(world);
 }
 
+// Forwarding: a member's beats do not reach some of those at which its clients' packets come in; they have never heard the
+// life in which it holds connections of buckets that have moved on.
+void holder_is_not_heard(World &world) {
+    form(world, 1, 4);
+    const unsigned leader = leader_of(world), holder = leader % 4 + 1;
+    for (const unsigned other : {holder % 4 + 1, (holder + 1) % 4 + 1})
+        if (other != leader) world.link(holder, other).up = false;
+    world.kill(holder);
+    run_for(world, 600ms, 700ms); // longer than its lease
+    world.start(holder);
+    run_for(world, 2s, 3s);
+    reweight(world, holder, 10);
+    run_for(world, 9s, 11s); // which buckets moved is remembered for five seconds
+    heal(world);
+}
+
 } // namespace
 
 std::vector<Scenario> scenarios(const std::string &name) {
@@ -285,6 +301,7 @@ std::vector<Scenario> scenarios(const std::string &name) {
         {"another_key", {.nodes = 5}, another_key},
         {"witness_is_gone", {.nodes = 3, .witness = true}, witness_is_gone},
         {"dies_in_a_write", {.nodes = 3}, dies_in_a_write},
+        {"holder_is_not_heard", {.nodes = 4, .forward = true}, holder_is_not_heard},
         {"dies_in_a_write_quorum", {.nodes = 3, .partition = kQuorum}, dies_in_a_write},
     };
     std::vector<Scenario> chosen;
