@@ -2,7 +2,7 @@
 //
 // Frames as they come to a datapath, each with the verdict that it got: for a process of its own,
 // which looks for a while and then goes away. What is shown at all the agent decides
-// (Datapath::show). Who looks can at most miss frames, which are counted.
+// (Datapath::show). A process that looks can at most miss frames, which are counted.
 #pragma once
 
 #include "filter/datapath.hpp"

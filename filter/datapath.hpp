@@ -61,7 +61,7 @@ struct Table {
     BucketSet mine{};
     bool has_owner = false; // some member of the cluster is eligible; else dropped packets are `no_owner`
     bool refuses =
-        false; // nobody is, and this node tells clients so: SYNs and datagrams are `refused`
+        false; // no member is, and this node tells clients so: SYNs and datagrams are `refused`
 };
 using Tables = std::vector<Table>;
 
@@ -84,7 +84,7 @@ struct InPlace {
     bool in_front = true;    // likewise the one that sends packets on in front of it, for speed alone
 };
 
-// A port of a virtual IP where somebody listens.
+// A port of a virtual IP where a process listens.
 struct Service {
     IpAddress address;
     std::uint16_t port = 0;
@@ -169,7 +169,7 @@ class Datapath {
     virtual std::optional<std::string> slowed() const { return std::nullopt; }
 
     // Whether a rule's service is expected to listen on TCP, and where it is known to. While it is
-    // expected, a new connection for which nobody listens, neither where it goes nor there, is dropped
+    // expected, a new connection for which no socket listens, neither where it goes nor there, is dropped
     // (`no_listener`) instead of refused, and missed_descriptor() becomes readable. Expected of no rule
     // at first, and after configure(). A datapath that cannot know leaves the answer to the host's stack.
     virtual void expect_service(std::size_t, bool /*expected*/, const std::optional<Service> &) {}
@@ -178,8 +178,8 @@ class Datapath {
     virtual std::uint32_t take_missed() { return 0; }
 
     // What refused frames began with, those that were not taken yet: at most kMostRefused bytes of
-    // each, and at most so many. The descriptor is readable when there are some. Who has to be told
-    // is told by the caller; what he is too slow for is lost.
+    // each, and at most so many. The descriptor is readable when there are some. The caller informs
+    // the clients; what it is too slow for is lost.
     virtual int refused_descriptor() const { return -1; }
     virtual std::vector<std::vector<std::uint8_t>> take_refused(std::size_t /*most*/) { return {}; }
 
@@ -196,7 +196,7 @@ class Datapath {
     // kNoteBytes. A process that is killed while it notes leaves the former note.
     virtual std::vector<std::uint8_t> note() const { return {}; }
     virtual void set_note(const std::vector<std::uint8_t> &) {}
-    // To be called about once a second: puts back what somebody has taken away, where that is possible while
+    // To be called about once a second: puts back what others have taken away, where that is possible while
     // the agent runs. A line for each thing, for the log. Throws when something cannot be put back.
     virtual std::vector<std::string> heal(const InPlace &) { return {}; }
     std::vector<std::string> heal() { return heal(look()()); }

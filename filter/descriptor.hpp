@@ -26,7 +26,7 @@ class Descriptor {
     int fd_;
 };
 
-// Whether this process can open so many more at this moment. Who would look at the host without them
+// Whether this process can open so many more at this moment. Without them, a look at the host
 // would take "cannot be asked" for "is not there".
 bool descriptors_left(unsigned count);
 

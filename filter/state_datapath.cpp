@@ -139,7 +139,7 @@ void StateDatapath::set_disabled(std::size_t rule, bool disabled) {
     let_packets_arrive();
 }
 
-// A reader that sees half an entry finds nobody there, and the client tries again.
+// A reader that sees half an entry finds no listener there, and the client tries again.
 void StateDatapath::expect_service(std::size_t rule, bool expected,
                                    const std::optional<Service> &known) {
     nlb_service &shared = state().services[rule];
@@ -150,7 +150,7 @@ void StateDatapath::expect_service(std::size_t rule, bool expected,
     store(shared.expected, entry.expected);
 }
 
-// Cleared before the agent looks: who is missed from then on wakes it again.
+// Cleared before the agent looks: a service that is missed from then on wakes it again.
 std::uint32_t StateDatapath::take_missed() {
     std::uint32_t missed = 0;
     for (std::size_t rule = 0; rule < kMaxRules; rule++)

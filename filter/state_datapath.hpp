@@ -50,8 +50,8 @@ class StateDatapath : public Datapath {
     // The tables' places go to other rules: what was counted by table counts as decided without one
     // from here on.
     virtual void forget_tables_counted() = 0;
-    // Whoever reads the tables repeats the number that was asked last: so what is written here is what
-    // is read there.
+    // Each reader of the tables repeats the number that was asked last: so what is written here is
+    // what is read there.
     void ask();
     bool has_answered() const;
     // Returns when no reader looks at what has been out of use since `retired`.

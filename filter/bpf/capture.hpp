@@ -9,8 +9,8 @@
 
 namespace filter::bpf {
 
-// Looks at the datapath whose maps are there. They may be whoever's: what is not as the agent of
-// this version makes it is refused. Throws std::runtime_error.
+// Looks at the datapath whose maps are there. Any process may have made them: maps that
+// differ from those of this version's agent are refused. Throws std::runtime_error.
 std::unique_ptr<Capture> capture(const std::string &pin_dir);
 
 } // namespace filter::bpf

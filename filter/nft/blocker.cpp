@@ -121,7 +121,7 @@ Blocker::~Blocker() {
     try {
         nft("remove table " + table_, "add table " + table_ + "\ndelete table " + table_ + "\n");
     } catch (const std::exception &) {
-        // Gone already, or the host stays silent: nobody is there to be told.
+        // Gone already, or the host stays silent: a destructor has no caller to report to.
     }
 }
 

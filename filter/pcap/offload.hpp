@@ -2,8 +2,8 @@
 //
 // What a network card and its driver had agreed with the kernel about a frame, and what a capture
 // does not show. Frames of this machine's own containers, and segments that the kernel has joined to
-// long ones on their way in, carry a checksum that nobody has finished, because nobody was going to
-// look: the sum over the pseudo-header alone. To a stack that does look they are broken.
+// long ones on their way in, carry an unfinished checksum, the sum over the pseudo-header alone,
+// because no receiver was going to check it. To a stack that does check they are broken.
 //
 // Finishing the sum would touch every byte. Instead the frame is handed over with the same agreement
 // as before: such a sum is recognised (by the pseudo-header alone), and the TAP device is told where

@@ -46,7 +46,7 @@ class PacketTables {
     bool ours_;
 };
 
-// An agent's, for somebody else to look at. Throws.
+// An agent's, for another process to look at. Throws.
 class FoundPacketTables {
   public:
     explicit FoundPacketTables(const std::string &directory);

@@ -9,12 +9,12 @@
 //
 // A thread can lose its processor between a verdict and what follows from it, and go on long after
 // the tables have changed. So it says when it is at work on a frame (busy_, a number for each), and
-// whoever takes a right away from this node waits until the frame that was judged before has
+// a change that takes a right away from this node waits until the frame that was judged before has
 // arrived: let_packets_arrive().
 //
 // And a frame can wait in the ring while the tables change: judged by the new ones, it would be
-// answered here though its owner of then has answered it. So whoever gives this node a right waits
-// until what was captured before has been judged: let_earlier_frames_be_judged().
+// answered here though its owner of then has answered it. So a change that gives this node a right
+// waits until what was captured before has been judged: let_earlier_frames_be_judged().
 #pragma once
 
 #include "filter/descriptor.hpp"

@@ -35,7 +35,7 @@ std::uint16_t age(std::uint64_t word, std::uint64_t now) {
 
 } // namespace
 
-// Only the packets' thread writes; whoever judges a frame by hand may read meanwhile.
+// Only the packets' thread writes; a thread that judges a frame by hand may read meanwhile.
 void SynAcks::sent(const TcpSegment &syn_ack, std::uint64_t now_ns) {
     const std::uint64_t now = now_ns >> kTimeShift;
     const std::uint64_t hash =

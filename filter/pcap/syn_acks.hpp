@@ -7,8 +7,8 @@
 //
 // A table of fixed size: nothing grows in a flood. A word for each, in sets of four, at the place
 // where the hash of addresses, ports and acknowledged number points: its high bits tell them apart,
-// the low ones are the time; the oldest of a set is overwritten. The hash is keyed, so that nobody
-// can aim at another's place.
+// the low ones are the time; the oldest of a set is overwritten. The hash is keyed, so that an
+// attacker cannot aim at another's place.
 #pragma once
 
 #include "filter/verdict/user_verdict.hpp"

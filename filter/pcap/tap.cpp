@@ -90,7 +90,7 @@ void Tap::heal() {
     if (ioctl(device_.get(), TUNGETIFF, &request) != 0)
         make();
     else
-        name_ = request.ifr_name; // somebody may have given it another
+        name_ = request.ifr_name; // it may have been renamed
     bring_up();
 }
 

@@ -36,7 +36,7 @@ class Tap {
 
     const std::string &name() const { return name_; }
 
-    // Whether somebody has deleted it, or taken it down.
+    // False when it was deleted or taken down.
     bool stands() const;
     // Makes it stand again. Throws.
     void heal();

@@ -2,8 +2,8 @@
  *
  * Frames with their verdicts, as the BPF programs show them to `nlbctl capture`. What XDP drops no
  * packet socket ever sees, so the program itself has to show it. The verdict is the one that the
- * frame got, and the frame is as it came, not yet readdressed. When nobody looks, that costs one
- * comparison with a word that is in the cache anyway.
+ * frame got, and the frame is as it came, not yet readdressed. While no capture runs, that costs
+ * one comparison with a word that is in the cache anyway.
  *
  * (A pair of fentry and fexit programs would cost nothing at all then; but kernels without function
  * tracing, and those that are locked down, do not load them.)

@@ -37,7 +37,7 @@ NLB_INLINE struct nlb_verdict nlb_verdict_of(__u64 word) {
     return verdict;
 }
 
-/* Defined by whoever includes this file; called only where nlb_forwards(). */
+/* The including file defines these; they are called only where nlb_forwards(). */
 NLB_INLINE const struct nlb_paths *nlb_known_paths(void);             /* null: none yet */
 NLB_INLINE __u32 nlb_number_of(__u32 table, __u32 bucket);      /* 0: no node's */
 /* Whether no node of the cluster has sent it, and it came to this machine alone. */
@@ -59,7 +59,7 @@ NLB_INLINE __u32 nlb_after_first(const struct nlb_paths *paths, __u32 fate) {
     return fate <= NLB_MAX_NODES ? nlb_node_bit(fate) : 0;
 }
 
-/* Who may want the packet: nodes whose MAC is not known among them. */
+/* The nodes that may want the packet, including nodes whose MAC is not known. */
 NLB_INLINE __u32 nlb_wanted_by(const struct nlb_paths *paths, const struct nlb_packet *packet,
                                __u64 word, __u32 fate) {
     const __u32 reason = NLB_WORD_REASON(word), bucket = NLB_WORD_BUCKET(word) - 1;

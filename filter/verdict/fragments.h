@@ -11,8 +11,8 @@
  * high bits tell datagrams apart, the low ones are the time. Marks are only a help. One that was
  * overwritten, or has not come yet because fragments were overtaken by others, lets fragments in
  * that the stack then holds for a while, as it would without nlbd; one that is old does not count,
- * because a sender uses its numbers again. The hash is keyed, so that nobody can aim a mark at
- * another's datagrams.
+ * because a sender uses its numbers again. The hash is keyed, so that an attacker cannot aim a
+ * mark at another sender's datagrams.
  */
 #ifndef NLB_FRAGMENTS_H
 #define NLB_FRAGMENTS_H
@@ -62,7 +62,7 @@ NLB_INLINE __u32 nlb_remember_fragment(__u64 *marks, const __u64 key[2],
     return 0;
 }
 
-/* Calls nlb_remember_fragment; defined by whoever includes this file. */
+/* Calls nlb_remember_fragment; the including file defines it. */
 NLB_INLINE __u32 nlb_fragment(void *context, const struct nlb_packet *packet, __u32 fate);
 
 #endif

@@ -143,7 +143,7 @@ struct nlb_note {
 };
 NLB_ASSERT(sizeof(struct nlb_note) == 4096);
 
-/* One virtual IP at the place where its hash points; family 0: nobody lives here. */
+/* One virtual IP at the place where its hash points; family 0: the place is free. */
 struct nlb_slot {
     __u64 address[2]; /* network order; IPv4 in the first four bytes */
     __u8 family;      /* 4 or 6 */
@@ -191,8 +191,8 @@ NLB_ASSERT(__builtin_offsetof(struct nlb_config, rule_of) == 156704);
 NLB_ASSERT(__builtin_offsetof(struct nlb_config, rules) == 164896);
 NLB_ASSERT(sizeof(struct nlb_config) == 165024);
 
-/* Who serves the buckets of a table: nobody, and then it may be this node that refuses new
- * connections for all. */
+/* Whether a node serves the buckets of a table. Where none does, it may be this node that refuses
+ * new connections for all. */
 enum nlb_served { NLB_BY_NOBODY, NLB_BY_SOMEBODY, NLB_REFUSED_HERE };
 
 /* Which buckets this node serves. */
@@ -205,13 +205,13 @@ NLB_ASSERT(__builtin_offsetof(struct nlb_owners, served) == NLB_TABLES * NLB_BUC
 NLB_ASSERT(NLB_BUCKETS != 65536 || sizeof(struct nlb_owners) == 270400);
 
 /* Where a rule's service listens. A program that finds no listener for a SYN looks there: when
- * nobody does, the service is gone, and the agent has to know at once. */
+ * there is none either, the service is gone, and the agent has to know at once. */
 struct nlb_service {
     __u64 address[2]; /* network order, as in nlb_slot: a virtual IP */
     __be16 port;
     __u8 family;   /* 4 or 6; 0: it is not known where */
-    __u8 expected; /* else nobody asks */
-    __u8 missed;   /* by the programs: somebody missed it since the agent has last looked */
+    __u8 expected; /* 0: the programs do not look */
+    __u8 missed;   /* by the programs: one of them has missed it since the agent last looked */
     __u8 zero[3];
 };
 NLB_ASSERT(sizeof(struct nlb_service) == 24);

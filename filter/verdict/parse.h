@@ -33,11 +33,11 @@ NLB_INLINE const __u8 *nlb_take(struct nlb_cursor *cursor, __u32 size) {
     return bytes;
 }
 
-/* Whether packets of other nodes are sent on to them; defined by whoever includes this file. A
+/* Whether packets of other nodes are sent on to them; the including file defines it. A
  * constant in each program that is loaded, so that where they are not, the code for it is not there. */
 NLB_INLINE int nlb_forwards(void);
 
-/* How long the frame is, all its buffers together; defined by whoever includes this file. */
+/* How long the frame is, all its buffers together; the including file defines it. */
 NLB_INLINE __u32 nlb_frame_length(void *context);
 
 /* Whether the frame holds so many more bytes, readable or not. Nearly always what can be read says
@@ -255,7 +255,7 @@ NLB_INLINE __u64 nlb_walk_extensions(struct nlb_cursor cursor, __u8 protocol, __
     return NLB_TOO_MANY_HEADERS;
 }
 
-/* Calls nlb_walk_extensions; defined by whoever includes this file. */
+/* Calls nlb_walk_extensions; the including file defines it. */
 NLB_INLINE __u64 nlb_walk(void *context, struct nlb_cursor cursor, __u8 protocol, __u32 payload);
 
 /* The rest of an IPv6 header and its extension headers. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
  * What the programs that judge have in common, whether XDP or tc hands them a frame: their tables
- * and maps, and what verdict.h cannot have from tables. Whoever includes this file says before what
- * a frame is (NLB_FRAME) and defines the four functions that follow here.
+ * and maps, and what verdict.h cannot have from tables. The including file says before what a frame
+ * is (NLB_FRAME) and defines the four functions that follow here.
  */
 #ifndef NLB_PROGRAM_H
 #define NLB_PROGRAM_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012): what nobody can predict
- * without the key. It fills the tables of the buckets' hash, and is the hash of what is seldom
- * needed.
+ * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012): its values cannot be
+ * predicted without the key. It fills the tables of the buckets' hash, and is the hash of what is
+ * seldom needed.
  *
  * The message comes as words, not bytes: `words` holds `count` whole little-endian ones, `last` the
  * up to seven bytes that remain with the message's length in the top byte. With (2, 4) rounds it

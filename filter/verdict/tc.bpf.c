@@ -43,8 +43,8 @@ NLB_INLINE int nlb_may_be_sent_on(void *context, const struct nlb_paths *known) 
 
 NLB_INLINE __u32 nlb_frame_length(void *frame) { return ((struct __sk_buff *)frame)->len; }
 
-/* The stack has taken the outer tag off by now, if the card has not. A frame that somebody's generic
- * XDP program made the kernel copy begins with its IP header. */
+/* The stack has taken the outer tag off by now, if the card has not. A frame that the kernel has
+ * copied for a foreign generic XDP program begins with its IP header. */
 NLB_INLINE __be16 take_ethernet(struct __sk_buff *frame, struct nlb_cursor *cursor) {
     const __be16 known = (__be16)frame->protocol;
     struct nlb_cursor behind = *cursor;

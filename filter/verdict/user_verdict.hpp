@@ -29,8 +29,8 @@ class VerdictHost {
     // Whether this host has a socket that the packet belongs to; asked only where a bucket is
     // changing hands. verdict.h says what counts as one.
     virtual bool has_socket(const TcpSegment &segment) = 0;
-    // Whether somebody listens for this SYN, or where the table's service is known to; asked only
-    // while the service is expected. Who cannot know leaves the answer to the host's stack.
+    // Whether a socket listens for this SYN, or where the table's service is known to; asked only
+    // while the service is expected. A host that cannot know leaves the answer to its stack.
     virtual bool has_listener(const TcpSegment &, std::uint32_t /*table*/) { return true; }
     virtual std::uint64_t boot_ns() = 0;
 };
@@ -39,7 +39,7 @@ class VerdictHost {
 // state remembers fragments.
 std::uint64_t decide(nlb_state &state, std::span<const std::uint8_t> frame, VerdictHost &host);
 
-// What the filter reads of a frame, whoever it is for; beyond what `how` says the fields are 0.
+// What the filter reads of a frame for any receiver; beyond what `how` says the fields are 0.
 struct ParsedFrame {
     enum class How { no_ip, cut_off, malformed, well_formed } how = How::no_ip; // malformed: has addresses
     nlb_packet packet{};                                                       // points into the frame

@@ -8,7 +8,7 @@
  * pays for the clock, and only a SYN, or a packet of a bucket that is changing hands, for a socket
  * look-up. An attacker's packets are the cheap ones.
  *
- * Three things cannot be had from tables; whoever includes this file defines them (and parse.h's
+ * Three things cannot be had from tables; the including file defines them (and parse.h's
  * nlb_walk and fragments.h's nlb_fragment).
  */
 #ifndef NLB_VERDICT_H
@@ -23,7 +23,7 @@
  * only if it carries a valid cookie. */
 NLB_INLINE int nlb_has_socket(void *context);
 
-/* Whether somebody listens for this SYN, or at least where the table's service is known to. */
+/* Whether a socket listens for this SYN, or at least where the table's service is known to. */
 NLB_INLINE int nlb_has_listener(void *context, __u32 table);
 
 NLB_INLINE __u64 nlb_boot_ns(void *context);
@@ -65,7 +65,8 @@ NLB_INLINE enum nlb_reason nlb_linger(void *context, const struct nlb_packet *pa
     return nlb_has_socket(context) ? NLB_ACCEPTED_LINGERING : otherwise;
 }
 
-/* Nobody serves the table. What is no new connection may belong to one that some node still has. */
+/* No node serves the table. A packet that opens no connection may belong to one that a node still
+ * has. */
 NLB_INLINE enum nlb_reason nlb_decide_unserved(void *context, const struct nlb_state *state,
                                                const struct nlb_packet *packet, __u32 bucket,
                                                __u8 served) {

@@ -25,7 +25,7 @@ class Link {
     ~Link();
 
     int fd() const { return link_.get(); }
-    void attach_again();      // when somebody has detached it; throws
+    void attach_again();      // when it was detached from outside; throws
     void detach();
     void keep() { kept_ = true; }
 

@@ -66,7 +66,7 @@ def _measure_one(nodes, repeats):
         pid = cluster.agents[1].pid
         for thread in os.listdir(f"/proc/{pid}/task"):
             os.sched_setaffinity(int(thread), {os.cpu_count() - 1})
-        time.sleep(_SETTLE_S)  # nothing lingers, nobody is missed any more
+        time.sleep(_SETTLE_S)  # nothing lingers, and no node is missed any more
         for _ in range(repeats):
             start, (busy, wakes) = time.monotonic(), _used(pid)
             time.sleep(_MEASURE_S)

@@ -2,8 +2,8 @@
 """keepalived on the hosts of a test cluster, in the agents' place: one of them has the virtual IP, the others wait.
 
 Configured as its manual shows; priorities as high as they go, which is what makes the backups wait least. A script asks
-each second, as often as it can, whether somebody listens; whoever fails gives up its place at once. Virtual
-IPs do not survive a crash of a real host, so they are removed here when one comes back.
+each second, as often as it can, whether a server listens; a host whose check fails gives up its place at
+once. Virtual IPs do not survive a crash of a real host, so they are removed here when one comes back.
 """
 
 import contextlib
@@ -71,7 +71,7 @@ class VrrpCluster(Cluster):
                 preexec_fn=netns.die_with_parent)
 
     def kill(self, node):
-        """It is several processes; whoever starts it again removes its PID files first, as systemd does."""
+        """It is several processes; its PID files are removed here, as systemd does before it starts it again."""
         agent = self.agents.pop(node)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(agent.pid, signal.SIGKILL)

@@ -57,7 +57,7 @@ bool contains(const std::string &text, const std::string &part) {
     return text.find(part) != std::string::npos;
 }
 
-// Somebody else's XDP program: passes everything.
+// A foreign XDP program: passes everything.
 struct Stranger {
     int program, link;
     Stranger() {

@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(later_fragments_go_where_the_first_one_went) {
 
     datapath->install(all_mine());
     far.send(first(2));
-    far.send(later(2)); // its first one was taken here: it is no other node's
+    far.send(later(2)); // its first one was taken here: it belongs to this node
     wait_for([&] { return counter(*datapath, "later_fragment") == 1; });
     BOOST_TEST(sent_to(*datapath, 2) == 2u);
 

@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(many_datagrams_at_once_are_told_apart) {
     BOOST_TEST(mistaken == 0u);
 }
 
-// Nobody can aim a mark at another's datagrams without it.
+// An attacker without the key cannot aim a mark at another's datagrams.
 BOOST_AUTO_TEST_CASE(marks_lie_elsewhere_under_another_key) {
     auto one = state_of(nothing_mine()), other = state_of(nothing_mine());
     for (nlb_config &config : other->config)

@@ -36,7 +36,7 @@ void take_tags_off(const std::string &interface, bool off);
 // of the second virtual IP. Virtual IPs: 192.0.2.100, 192.0.2.101, fd00::100.
 filter::Settings settings();
 
-// Everything, or nothing, is this node's; where nothing is, somebody or nobody else serves.
+// Everything, or nothing, is this node's; where nothing is, another node serves, or none does.
 filter::Tables all_mine();
 filter::Tables nothing_mine(bool has_owner = true);
 filter::GroupSet all_groups();

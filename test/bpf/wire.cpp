@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(a_syn_to_the_cluster_mac_is_answered_in_both_modes) {
         for (bool v4 : {true, false}) {
             Segment syn = tcp({.source = static_cast<std::uint16_t>(30000 + int(mode))});
             far.send(ethernet(v4 ? ipv4({}, syn) : ipv6({}, syn)));
-            far.receive([&](const Frame &frame) { // a reset: nobody listens
+            far.receive([&](const Frame &frame) { // a reset: no socket listens
                 std::size_t at = v4 ? 34 : 54;
                 return frame.size() >= at + 20 && frame[v4 ? 23 : 20] == 6 &&
                        (frame[at + 13] & kRst);

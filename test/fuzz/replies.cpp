@@ -19,7 +19,7 @@ namespace {
 
 using namespace agent;
 
-// Lines that nlbctl itself has begun, and nothing else that a terminal obeys.
+// Lines that nlbctl itself has begun, and nothing else that a terminal acts on.
 void check_text(const std::string &text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto c = static_cast<unsigned char>(text[i]);

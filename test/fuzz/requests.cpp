@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What reaches the control plane: messages of any shape on the socket, requests in them, what stands
-// behind a command, orders on disk, and what ZeroMQ tells of those who knock at the port.
+// behind a command, orders on disk, and what ZeroMQ reports of those who connect to the port.
 //
 //     [kind] and then, kind 0: { [more frames follow, 1 bit; length, 15 bits] [frame] } ...
-//                      kind 1: an orders file   kind 2: { [knock] [value] [milliseconds] } ...
+//                      kind 1: an orders file   kind 2: { [event] [value] [milliseconds] } ...
 //                      other:  one request
 #include "target.hpp"
 

@@ -130,7 +130,7 @@ class Machines(Cluster):
 
     def revive(self, node, services):
         """Switched on again, with what starts at boot. Its kernel has forgotten all that hung on the interface, and the
-        clients of it; and nobody has a memory of who did not answer while it was cut off."""
+        clients of it; and no host remembers which neighbours did not answer while it was cut off."""
         netns.ip(self.namespace(node), "link delete eth0")
         self.add_interface(node, self._others.get(node, node))
         netns.ip(self.switch, "\n".join(f"link set {cable} up" for cable in self._cables(node)))

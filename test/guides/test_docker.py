@@ -48,7 +48,7 @@ def container_dies(cluster):
 
 
 def all_have_a_page(cluster, count=30):
-    """Who answers so many clients, each of which waits as long as browsers do."""
+    """The nodes that answer `count` clients, each of which waits as long as browsers do."""
     asking = "; ".join(f"curl -sfm {LONG} --interface 198.18.{number}.7 http://192.0.2.100/ >> answers || echo failed >> answers &"
                        for number in range(count)).replace("&;", "&")
     cluster.client_sh(f"cd {cluster.directory}; rm -f answers; {asking} wait")

@@ -120,7 +120,7 @@ class Visitors:
 
 
 def drain(guide, cluster, visitors):
-    """Nobody notices, neither those who ask anew nor web2's own."""
+    """No client notices, neither new ones nor web2's own."""
     with web_clients.Clients(cluster, web_clients.addresses(200), per_second=100) as clients:
         cluster.nlbctl("drain", node=2)
         wait_hops(guide, cluster, [1, 3], "web2 drains")

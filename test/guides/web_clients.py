@@ -24,7 +24,7 @@ def count_failed(requests):
 
 
 def answered_by(cluster, sources):
-    """Each asks once; server -> how many it answered. None: nobody did."""
+    """Each asks once; server -> how many it answered. None: no server did."""
     asking = demonstration.Clients(cluster.client, sources, gap=0.005, count=len(sources))
     asking.start()
     return collections.Counter(request.answer for request in asking.finish(stop=False))

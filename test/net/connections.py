@@ -107,7 +107,7 @@ class Talking(threading.Thread):
             while not self._stopping.wait(self._pause) or self.rounds < 2:
                 self._held.talk()
                 self.rounds += 1
-        except Exception as error:  # shown at the end: a thread's exception is nobody's otherwise
+        except Exception as error:  # shown at the end: a thread's exception is lost otherwise
             self._error = error
 
     def goes_on(self, cluster, rounds=2):

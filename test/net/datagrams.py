@@ -5,7 +5,7 @@
         ...
     asked.check_all_answered(owners)      # owners: flow -> node
 
-Nobody sends a datagram again, so one that the cluster lost stays without an answer.
+No client sends a datagram again, so one that the cluster lost stays without an answer.
 """
 
 import select
@@ -34,7 +34,7 @@ class Datagrams(threading.Thread):
     def run(self):
         try:
             self._run()
-        except Exception as error:  # shown at the end: a thread's exception is nobody's otherwise
+        except Exception as error:  # shown at the end: a thread's exception is lost otherwise
             self._error = error
 
     def _run(self):

@@ -66,7 +66,7 @@ def open_socket(flow, kind):
 
 
 def ask_udp(client, flows, deadline=30.0 * PATIENCE, tries=round(8 * PATIENCE)):
-    """flow -> list of the names that answered its datagram. A datagram that nobody answers is sent again."""
+    """flow -> list of the names that answered its datagram. A datagram without an answer is sent again."""
     answers = {}
     for start in range(0, len(flows), 500):
         answers.update(_ask_udp_batch(client, flows[start:start + 500], deadline, tries))
@@ -83,7 +83,7 @@ def _ask_udp_batch(client, flows, deadline, tries):
         poll.register(descriptor, select.EPOLLIN)
 
     def collect(seconds):
-        """Takes in answers until none came for so long."""
+        """Takes in answers until none has come for that time."""
         while events := poll.poll(seconds):
             for descriptor, _ in events:
                 flow = owners[descriptor]
@@ -187,7 +187,7 @@ class Load(threading.Thread):
         try:
             with netns.inside(self._client):
                 self._run()
-        except Exception as error:  # shown by stop(): a thread's exception is nobody's otherwise
+        except Exception as error:  # shown by stop(): a thread's exception is lost otherwise
             self._error = error
 
     def _run(self):

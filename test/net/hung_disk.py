@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file system that takes requests and never answers: whoever touches it waits, and cannot even be killed.
+"""A file system that takes requests and never answers: a process that touches it waits, and cannot even be killed.
 
     with HungDisk(directory) as disk:     # over what was in it
         disk.wait_for_somebody()          # who waits from now on

@@ -15,7 +15,7 @@ EXPLAIN = os.path.join(harness.BUILD, "test/nlb_explain")
 
 
 def expected(cluster, protocol, asked, status=None):
-    """flow -> the name of its owner (None: nobody) in the view that a status shows, by default the first node's."""
+    """flow -> the name of its owner (None: no node) in the view that a status shows, by default the first node's."""
     if status is None:
         status = next(filter(None, map(cluster.status, cluster.ids)))
     status_file = f"{cluster.directory}/status.json"
@@ -50,7 +50,7 @@ def end(address, port):
 
 
 def check_tcp(cluster, asked):
-    """Every flow is answered by its owner, and on the wire nobody else says a word. Returns flow -> name."""
+    """Every flow is answered by its owner, and on the wire no other node sends a SYN-ACK. Returns flow -> name."""
     wanted = expected(cluster, "tcp", asked)
     with Witness(cluster.switch) as seen:
         got = flows.ask_tcp(cluster.client, asked, timeout=5 * harness.PATIENCE)

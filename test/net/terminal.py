@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A terminal that a test can look at and type into: tmux with a server of its own, so that nobody's sessions are met."""
+"""A terminal that a test can look at and type into: tmux with a server of its own, so it touches no user's sessions."""
 
 import itertools
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody deletes the virtual IPs of a node, again and again: they are soon back, and nobody else answers for it.
+"""An administrator deletes the virtual IPs of a node, again and again: they are soon back, and no other node answers for it.
 
     client --- bridge --- web1, web2 (loses its virtual IPs), web3
 

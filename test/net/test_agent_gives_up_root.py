@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`nlbd --user`: with the capabilities that the unit allows, the agent of web1 becomes another user and keeps six
-of them, takes over from an agent that ran as root and gives back to one, obeys nlbctl, heals the host, leaves nothing. Its
-monitor, root's, keeps four others: a reload reads the key, and one that brings the first command runs it as yet another user.
+"""`nlbd --user`: with the capabilities that the unit allows, the agent of web1 becomes another user and keeps six of them,
+takes over from an agent that ran as root and gives back to one, accepts nlbctl's commands, heals the host, leaves nothing.
+Its monitor, root's, keeps four others: a reload reads the key, and one that brings the first command runs it as a third user.
 When the monitor is killed, the node serves on and says so.
 
     client --- bridge --- web1 (--user), web2

@@ -101,7 +101,7 @@ def check_one_returns(cluster, serve, reject):
     for name, port in (("serve", SERVE), ("reject", REJECT)):
         cluster.wait_until(lambda: buckets(cluster, name) == [0, 65536], f"web2 alone serves {name}")
         check(services.answering(cluster, port) == {"web2"}, f"{name}: who answers")
-    # A rule that is drained everywhere is served by nobody, too.
+    # No node serves a rule that is drained everywhere, either.
     cluster.nlbctl("drain-rule", "reject", "all", node=1)
     cluster.wait_until(lambda: refused(cluster, REJECT), "what is drained everywhere is refused")
     cluster.nlbctl("enable", "reject", "all", node=1)

@@ -141,7 +141,7 @@ def check_full_disk(cluster, asked):
 
 
 def check_killed(cluster):
-    """One at a time; who was killed is forgotten in a few seconds."""
+    """One at a time; the agent forgets a killed capture in a few seconds."""
     process = capture(cluster)
     begins(cluster, process)
     second = cluster.nlbctl("capture", "--seconds", 1, node=1, check_exit=False)

@@ -107,7 +107,7 @@ def foreign_maps(agent):
 
 
 def no_link(agent, directory):
-    """Root follows the user's link to nobody else's socket."""
+    """Root does not follow the user's link to another user's socket."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{directory}/roots")
     os.chmod(f"{directory}/roots", 0o600)

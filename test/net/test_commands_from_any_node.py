@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands for other nodes and for all, given on any node; who does not answer is named.
+"""Commands for other nodes and for all, given on any node; a node that does not answer is named.
 
     client --- bridge --- web1, web2, web3
 """

@@ -29,7 +29,7 @@ def start_without_bpf(cluster, node):
 
 
 def check_driver_without_xdp(cluster, node):
-    """tc, and that is no problem, for nothing can be done about it."""
+    """tc, and that is not reported as a problem, because nothing can be done about it."""
     netns.ip(cluster.namespace(node), """
         link add br9 type bridge
         link set br9 up""")

@@ -27,7 +27,7 @@ def detach(namespace):
 
 
 def check_silent(cluster, before):
-    """web2 answers nobody. before: its status while it served."""
+    """web2 answers no client. before: its status while it served."""
     for address in (VIP4, VIP6):
         asked = flows.many(300, address, 7001)
         owners = expected(cluster, "tcp", asked, before)
@@ -71,7 +71,7 @@ def test():
         for address in (VIP4, VIP6):
             flows.ask_tcp(cluster.client, flows.many(1, address, 7001, seed=9))  # the client knows the MAC address
 
-        agent = cluster.agents[2]  # it stands still: now nobody puts anything back
+        agent = cluster.agents[2]  # it stands still: now nothing is put back
         agent.send_signal(signal.SIGSTOP)
         detach(cluster.namespace(2))
         check_silent(cluster, before)

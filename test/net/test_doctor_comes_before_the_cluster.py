@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`nlbctl doctor` where there is no cluster yet: no agent, one agent of three, and a host on which none could start; and it
-disturbs nobody: while it is asked again and again every request is answered once, no switch learns the cluster MAC, and probes
+disturbs no node: while it is asked again and again every request is answered once, no switch learns the cluster MAC, and probes
 that are sent a second time are refused and counted.
 
     client --- bridge --- web1, web2, web3

@@ -30,13 +30,13 @@ def test():
         check(cluster.status(3)["state"] == "active", "a refused drain has drained")
         cluster.nlbctl("drain", "--timeout", 4, node=3)
         cluster.wait_until(lambda: drains(cluster, 3), "web3 drains")
-        time.sleep(2)  # a drain with nobody connected ends sooner
+        time.sleep(2)  # a drain without connections ends sooner
         check(drains(cluster, 3), "the drain has ended with connections left, and before its time")
         check(not held.talk(), f"connections broke during the drain: {held.broken}")
         cluster.wait_until(lambda: cluster.status(3)["state"] == "stopped", "web3 stops with connections left")
         check(not held.talk(), f"a stopped node has let go of its connections: {held.broken}")
 
-        # The agent goes as soon as nobody is there any more, and long before drain_ms.
+        # The agent ends as soon as no connection is left, and long before drain_ms.
         agent = cluster.agents.pop(2)
         agent.terminate()
         cluster.wait_until(lambda: drains(cluster, 2), "web2 drains on SIGTERM")

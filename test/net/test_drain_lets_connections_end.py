@@ -36,7 +36,7 @@ def test():
         by_rule = {rule["name"]: rule["connections"] for rule in status["rules"]}
         wanted = {"none": sum(flow.dport == 7001 for flow in mine), "network": 0,
                   "single": sum(flow.dport == 7002 for flow in mine)}
-        time.sleep(2)  # a drain with nobody connected ends sooner
+        time.sleep(2)  # a drain without connections ends sooner
         check(cluster.status(2)["state"] == "draining", "the drain has ended with connections left")
         check(by_rule == wanted, f"connections by rule: {by_rule}, expected {wanted}")
         got = flows.ask_tcp(cluster.client, flows.many(300, VIP4, 7003))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`nlbctl events`: who came, who went and why, newest first, and how long each view took until it was served.
+"""`nlbctl events`: which nodes came, which went and why, newest first, and how long each view took until it was served.
 
     client --- bridge --- web1, web2, web3
 """

@@ -48,7 +48,7 @@ def test():
                 check(drained["weight"] == 0 and "draining" in drained["left_out"], f"why web2 is left out: {drained}")
             check_told(cluster, 1, flow, "syn", "accepted")
             check_told(cluster, 2, flow, "syn", "lingering_syn")
-            # Another connection of the same group, which nobody has.
+            # Another connection of the same group, which no node has.
             check_told(cluster, 2, flow._replace(sport=1), "ack", "lingering_no_socket")
         check(not held.talk(), f"connections broke: {held.broken}")
         text = cluster.nlbctl("explain", "tcp", end(mine[0].source, mine[0].sport), f"{VIP4}:7001", "--flags", "ack",

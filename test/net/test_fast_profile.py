@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`interval_ms = 10, dead_after_ms = 100`: the cluster forms, nobody is taken for dead while nothing happens, a node
+"""`interval_ms = 10, dead_after_ms = 100`: the cluster forms, no node is taken for dead while nothing happens, a node
 crashes and returns, and no request is ever answered by two nodes.
 
     client --- bridge (a witness listens) --- web1, web2 (crashes, returns), web3

@@ -4,7 +4,7 @@
     client --- bridge (floods nothing) --- web1, web2, web3 (dies)
 
 The receiver answers for its virtual IP with its own MAC, and sends on what is another's; when it dies, the address moves with
-the view that removes it. Nobody but the receiver and the owner sees a packet of a flow. A node whose filter is gone is
+the view that removes it. Only the receiver and the owner see a packet of a flow. A node whose filter is gone is
 silent, also when the lock behind it was taken away and put back; one whose XDP program in front of the filter is gone is not.
 """
 

@@ -24,13 +24,13 @@ def full_disk(directory):
 def hang(cluster):
     state = f"{cluster.run_dir(1)}/state"
     os.makedirs(state, exist_ok=True)
-    os.mkfifo(f"{state}/orders.json.new")  # whoever opens it to write waits for a reader
+    os.mkfifo(f"{state}/orders.json.new")  # opening it for writing waits for a reader
     for what in ("the order comes into force when it does", "nothing was changed"):
         done = cluster.nlbctl("weight", "web1", "20", node=1, check_exit=False)
         check(done.returncode == 1 and "the state directory does not answer" in done.stderr and what in done.stderr,
               f"a disk that hangs: exit {done.returncode}: {done.stderr}")
         check(cluster.agree([1, 2]) and cluster.status(1)["members"][0]["weight"] == 100, "the disk holds up the agent")
-    # It answers, with an error: that is told in the log, for who ordered has gone, and the next order is obeyed.
+    # It answers, with an error: the log says so, because the caller has gone, and the next order is carried out.
     waiting = os.open(f"{state}/orders.json.new", os.O_RDONLY | os.O_NONBLOCK)
     cluster.wait_until(lambda: "warning: orders: write orders" in cluster.log(1), "the order that hung has failed")
     os.close(waiting)

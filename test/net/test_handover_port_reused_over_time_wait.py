@@ -27,7 +27,7 @@ def test():
         pairs = Pairs(cluster)
         for pair in [pairs.connect(flow) for flow in moving]:
             check(pair.node == 1, "web1 is alone and does not serve")
-            end_orderly(pair.server)  # who closes first has the TIME_WAIT
+            end_orderly(pair.server)  # the side that closes first has the TIME_WAIT
             check(select.select([pair.client], [], [], 20)[0], "the server's end does not arrive")
             end_orderly(pair.client)
         cluster.nlbctl("start", node=2)

@@ -53,7 +53,7 @@ def rules(cluster_directory):
                       HTTP, "http"),
         services.rule('health = { type = "exec", command = ' + command +
                       ', interval_ms = 2000, timeout_ms = 2000, rise = 1, fall = 1 }', EXEC, "exec"),
-        services.rule('health = { type = "none" }', 7023, "none"),  # where nobody listens
+        services.rule('health = { type = "none" }', 7023, "none"),  # where no server listens
         services.rule("", f"{RANGE}-{RANGE + 9}", "range")])
 
 
@@ -153,7 +153,7 @@ def sleepers():
 
 
 def check_range(trial, one):
-    """Somebody listens on one port of the range: the others are refused, by the host."""
+    """A server listens on one port of the range: the others are refused, by the host."""
     cluster = trial.cluster
     services.wait_healthy(cluster, 2, True, "range")
     check(services.answering(cluster, RANGE + 7, 60) == {flows.REFUSED}, "a port without a listener is not refused")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that hangs, with a health check's command or with the configuration, holds up nobody: the node serves on.
+"""A disk that hangs, with a health check's command or with the configuration, does not hold up the node, which serves on.
 
     client --- bridge --- web1 (its disk hangs), web2
 """

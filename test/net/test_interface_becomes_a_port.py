@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An interface of a node becomes a bridge's port while its agent runs, so that the bridge takes its frames and the agent hears
-nobody: the node gives its buckets away, says whose port it is, and comes back when that is undone. The clients' interface, with
+no node: the node gives its buckets away, says whose port it is, and comes back when that is undone. The clients' interface, with
 beats on it, and one that beats alone go over.
 
     client --- bridge0 --- web1, web2 (eth0 becomes a port), web3

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster key is changed in three steps while clients come and go: nobody notices.
+"""The cluster key is changed in three steps while clients come and go: no client notices.
 
     client --- bridge --- web1, web2, web3
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A look at the listeners asks what clients use. A service that listens on one of the rule's virtual IPs alone has its node passed
-over; so has a node on which nobody but the agent listens on a port of a rule that covers all of them.
+over; so has a node on which no process but the agent listens on a port of a rule that covers all of them.
 
-    client --- bridge --- web1, web2 (IPv4 alone; then nobody), web3
+    client --- bridge --- web1, web2 (IPv4 alone; then nothing), web3
 """
 
 import subprocess

@@ -24,7 +24,7 @@ def run(cluster, name, *arguments):
 
 
 def test():
-    with Cluster(nodes=1, servers=False) as cluster:  # nobody listens: a warning for each rule
+    with Cluster(nodes=1, servers=False) as cluster:  # no server listens: a warning for each rule
         said = run(cluster, "all")
         check(all(re.match(r"<[346]>[a-z][a-z0-9. ]*: ", line) for line in said), said)
         check(any(line.startswith("<6>agent: started") for line in said), said)

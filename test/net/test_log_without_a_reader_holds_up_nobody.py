@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever reads an agent's log stands still: the agent goes on, and says later how many lines it has dropped.
+"""The reader of an agent's log stands still: the agent goes on, and says later how many lines it has dropped.
 
     client --- bridge --- web1, web2 (its log is a pipe that is full)
 """

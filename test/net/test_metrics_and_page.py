@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every node tells what it does over HTTP: whole, well-formed, counting with the traffic, and right when a node dies.
-Whatever else is asked is refused by its proper code, counted, and harms nobody.
+Whatever else is asked is refused by its proper code, counted, and harms no node.
 
     client --- bridge --- web1, web2, web3, each with [metrics] listen = "0.0.0.0:9777"
 """
@@ -96,7 +96,7 @@ def check_pages(cluster):
 
 
 def check_refusals(cluster):
-    """Everything that is no question, and what the server says to it; None: anything."""
+    """Requests that are not valid, and what the server answers; None: anything."""
     before = scraped(cluster, 1)
     cases = [
         ("the name of another host", b"GET / HTTP/1.1\r\nHost: elsewhere.example.net\r\nConnection: close\r\n\r\n", b" 421 "),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever floods the page, and whoever connects and says nothing, delays no beat, and keeps nobody else out.
+"""A client that floods the page, or connects and says nothing, delays no beat, and keeps no other client out.
 
     client (wrk, and hundreds of connections that never end their request) --- bridge --- web1 (leader), web2, web3
 

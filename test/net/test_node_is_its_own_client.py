@@ -14,7 +14,7 @@ from harness import SERVICE_PORTS, VIP4, VIP6, Cluster, check, main
 
 
 def asked_by(cluster, node, address, port):
-    """Who answers the node itself; None: nobody."""
+    """The name of the node that answers the node itself; None: no node."""
     with netns.inside(cluster.namespace(node)):
         made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     made.settimeout(10)

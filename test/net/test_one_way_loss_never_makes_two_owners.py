@@ -4,7 +4,7 @@ stays silent. Mended, it returns.
 
     client --- bridge (beats are lost between its ports, one way) --- web1, web2 | web3
 
-With `partition = "serve"` a node that hears nobody serves on, for the others may be dead: then two serve, until mended.
+With `partition = "serve"` a node that hears no other serves on, because the others may be dead: then two serve, until mended.
 """
 
 import time

@@ -76,7 +76,7 @@ def test():
         os.rmdir(f"{cluster.run_dir(2)}/state")
         os.rename(f"{cluster.run_dir(2)}/kept", f"{cluster.run_dir(2)}/state")
 
-        # Damaged: the start is refused, the file stays for whoever wants to look.
+        # Damaged: the start is refused, the file stays for an administrator to look at.
         cluster.terminate(2)
         with open(orders) as file:
             good = file.read()

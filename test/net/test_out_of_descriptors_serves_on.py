@@ -81,7 +81,7 @@ def check_health(cluster, node):
 
 
 def ask_the_witness(cluster):
-    """Nobody is left but web1, without a descriptor: it serves as long as the witness answers."""
+    """Only web1 is left, without a descriptor: it serves as long as the witness answers."""
     agent = cluster.agents[1]
     enough = resource.prlimit(agent.pid, resource.RLIMIT_NOFILE)[0]
     leave(agent, 0)

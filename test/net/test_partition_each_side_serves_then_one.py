@@ -21,7 +21,7 @@ def test():
         cluster.split(3, 4)
         cluster.wait_active([1, 2])
         cluster.wait_active([3, 4])
-        with Watched(cluster, clients=100, held=0) as watch:  # whoever connects now gets two answers
+        with Watched(cluster, clients=100, held=0) as watch:  # a client that connects now gets two answers
             cluster.wait_until(lambda: len(watch.answered_twice()) > 50, "both sides serve")
         before = merges(cluster)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody deletes what the pcap datapath has put into the host: it is noticed, put back and logged, and meanwhile the
+"""An administrator deletes what the pcap datapath has put into the host: it is noticed, put back and logged, and meanwhile the
 node is silent, not open.
 
     client --- bridge --- web1, web2 (loses things), web3
@@ -23,7 +23,7 @@ LOSSES = {
 
 
 def ask_meanwhile(cluster, namespace, command):
-    """Nobody but the owner answers, before, while and after something is lost."""
+    """Only the owner answers, before, while and after something is lost."""
     asked = flows.many(300, VIP4, 7001) + flows.many(100, VIP6, 7002)
     with Witness(cluster.switch) as seen:
         netns.run(namespace, *command.split())

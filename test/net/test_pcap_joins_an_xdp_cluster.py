@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One node of three filters in user space, the others with XDP: to the cluster that is no difference.
+"""One node of three filters in user space, the others with XDP: the cluster sees no difference.
 
     client --- bridge --- web1, web2 (pcap), web3 (joins)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packets come faster than a pcap node can judge them: what it has no room for is dropped and counted as just that. Its
-beats take another way: nobody misses one, and it serves on afterwards.
+beats take another way: no node misses one, and it serves on afterwards.
 
     client (flood) --- bridge --- web1 (pcap; its packets' thread gets what the others leave), web2
 """

@@ -124,7 +124,7 @@ def test():
             cluster.write_config(file_of(cluster, node))
             os.chmod(file_of(cluster, node), 0o640)
             cluster.start(node, config=file_of(cluster, node))
-        os.chmod(cluster.directory, 0o755)  # nobody's way to its file
+        os.chmod(cluster.directory, 0o755)  # for the user "nobody", the way to its file
         cluster.wait_active([1, 2, 3])
         before = files(cluster)
 

@@ -10,7 +10,7 @@ import flows
 import netns
 from harness import VIP4, Cluster, check, main
 
-NOBODY, CLIENT = "192.0.2.250", "192.0.2.254"  # who is there when a lone node asks
+NOBODY, CLIENT = "192.0.2.250", "192.0.2.254"  # the addresses that a lone node asks: of no host, and of one
 
 
 def reload_all(cluster, expected="in force", **changes):

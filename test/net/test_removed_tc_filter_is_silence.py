@@ -52,7 +52,7 @@ def test():
         for address in (VIP4, VIP6):
             flows.ask_tcp(cluster.client, flows.many(1, address, 7001, seed=9))  # the client knows the MAC address
 
-        agent = cluster.agents[2]  # it stands still: now nobody puts anything back
+        agent = cluster.agents[2]  # it stands still: now nothing is put back
         agent.send_signal(signal.SIGSTOP)
         delete_hook(cluster)
         check_silent(cluster, before)

@@ -29,7 +29,7 @@ def reference(cluster):
 
 
 def restart(cluster, node):
-    """Whether it resumes, and how long nobody was there."""
+    """Whether it resumes, and how long no agent answered, in seconds."""
     before = cluster.log(node).count("agent: resumes")
     agent = cluster.agents.pop(node)
     agent.send_signal(signal.SIGUSR2)

@@ -46,7 +46,7 @@ def vanish(cluster, node):
 
 
 def restart(cluster, node, end, early_after=None):
-    """early_after: it is killed once more, so many seconds after its start."""
+    """early_after: it is killed again, this many seconds after its start."""
     before = program(cluster, node)
     end(node)
     cluster.start(node)

@@ -43,7 +43,7 @@ def test():
         check(answering(cluster, 7001) == {"web1", "web2"}, "a rule that was enabled again is not served")
         check(not held.talk(), f"enable broke {len(held.broken)} connections")
 
-        # Drained everywhere: nobody takes a new connection, everybody keeps the old ones.
+        # Drained everywhere: no node takes a new connection, each keeps its old ones.
         cluster.nlbctl("drain-rule", "none", "all", node=2)
         cluster.wait_until(lambda: all(rule(cluster, node, "none")["buckets"] == 0 for node in (1, 2)), "nobody serves it")
         check(answering(cluster, 7001, 20, 1.0) == {None}, "a rule drained everywhere has taken a connection")

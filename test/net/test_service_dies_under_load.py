@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service dies on one node: its rule's clients go to the others, another rule's stay, and nobody is refused.
+"""A service dies on one node: its rule's clients go to the others, another rule's stay, and no client is refused.
 
     client --- bridge --- web1, web2, web3      rules none, single, network: one server; shop: another
 """
@@ -28,7 +28,7 @@ def check_told(cluster):
 
 
 def dies(cluster, shops, held):
-    """Under load: whoever was connected to the dead server is lost; every later connection is answered, once."""
+    """Under load: connections to the dead server are lost; every later connection is answered, once."""
     load = flows.Load(cluster.client, flows.many(300, VIP4, services.PORT), per_second=200, patience=5.0)
     load.start()
     time.sleep(1)

@@ -5,7 +5,7 @@
                   |
                 other (member of nothing)
 
-A Linux bridge looks at the IP destination, which is no group, and gives such frames to multicast routers' ports alone:
+A Linux bridge looks at the IP destination, which is not a group, and gives such frames to multicast routers' ports alone:
 the nodes advertise themselves as such. In igmp mode they are also members of the cluster's group, for switches that
 look at the MAC address; the kernel renews that, whether an agent lives or not.
 """

@@ -7,8 +7,8 @@ With cookies a server keeps nothing of a handshake and repeats nothing: an ACK t
 it would be lost for good, and the client would wait in silence.
 
 Namespaces share the secret that a kernel makes its cookies with. So for a while after a change the old owner here takes
-the new one's cookies for its own, and both answer, with the same numbers; on two machines it does not. Who has answered a
-new connection is therefore not asked.
+the new one's cookies for its own, and both answer, with the same numbers; on two machines it does not. The test
+therefore does not ask which node has answered a new connection.
 """
 
 import flows

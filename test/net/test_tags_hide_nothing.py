@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Datagrams for a virtual IP, hidden in VLAN tags of number 0, which the kernel takes off however many there are, and sent to
-each node's own MAC address: nobody answers one that is another node's, by whatever datapath it filters.
+each node's own MAC address: no node answers one that is another node's, by whatever datapath it filters.
 
     client --- bridge --- web1 (XDP), web2 (tc), web3 (pcap)
 """
@@ -29,7 +29,7 @@ def tagged(to, sender, packet, tags):
 
 
 def answers(sockets, seconds):
-    """flow -> who answered, in the order of the answers, until none has come for so long."""
+    """flow -> who answered, in the order of the answers, until none has come for that time."""
     names = {flow: [] for flow in sockets}
     of = {made.fileno(): flow for flow, made in sockets.items()}
     poll = select.epoll()

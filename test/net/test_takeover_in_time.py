@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes crash, leave and lose their service: how long new connections find nobody, against what is promised.
+"""Nodes crash, leave and lose their service: how long new connections find no node, against what is promised.
 
     client (a new connection every 4 ms, from clients of the node that it happens to) --- bridge --- web1, web2, web3
 
@@ -24,7 +24,7 @@ from stalls import PRIORITY, StallMeter
 
 PORT = 7001
 GAP = 0.004
-AT_ONCE = 0.25    # a first packet that nobody takes is sent again after a second
+AT_ONCE = 0.25    # a first packet that no node takes is sent again after a second
 ROUNDS = 6        # of each kind; those that do not count come on top, as many at most
 CALM = 0.6        # a node that has just started guards what it takes over, for dead_after
 STALL = 0.01      # what the machine may be late by in a round that counts
@@ -132,7 +132,7 @@ class Rounds:
         for number in range(2 * ROUNDS):
             if len(counted) == ROUNDS:
                 break
-            time.sleep(CALM)  # not waiting for anything: nothing else may have happened for so long
+            time.sleep(CALM)  # not waiting for anything: nothing else may have happened in this time
             node = number % 3 + 1
             clients, took = getattr(self, kind)(node, [other for other in self._cluster.ids if other != node])
             late = self._stalls.worst(clients.begun, clients.ended)[0]

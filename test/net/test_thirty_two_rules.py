@@ -64,7 +64,7 @@ def make_flows(rules):
 
 
 def check_named(asked, named):
-    """What explain says of every flow is the configuration's rule, and weights that nobody is left out of."""
+    """What explain says of every flow is the configuration's rule, and weights that no node is left out of."""
     for (protocol, flow), rule in asked.items():
         told = named[protocol, flow]
         check(told["rule"] == (rule.name if rule.name != "uncovered" else None),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`nlbd --user` gives that user the run directory and the state directory, and nothing that somebody has put in their place:
+"""`nlbd --user` gives that user the run directory and the state directory, and nothing that others have put in their place:
 not what a link points at, and no directory that a third user may have exchanged. The start fails, in one line that names it.
 
 No node is needed: the agent gives up root before it touches an interface.
@@ -55,7 +55,7 @@ def try_links(cluster):
 
 
 def try_strangers(cluster):
-    """Who owns a directory can exchange what is in it."""
+    """The owner of a directory can exchange what is in it."""
     changed = "others than root and that user may change"
     stranger = pwd.getpwnam(STRANGER).pw_uid
     parent = f"{cluster.directory}/treasure"

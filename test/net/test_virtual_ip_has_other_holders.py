@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A virtual IP that others have, too: clients' neighbour entries, which no time limit ends, become the cluster's again by what
-the cluster says of itself, and whoever else has the address is named.
+the cluster says of itself, and each other holder of the address is named.
 
 - A server had it before the cluster starts.
 - It is added to a node's own interface while the agent runs, and taken away again.

@@ -3,7 +3,7 @@
 
     client --- bridge --- web1, web2, web3
 
-A new one is served by all nodes; one that has been removed is gone from every host, and nobody answers for it. An agent that is
+A new one is served by all nodes; one that has been removed is gone from every host, and no host answers for it. An agent that is
 killed in the middle leaves nothing behind. The first one gives the cluster its MAC: a file by which it would change is refused.
 """
 

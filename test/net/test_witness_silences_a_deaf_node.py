@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node that hears nobody serves only while its witness answers, by ARP or by neighbour discovery.
+"""A node that hears no other serves only while its witness answers, by ARP or by neighbour discovery.
 
     client --- bridge0 --- web1, web2, gateway    web3 is cut off: silent.
                                                   web1 and web2 die: web3 is left and serves, as long as the gateway answers.

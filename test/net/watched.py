@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that ask without a pause, others whose connections stay, and a witness on the wire: who answered whom.
+"""Clients that ask without a pause, others whose connections stay, and a witness on the wire: which node answered which client.
 
     with Watched(cluster) as watch:       # begins when every client has been answered
         ...                               # whatever may go wrong

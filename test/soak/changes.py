@@ -56,7 +56,7 @@ class Changes:
         return [node for node in self._cluster.ids if node not in self._away]
 
     def choose(self, harmless=False):
-        """harmless: only what nobody's clients may notice."""
+        """harmless: only what no client may notice."""
         if self._away and (len(self.active) <= 2 or self._dice.random() < 0.45):
             return Change("return", self._dice.choice(sorted(self._away)), [])
         if not self._away and self._dice.random() < 0.25:

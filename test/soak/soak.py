@@ -7,8 +7,8 @@
     NLBD_SOAK_SECONDS=60 NLBD_SOAK_SEED=7 NLBD_DATAPATH=pcap test/soak/soak.py
 
 In each round three things happen (changes.py), one after the other, while clients ask without a pause and others stay
-connected (net/watched.py): no SYN is answered by two nodes, nobody whose node lives misses an answer or loses a
-connection, and once all has settled everybody is answered. Connections that web1 accepted before the others joined last
+connected (net/watched.py): no SYN is answered by two nodes, no client whose node lives misses an answer or loses a
+connection, and once all has settled every client is answered. Connections that web1 accepted before the others joined last
 from the first minute to the last. A health check runs a command all the time; once in a round web1 is asked for its
 metrics and shows its packets. Between the rounds the agents are measured (samples.py). In the end nothing is left of
 them: programs, maps, mounts, namespaces, files.

@@ -50,7 +50,7 @@ class Shaped(Cluster):
         for link in ("eth0", "eth1")[:1 + self._has_two_links()]:
             self._plug(host, link, self.port(who, link), "bridge0")
             self._vlan(self.port(who, link), tagged=True)
-        if self.kind == "lacp":  # named so that witnesses count what comes in by its links, and not that once more
+        if self.kind == "lacp":  # named so that witnesses count what comes in by its links, and not also by it
             self._aggregate(self.switch, f"switch-web{who}", [self.port(who, link) for link in ("eth0", "eth1")], "802.3ad")
             netns.ip(self.switch, f"link set switch-web{who} master bridge0")
         netns.ip(host, self._made(host))
