@@ -10,9 +10,11 @@ SOURCE = os.environ["NLBD_SOURCE_DIR"]
 READ = ("README.md", "etc/**/*.md", "etc/cluster.toml", "packaging/man/*", "test/bench/README.md", "test/platforms/README.md",
         "heartbeat/README.md", "filter/README.md")
 COMMENTS_IN = ("agent", "agent/base", "agent/control", "agent/frames", "agent/health", "agent/host", "agent/monitor", "agent/nlbctl",
-               "agent/report", "agent/web")
+               "agent/report", "agent/web", "filter", "filter/bpf", "filter/nft", "filter/pcap", "filter/tc", "filter/verdict",
+               "filter/xdp")
 # A string or character as it is, or a comment with the comments of the lines below it.
-TOKEN = re.compile(r'R"(\w*)\([^\0]*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'|(?P<comment>//[^\n]*(?:\n[ \t]*//[^\n]*)*)')
+TOKEN = re.compile(r'R"(\w*)\([^\0]*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'|'
+                   r'(?P<comment>//[^\n]*(?:\n[ \t]*//[^\n]*)*|/\*[^\0]*?\*/)')
 BETTER = {  # what is not to be found, whatever its case: what to write
     r"left out[:;]": "Default: ...",
     r"\bso (?:long|often)\b(?! as)": "this long, how long, how often",
@@ -42,8 +44,8 @@ def check(place, text):
 
 
 documents = expand(READ)
-sources = expand(f"{folder}/*.{ending}" for folder in COMMENTS_IN for ending in ("cpp", "hpp"))
-if len(documents) < 15 or len(sources) < 150:
+sources = expand(f"{folder}/*.{ending}" for folder in COMMENTS_IN for ending in ("cpp", "hpp", "c", "h"))
+if len(documents) < 15 or len(sources) < 250:
     failures.append(f"only {len(documents)} documents and {len(sources)} sources")
 for path in documents:
     with open(path) as file:
@@ -55,7 +57,7 @@ for path in sources:
     for token in TOKEN.finditer(text):
         if token["comment"]:
             number = text.count("\n", 0, token.start()) + 1
-            check(f"{path}:{number}", re.sub(r"\s*\n\s*//\s*|^//\s*", " ", token["comment"]).strip())
+            check(f"{path}:{number}", re.sub(r"\s*\n\s*(?://|\*)?\s*|^(?://|/\*)\s*", " ", token["comment"]).strip())
 for failure in failures:
     print("FAILED:", failure, file=sys.stderr)
 sys.exit(1 if failures else 0)
