@@ -114,10 +114,16 @@ void vote(State &state) {
     state.out.send = true;
 }
 
+// Too many have voted for others in the same term, or have gone on to a higher one, for this node to be elected in its own.
+bool has_lost(const State &state, Time now) {
+    return !electorate_agrees(state, now, [&](const Peer &peer) {
+        return peer.beat.vote.term < state.term || peer.beat.vote == state.vote;
+    });
+}
+
 void stand(State &state, Time now) {
-    if (state.role == Role::standing && now - state.stood_at >= state.leader_timeout)
-        become(state, Role::supporting,
-               state.settings.self); // nobody may be kept waiting by a lost vote
+    if (state.role == Role::standing && (now - state.stood_at >= state.leader_timeout || has_lost(state, now)))
+        become(state, Role::supporting, state.settings.self); // no node is kept waiting by a lost vote
     if (state.role != Role::standing) {
         if (state.late(now) || !electorate_agrees(state, now, [&](const Peer &peer) {
                 return peer.beat.role == Role::supporting &&

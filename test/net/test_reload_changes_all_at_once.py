@@ -54,7 +54,7 @@ def test():
 
         refuse(cluster, "cluster.toml:", rules=RULES + "[[rule]]\n")
         refuse(cluster, "heartbeat", heartbeat="interval_ms = 60")
-        refuse(cluster, 'node "web4"', nodes=4)
+        refuse(cluster, "heartbeat.partition", heartbeat='partition = "quorum"')
 
         cluster.write_config(cluster.config_file, rules=CHANGED)
         told = reload(cluster, 1)

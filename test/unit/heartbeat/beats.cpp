@@ -146,4 +146,49 @@ BOOST_AUTO_TEST_CASE(its_own_old_beats_are_no_other_process) {
     BOOST_TEST(!wire.noted(1, "another process uses this id"));
 }
 
+namespace {
+
+// Of two peers that hear node 1 and each other, and would have it lead.
+Beat supporter(unsigned number, Sequence sequence, const Wire &wire, Vote vote) {
+    Beat beat;
+    beat.sender = id(number);
+    beat.life = number;
+    beat.sequence = sequence;
+    beat.clock = wire.now;
+    beat.weight = 100;
+    beat.eligible = beat.healthy = ~RuleBits{0};
+    beat.role = Role::supporting;
+    beat.choice = id(1);
+    beat.may_lead = true;
+    beat.vote = vote;
+    beat.config = 1;
+    beat.sections = {1, 2};
+    beat.quotes = {{id(1), wire.last[1].life, wire.last[1].sequence, kLongAgo}};
+    return beat;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_node_whose_vote_is_lost_stands_again_at_once) {
+    Wire wire(1);
+    Settings settings = settings_of(1);
+    settings.partition = Partition::quorum;
+    wire.add(1, settings);
+    Sequence sequence = 0;
+    const auto hear_both = [&](Vote vote) {
+        ++sequence;
+        for (const unsigned peer : {2u, 3u})
+            wire.give(1, event::Received{supporter(peer, sequence, wire, vote)});
+        wire.run(2ms);
+    };
+    for (int i = 0; i < 1000 && wire.last[1].role != Role::standing; ++i)
+        hear_both({});
+    BOOST_REQUIRE((wire.last[1].role == Role::standing));
+    const Term term = wire.last[1].term;
+    hear_both({term, id(2)});
+    hear_both({term, id(2)});
+    BOOST_TEST((wire.last[1].role == Role::standing));
+    BOOST_TEST(wire.last[1].term == term + 1);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
