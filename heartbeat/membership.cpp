@@ -172,6 +172,18 @@ std::vector<Quote> quotes(const State &state, Time now) {
     return quotes;
 }
 
+// So it is known what each of them holds. One that is no longer listed is known by others' quotes; without any, by nothing.
+bool all_heard(const State &state) {
+    NodeBits counted = bit(state.settings.self), known = 0;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        known |= bit(id);
+        for (const Quote &quote : peer.beat.quotes)
+            known |= bit(quote.peer);
+        if (peer.counted) counted |= bit(id);
+    });
+    return known != 0 && (known & ~counted) == 0;
+}
+
 } // namespace
 
 bool Settings::lists(NodeId id) const { return std::ranges::count(nodes, id) > 0; }
@@ -310,16 +322,7 @@ GroupSet Membership::guarded() const {
     const State &state = *state_;
     GroupSet all, groups{};
     all.fill(~std::uint64_t{0});
-    // What they hold is known then. One that is no longer listed is known by others' quotes; without any, by nothing.
-    NodeBits counted = bit(state.settings.self), known = 0;
-    state.each_peer([&](NodeId id, const Peer &peer) {
-        known |= bit(id);
-        for (const Quote &quote : peer.beat.quotes)
-            known |= bit(quote.peer);
-        if (peer.counted) counted |= bit(id);
-    });
-    const bool all_heard = known != 0 && (known & ~counted) == 0;
-    if (!all_heard && state.last_step - state.up_since < state.settings.dead_after) return all;
+    if (state.last_step - state.up_since < state.settings.dead_after && !all_heard(state)) return all;
     if (state.member())
         for (const Member &member : state.view.members) {
             const Peer &peer = state.peers[index(member.id)];
