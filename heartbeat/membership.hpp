@@ -110,7 +110,7 @@ struct Note { // for the log and the list of events
 struct Outcome {
     std::vector<Action> actions;
     bool send = false; // then send beat(), with the lingering groups of this moment
-    bool in_turn = false; // it is due, a turn after the last one, and nobody waits for it
+    bool in_turn = false; // it is due, a turn after the last one, and no node waits for it
     std::optional<Refusal> refusal;
     std::vector<Note> notes;
 };

@@ -37,7 +37,7 @@ struct Target {
     const sockaddr *get() const { return reinterpret_cast<const sockaddr *>(&storage); }
 };
 
-// A beat that somebody waits for is marked as such in its IP header: CS7 instead of CS6 (RFC 2474). So a socket can leave
+// A beat that another node waits for is marked as such in its IP header: CS7 instead of CS6 (RFC 2474). So a socket can leave
 // it to another one, and need not wake the agent for what can be read a little later.
 enum class Takes : std::uint8_t { all, urgent, others };
 

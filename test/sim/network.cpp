@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Beats on their way, and who repeats old ones.
+// Beats on their way, and the attacker that repeats old ones.
 #include "world.hpp"
 
 #include <utility>
