@@ -105,6 +105,8 @@ void Upkeep::look_after_all(Time now, const Look &seen) {
     look_after_filter(seen);
     look_after_sockets(now, seen);
     look_at_reach(now);
+    set(ProblemKind::not_listed, parts_.node.status(now).removed,
+        "removed: the configuration in force does not list this node");
     const bool put_back = look_after_announcement(now);
     look_after_host(seen);
     if (put_back)

@@ -83,7 +83,7 @@ std::size_t choice(const Field &field, std::span<const std::string_view> words) 
 }
 
 std::vector<Field> list(const Field &field) {
-    require(field, TomlValue::Kind::array, "an array of strings");
+    if (field.value->kind != TomlValue::Kind::array) return {field};
     if (field.value->items.empty())
         field.refuse("is empty, must hold at least one entry (or leave it out)");
     std::vector<Field> items;

@@ -32,7 +32,7 @@ std::string text(const Field &field, std::string_view must_be = "a string");
 std::int64_t integer(const Field &field, std::int64_t lowest, std::int64_t highest);
 std::size_t choice(const Field &field,
                    std::span<const std::string_view> words); // index of its word
-std::vector<Field> list(const Field &field);                 // not empty
+std::vector<Field> list(const Field &field); // not empty; what is not an array is a list of one
 std::vector<Field> tables(const Field &field); // of [[field]]; each is called `field "its name"`
 filter::IpAddress address(const Field &field);
 std::string name(const Field &field);      // of a cluster or a rule

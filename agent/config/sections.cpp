@@ -208,9 +208,8 @@ void read_virtual_ips(const Field &field, Config &config) {
 
 // used: by the nodes before.
 std::vector<filter::IpAddress> read_addresses(const Field &field, Unique &used) {
-    const bool several = field.value->kind == TomlValue::Kind::array;
     std::vector<filter::IpAddress> addresses;
-    for (const Field &item : several ? list(field) : std::vector{field}) {
+    for (const Field &item : list(field)) {
         const filter::IpAddress one = address(item);
         if (unfit(one) == "link-local")
             item.refuse(to_string(one) + " is link-local, which does not say on which interface; must be an address of "

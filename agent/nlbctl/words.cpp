@@ -77,7 +77,9 @@ bool is_other_drop(const std::string &counter) {
 }
 
 std::string in_force_text(const Json &reload) {
-    if (reload.value("removed", false)) return "no longer listed, and out of the cluster; stop nlbd there";
+    if (reload.value("removed", false))
+        return "no longer listed, and out of the cluster; type systemctl disable --now nlbd there, or list it "
+               "again and reload the others, then that node";
     std::string keys;
     for (const Json &key : reload.value("restart", Json::array())) // an older agent says nothing
         keys += (keys.empty() ? "" : ", ") + std::string(key);

@@ -50,6 +50,9 @@ constexpr std::array<About, kProblemKinds> kAbout{{
     {"interface_not_locked", false, "end that process, and start nlbd again"},
     {"restart_needed", false, "stop nlbd on this node and start it, one node after another"},
     {"not_announced", false, "see to that; it is tried again each second"},
+    {"not_listed", true,
+     "type systemctl disable --now nlbd here; or list this node in the configuration again, nlbctl reload on the "
+     "others, then here"},
 }};
 
 const About &about(ProblemKind kind) { return kAbout[static_cast<std::size_t>(kind)]; }

@@ -40,8 +40,9 @@ enum class ProblemKind : std::uint8_t {
     interface_not_locked,
     restart_needed,
     not_announced,
+    not_listed,
 };
-inline constexpr std::size_t kProblemKinds = 24;
+inline constexpr std::size_t kProblemKinds = 25;
 
 // Names stay: alerts and scripts go by them.
 std::string_view to_string(ProblemKind kind);

@@ -271,6 +271,10 @@ def check_reasons():
     check(len(findings) > 20, f"only {len(findings)} findings of the doctor were found in the sources")
     for name in problems + findings:
         check(re.search(rf"^\.It Sy {name}$", page, re.MULTILINE), f"nlbctl-json(5) lacks the problem or finding {name}")
+    guide = read(os.path.join(SOURCE, "etc/guide/troubleshooting.md"))
+    for name, serious in re.findall(r'^    \{"(\w+)", (true|false)', source, re.MULTILINE):
+        row = f"| `{name}` | {'yes' if serious == 'true' else 'no'} |"
+        check(row in guide, f"etc/guide/troubleshooting.md lacks {row}")
 
 
 def check_rules():

@@ -68,6 +68,13 @@ def check_removed(cluster, node):
     cluster.wait_until(lambda: cluster.status(node)["state"] == "stopped", f"web{node} is out")
     reason = cluster.status(node)["reason"]
     check(reason.startswith("removed: "), f"web{node} says: {reason}")
+    cluster.wait_until(lambda: "not_listed" in problems(cluster, node), f"web{node} names its problem")
+    reason = cluster.status(node)["reason"]
+    check("systemctl disable --now nlbd" in reason, f"web{node} says no way out: {reason}")
+
+
+def problems(cluster, node):
+    return [problem["name"] for problem in cluster.status(node)["problems"]]
 
 
 def refused(cluster, content, why):
@@ -122,12 +129,28 @@ def test_under_traffic():
             cluster.wait_active([2, 3])
             check_removed(cluster, 4)
             talking.goes_on(cluster)
+            returns_without_restart(cluster, three)
+            talking.goes_on(cluster)
         attempts = load.stop()
         failed = [attempt for attempt in attempts if attempt.answer is None]
         check(not failed, f"{len(failed)} of {len(attempts)} requests failed: {failed[:3]}")
         check(not held.broken, f"{len(held.broken)} of {len(held)} connections broke: {list(held.broken.items())[:3]}")
         held.close()
         ends_and_returns(cluster, three)
+
+
+def returns_without_restart(cluster, three):
+    """web4 is removed, and its agent runs: it is listed again, with another weight, and removed again."""
+    four = text(cluster, 1, 2, 3, 4).replace('name = "web4"', 'name = "web4"\nweight = 50')
+    push(cluster, four, members=[2, 3])  # reaches web1, too, which the former reload has listed
+    give(cluster, 4, four)
+    done = cluster.nlbctl("reload", node=4)
+    check(done.stdout == "web4: in force\n", f"reload on web4: {done.stdout}{done.stderr}")
+    cluster.wait_active([1, 2, 3, 4])
+    cluster.wait_until(lambda: "not_listed" not in problems(cluster, 4), "web4 is listed")
+    push(cluster, three, members=[1, 2, 3, 4], removed=[4])
+    cluster.wait_active([1, 2, 3])
+    check_removed(cluster, 4)
 
 
 def ends_and_returns(cluster, three):

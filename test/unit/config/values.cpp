@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <climits>
+#include <regex>
 #include <unistd.h>
 
 namespace {
@@ -172,6 +173,37 @@ BOOST_AUTO_TEST_CASE(a_node_has_an_address_or_several) {
     BOOST_TEST((config.nodes.at(0).addresses ==
                 std::vector{*filter::parse_ip("192.0.2.12"), *filter::parse_ip("fd00::12")}));
     BOOST_TEST((config.nodes.at(1).addresses == std::vector{*filter::parse_ip("192.0.2.11")}));
+}
+
+BOOST_AUTO_TEST_CASE(a_list_of_one_is_written_as_a_string_or_as_an_array) {
+    const std::string arrays = R"([cluster]
+name = "web"
+interface = "eth0"
+delivery = "forward"
+[heartbeat]
+interfaces = ["eth1"]
+[[node]]
+id = 1
+name = "web1"
+address = ["192.0.2.11"]
+heartbeat_interfaces = ["ens4"]
+[[virtual_ip]]
+address = "192.0.2.100"
+receiver = ["web1"]
+[[rule]]
+name = "http"
+protocol = "tcp"
+ports = "80"
+virtual_ips = ["192.0.2.100"]
+mode = "single"
+priority = ["web1"]
+[metrics]
+listen = "127.0.0.1:9777"
+names = ["status.example.com"]
+)";
+    const std::string strings = std::regex_replace(arrays, std::regex(R"(\[("[^"]+")\])"), "$1");
+    BOOST_TEST(strings.find("receiver = \"web1\"\n") != std::string::npos);
+    BOOST_TEST(agent::to_toml(read(strings)) == agent::to_toml(read(arrays)));
 }
 
 BOOST_AUTO_TEST_CASE(a_rule_takes_every_value) {

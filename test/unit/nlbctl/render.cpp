@@ -5,6 +5,7 @@
 #include "agent/base/rate_limit.hpp"
 #include "agent/nlbctl/render.hpp"
 #include "agent/nlbctl/table.hpp"
+#include "agent/nlbctl/words.hpp"
 #include "filter/tables.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -52,6 +53,13 @@ BOOST_AUTO_TEST_CASE(a_staged_configuration_is_told_with_who_is_missing) {
     const std::string text = agent::render_status(status, false);
     BOOST_TEST(text.find("\nconfiguration: staged; waits for wéb2, 网站3 (has staged another)\n") !=
                std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_reload_that_removes_a_node_says_what_to_type_there) {
+    const std::string text = agent::in_force_text({{"removed", true}});
+    BOOST_TEST(text.starts_with("no longer listed, and out of the cluster; "));
+    BOOST_TEST(text.find("systemctl disable --now nlbd") != std::string::npos);
+    BOOST_TEST(text.find("list it again") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_problem_is_told_with_its_way_out) {
