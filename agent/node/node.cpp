@@ -61,7 +61,9 @@ std::string_view Node::differs() const {
 
 std::string_view Node::put_right() {
     const std::string_view what = differs();
-    if (!what.empty()) write_all();
+    if (what.empty()) return what;
+    write_all();
+    ++times_put_right_;
     return what;
 }
 

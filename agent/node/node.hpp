@@ -102,6 +102,7 @@ class Node {
     // calls. To be called about once a second; put_right() writes all of it again when they do not.
     std::string_view differs() const;
     std::string_view put_right();
+    std::uint64_t times_put_right() const { return times_put_right_; }
     bool gone(heartbeat::Time now) const; // has left the cluster for good
     heartbeat::NodeId self() const { return self_; }
     const Serving &serving() const { return serving_; }
@@ -158,7 +159,7 @@ class Node {
     Lingering lingering_;
     Forwarding forwarding_;
     filter::Numbers numbers_; // as the filter has them
-    std::uint64_t views_served_ = 0, changes_ = 0;
+    std::uint64_t views_served_ = 0, changes_ = 0, times_put_right_ = 0;
     filter::MacAddress mac_{};
     filter::GroupSet guarded_{};
     heartbeat::Time lease_{};

@@ -228,6 +228,9 @@ void add_health(MetricsText &out, const Json &rules) {
 void add_packets(MetricsText &out, const Json &status) {
     out.counter("nlbd_packets_total", "Packets that came to this node, by the verdict's reason.");
     counts(out, "reason", status["counters"]);
+    out.counter("nlbd_filter_memory_put_back_total",
+                "How often something else had changed the filter's memory, and the agent wrote it again.");
+    out.sample({}, number(status["datapath"]["memory_put_back"]));
     out.counter("nlbd_sent_on_packets_total",
                 "Packets that were sent on to another node, which serves them or may hold their connection.");
     for (const Json &node : status["sent_on"])

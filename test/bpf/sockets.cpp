@@ -347,6 +347,21 @@ BOOST_AUTO_TEST_CASE(a_lease_ends_by_itself) {
     wait_for([&] { return node.judge(client.syn()) == "lease_expired"; });
 }
 
+// Leases that end at every point between two ticks of the kernel: a clock that stands still in between is late.
+BOOST_AUTO_TEST_CASE(no_packet_is_accepted_once_the_lease_is_over) {
+    for_both_families([](bool v4, Attach attach_it) {
+        Node node(v4, attach_it);
+        const Bytes syn = Client{v4, next_port()}.syn();
+        for (unsigned i = 1; i <= 100; ++i) {
+            const std::uint64_t until = boot_ns() + 200'000 + i * 97'003;
+            node.datapath->set_lease(until);
+            while (boot_ns() < until)
+                node.judge(syn);
+            BOOST_REQUIRE(node.judge(syn) == "lease_expired");
+        }
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_syn_that_nobody_listens_for_is_dropped_and_reported) {
     for_both_families([](bool v4, Attach attach_it) {
         Node node(v4, attach_it);

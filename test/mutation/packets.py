@@ -12,6 +12,7 @@ import shutil
 import subprocess
 
 VERDICT, FRAGMENTS = "filter/verdict/verdict.h", "filter/verdict/fragments.h"
+PROGRAM = "filter/verdict/program.h"
 FORWARD, SEND = "filter/verdict/forward.h", "filter/verdict/send.h"
 TC, FRONT = "filter/verdict/tc.bpf.c", "filter/verdict/forward.bpf.c"
 _LINGERS = "nlb_has_group(state->lingering, bucket))"
@@ -55,6 +56,8 @@ RULES = {
         VERDICT, f"if (tcp && {_LINGERS} return nlb_linger(context, packet, NLB_LINGERING_SYN",
         f"if (0 && tcp && {_LINGERS} return nlb_linger(context, packet, NLB_LINGERING_SYN"),
     "no right to serve without the lease": (VERDICT, f"nlb_boot_ns(context) >= {_LEASE}", "nlb_boot_ns(context) == 0"),
+    "the lease ends by the clock of now": (
+        PROGRAM, "return bpf_ktime_get_boot_ns();", "return bpf_ktime_get_coarse_ns();"),
     "connections outlive the lease": (
         VERDICT, "if (tcp) return nlb_linger(context, packet, NLB_LEASE_EXPIRED, NLB_LEASE_EXPIRED);", ""),
     "a service that has gone takes no SYN": (

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a node serves is in its filter's memory, which something else has overwritten: the agent finds that within a second
-or two, writes all of it again, and says so. No client is answered twice, and all are answered.
+or two, writes all of it again, says so, and counts it. No client is answered twice, and all are answered.
 
     client --- bridge --- web1, web2 (its filter's memory is overwritten), web3
 """
@@ -45,6 +45,8 @@ def test():
             cluster.wait_until(lambda: damaged_and_found(cluster, what, damage), f"{what} are written again")
             check_shares(check_tcp(cluster, asked), nodes=3)
         check(all(cluster.status(node)["problems"] == [] for node in cluster.ids), "a problem remains")
+        counts = [cluster.status(node)["datapath"]["memory_put_back"] for node in cluster.ids]
+        check(counts[1] >= len(DAMAGES) and counts[0] == counts[2] == 0, f"it is counted otherwise: {counts}")
 
 
 main(test)

@@ -252,6 +252,7 @@ BOOST_AUTO_TEST_CASE(what_somebody_else_wrote_into_the_filter_is_found_and_writt
     machine.datapath.tables[0].mine = {};
     BOOST_TEST(machine.node->put_right() == "something");
     BOOST_TEST(machine.node->put_right() == "");
+    BOOST_TEST(machine.node->times_put_right() == 1u);
     BOOST_TEST((cluster.unserved_and_doubled() == std::make_pair(0u, 0u)));
 }
 

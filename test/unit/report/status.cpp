@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
                same);
     BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups", "lingering"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed"}), same);
-    BOOST_TEST(keys(json["datapath"]) == (Keys{"kind", "mode", "interface"}), same);
+    BOOST_TEST(keys(json["datapath"]) == (Keys{"kind", "mode", "interface", "memory_put_back"}), same);
     BOOST_TEST(keys(json["members"][0]) ==
                    (Keys{"id", "name", "state", "reason", "weight", "share", "last_heard_ms", "since",
                          "unhealthy_rules"}),
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(an_active_node_tells_what_it_is_and_does) {
     BOOST_TEST(json["view"]["leader"] == 1);
     BOOST_TEST(json["view"]["installed"] == true);
     BOOST_TEST(json["datapath"] ==
-               (Json{{"kind", "xdp"}, {"mode", "generic"}, {"interface", "ens3"}}));
+               (Json{{"kind", "xdp"}, {"mode", "generic"}, {"interface", "ens3"}, {"memory_put_back", 0}}));
     BOOST_TEST(json["counters"] == (Json{{"accepted", 3}, {"foreign", 6}}));
     const Json &rule = json["rules"][0];
     BOOST_TEST(rule["ports"] == "80-81");
