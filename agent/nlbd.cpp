@@ -30,17 +30,17 @@ void describe(CLI::App &app, CommandLine &line) {
     app.add_option("--config", line.options.config_file,
                    "The configuration, the same on every node")
         ->capture_default_str();
-    app.add_option("--node", line.options.node, "Which node this is; left out: the host name says");
+    app.add_option("--node", line.options.node, "Which node this is; default: the one with the host's name");
     app.add_option("--run-dir", line.options.run_dir, "Control socket and pinned tables")
         ->capture_default_str();
     app.add_option("--state-dir", line.options.state_dir,
-                   "Orders that outlive a reboot; left out: /var/lib/nlb, "
+                   "Orders that outlive a reboot; default: /var/lib/nlb, "
                    "or RUN_DIR/state with --run-dir");
     const std::map<std::string, log::Level> levels = {
         {"error", log::Level::error}, {"warning", log::Level::warning}, {"info", log::Level::info}};
     app.add_option_function<std::string>(
            "--log-level", [&line, levels](const auto &word) { line.options.log_level = levels.at(word); },
-           "What is logged: error, warning and above, or all; left out: as the configuration says")
+           "What is logged: error, warning and above, or all; default: as the configuration says")
         ->check(CLI::IsMember(levels));
     app.add_option("--user", line.options.user,
                    "Become this user once configuration and key are read");

@@ -35,7 +35,7 @@ std::string word(const Field &field, const std::string &noun, bool path) {
                       std::all_of(written.begin(), written.end(),
                                   [](char c) { return c > ' ' && c < 127; }) &&
                       (!path || written[0] == '/');
-    if (!fits) field.refuse(shown(written) + " is no " + noun + ", must be " + must_be);
+    if (!fits) field.refuse(shown(written) + " is not a valid " + noun + ", must be " + must_be);
     return written;
 }
 
@@ -68,7 +68,7 @@ std::vector<std::string> read_command(const Field &field) {
         if (words.back().find('\0') != std::string::npos) item.refuse("holds a zero byte");
     }
     if (words[0].empty() || words[0][0] != '/')
-        list(field)[0].refuse(shown(words[0]) + " is no whole path, must begin with /");
+        list(field)[0].refuse(shown(words[0]) + " is not an absolute path, must begin with /");
     return words;
 }
 

@@ -110,7 +110,7 @@ filter::IpAddress address(const Field &field) {
     constexpr std::string_view must_be = "an IPv4 or IPv6 address without prefix length or zone";
     const std::string written = text(field, must_be);
     const std::optional<filter::IpAddress> parsed = filter::parse_ip(written);
-    if (!parsed) field.refuse(shown(written) + " is no address, must be " + std::string(must_be));
+    if (!parsed) field.refuse(shown(written) + " is not a valid address, must be " + std::string(must_be));
     return *parsed;
 }
 
@@ -118,7 +118,7 @@ std::string name(const Field &field) {
     const std::string written = text(field, "a name");
     if (!is_name(written))
         field.refuse(shown(written) +
-                     " is no name, must be 1 to 63 letters, digits, dots, hyphens or "
+                     " is not a valid name, must be 1 to 63 letters, digits, dots, hyphens or "
                      "underscores, a letter or digit first");
     return written;
 }
@@ -141,7 +141,7 @@ std::string interface_name(const Field &field) {
                       });
     if (!fits)
         field.refuse(shown(written) +
-                     " is no interface name, must be 1 to 15 printable characters, none "
+                     " is not a valid interface name, must be 1 to 15 printable characters, none "
                      "of them a space, / or :");
     return written;
 }

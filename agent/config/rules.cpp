@@ -28,11 +28,11 @@ void read_ports(const Field &field, RuleConfig &rule) {
     const auto last =
         dash == std::string::npos ? first : parse_port(std::string_view(written).substr(dash + 1));
     if (!first || !last)
-        field.refuse(shown(written) + " is no port or range within 0 to 65535, must be " + must_be);
+        field.refuse(shown(written) + " is not a port or range within 0 to 65535, must be " + must_be);
     if (*last == 0)
-        field.refuse(shown(written) + " is no port, must be 1 to 65535, a range, or \"any\"");
+        field.refuse(shown(written) + " is not a valid port, must be 1 to 65535, a range, or \"any\"");
     if (*first > *last)
-        field.refuse(shown(written) + " is no range, the first port must not be above the last");
+        field.refuse(shown(written) + " is not a valid range, the first port must not be above the last");
     rule.first_port = *first;
     rule.last_port = *last;
 }
@@ -46,7 +46,7 @@ std::vector<filter::IpAddress> read_rule_addresses(const Field &field, const Con
         if (std::find(config.virtual_ips.begin(), config.virtual_ips.end(), chosen.back()) ==
             config.virtual_ips.end())
             item.refuse(to_string(chosen.back()) +
-                        " is no virtual IP, must be the address of a [[virtual_ip]]");
+                        " is not a virtual IP, must be the address of a [[virtual_ip]]");
     }
     std::vector<filter::IpAddress>
         ordered; // as in the list of virtual IPs: the order here means nothing
@@ -62,7 +62,7 @@ std::uint8_t node_id(const Field &field, std::string_view node_name, const Confi
         if (node.name == node_name) return node.id;
         names.push_back(node.name);
     }
-    field.refuse(shown(node_name) + " is no node, must be " + one_of(names));
+    field.refuse(shown(node_name) + " is not a node, must be " + one_of(names));
 }
 
 std::map<std::uint8_t, std::uint8_t> read_weights(const Field &field, const Config &config) {
@@ -79,7 +79,7 @@ std::map<std::uint8_t, std::uint8_t> read_weights(const Field &field, const Conf
 std::vector<std::uint8_t> read_priority(const Field &field, const RuleConfig &rule,
                                         const Config &config) {
     if (rule.mode != RuleMode::single)
-        field.refuse("has no use in this mode, must be left out or mode be \"single\"");
+        field.refuse("has no use in this mode; leave it out, or set mode = \"single\"");
     std::vector<std::uint8_t> priority;
     Unique unique;
     for (const Field &item : list(field)) {

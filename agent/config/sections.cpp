@@ -23,7 +23,7 @@ filter::MacAddress read_mac(const Field &field, MacMode mode) {
     const std::string written = text(field);
     const auto mac = filter::parse_mac(written);
     if (!mac || !filter::to_string(*mac).starts_with(begin))
-        field.refuse(shown(written) + " is no MAC address of mac_mode \"" +
+        field.refuse(shown(written) + " is not a MAC address of mac_mode \"" +
                      std::string(kMacModes[static_cast<std::size_t>(mode)]) +
                      "\", must begin with " + std::string(begin));
     return *mac;
@@ -40,7 +40,7 @@ void check_forward(const Section &cluster, const Config &config) {
     for (const char *key : {"mac_mode", "mac"})
         if (const auto field = cluster.find(key))
             field->refuse("has no use with delivery = \"forward\", where frames come to the nodes' own MAC "
-                          "addresses; must be left out");
+                          "addresses; leave it out");
     if (const auto datapath = cluster.find("datapath"))
         check_forwarding_datapath(*datapath, config.datapath);
 }
@@ -64,7 +64,7 @@ void read_cluster(const Field &table, Config &config) {
     if (const auto key_file = cluster.find("key_file")) {
         config.key_file = text(*key_file);
         if (!config.key_file.starts_with('/'))
-            key_file->refuse(shown(config.key_file) + " is no absolute path, must begin with /");
+            key_file->refuse(shown(config.key_file) + " is not an absolute path, must begin with /");
     }
 }
 
@@ -82,7 +82,7 @@ filter::IpAddress read_group(const Field &field) {
     const filter::IpAddress group = address(field);
     if (!group.is_v4() || (group.bytes[0] & 0xf0) != 0xe0)
         field.refuse(to_string(group) +
-                     " is no IPv4 multicast group, must be one such as 239.255.77.77");
+                     " is not an IPv4 multicast group, must be one such as 239.255.77.77");
     return group;
 }
 
@@ -90,7 +90,7 @@ filter::IpAddress read_group6(const Field &field) {
     const filter::IpAddress group = address(field);
     if (group.is_v4() || group.bytes[0] != 0xff || group.bytes[1] != 0x02)
         field.refuse(to_string(group) +
-                     " is no IPv6 link-local multicast group, must be one such as ff02::6e6c");
+                     " is not an IPv6 link-local multicast group, must be one such as ff02::6e6c");
     return group;
 }
 
@@ -167,13 +167,13 @@ void check_count(const Field &field, std::size_t count) {
 }
 
 void check_room(const Field &entry, std::size_t count) {
-    if (count == kMaxEntries) entry.refuse("is one too many, there must be at most 32");
+    if (count == kMaxEntries) entry.refuse("has too many entries, at most 32 are allowed");
 }
 
 // Ids of nodes that are there; nodes are known by then.
 std::vector<std::uint8_t> read_receiver(const Field &field, const Config &config) {
     if (config.delivery != Delivery::forward)
-        field.refuse("has a meaning only with delivery = \"forward\" under [cluster]; must be left out");
+        field.refuse("applies only with delivery = \"forward\" under [cluster]; leave it out");
     std::vector<std::uint8_t> ids;
     Unique unique;
     for (const Field &item : list(field)) {
@@ -181,7 +181,7 @@ std::vector<std::uint8_t> read_receiver(const Field &field, const Config &config
         unique.claim(item, node);
         const auto found = std::ranges::find(config.nodes, node, &NodeConfig::name);
         if (found == config.nodes.end())
-            item.refuse(shown(node) + " is no node, must be the name of a [[node]]");
+            item.refuse(shown(node) + " is not a node, must be the name of a [[node]]");
         ids.push_back(found->id);
     }
     return ids;
@@ -291,7 +291,7 @@ void check_witness(const Section &heartbeat, const Config &config) {
     if (!field) return;
     const filter::IpAddress witness = host_address(*field);
     if (config.partition == Partition::quorum)
-        field->refuse("has no use with \"quorum\", must be left out or partition be \"serve\"");
+        field->refuse("has no use with \"quorum\"; leave it out, or set partition = \"serve\"");
     if (std::find(config.virtual_ips.begin(), config.virtual_ips.end(), witness) !=
         config.virtual_ips.end())
         field->refuse(to_string(witness) + " is a virtual IP, must be a host outside the cluster");
@@ -313,7 +313,7 @@ void read_announce(const Field &table, Config &config) {
     const Section announce(table);
     announce.only(keys);
     if (config.delivery != Delivery::forward)
-        table.refuse("has a meaning only with delivery = \"forward\" under [cluster]; must be left out");
+        table.refuse("applies only with delivery = \"forward\" under [cluster]; leave it out");
     const auto withdraw = announce.find("withdraw_ms");
     config.announce = std::chrono::milliseconds(withdraw ? integer(*withdraw, 0, 60'000) : 2000);
 }

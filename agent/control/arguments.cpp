@@ -48,7 +48,7 @@ std::vector<std::size_t> rules_at(const Endpoint &place, const Config &config) {
 
 std::int64_t parse_seconds(const std::string &text) {
     if (const auto seconds = number(text, kLongestDrain)) return *seconds;
-    throw Failed("drain: " + text + " is no time-out, must be 0 to " +
+    throw Failed("drain: " + text + " is not a valid time-out, must be 0 to " +
                  std::to_string(kLongestDrain) + " seconds");
 }
 
@@ -67,7 +67,7 @@ std::optional<std::uint8_t> parse_weight(const Commands::Arguments &args) {
     const std::string &text = only(args, "a weight");
     if (text == "default") return std::nullopt;
     if (const auto weight = number(text, 100)) return static_cast<std::uint8_t>(*weight);
-    throw Failed("weight: " + text + " is no weight, must be 0 to 100, or default");
+    throw Failed("weight: " + text + " is not a valid weight, must be 0 to 100, or default");
 }
 
 } // namespace agent

@@ -31,10 +31,10 @@ RuleBits bit(std::size_t rule) { return RuleBits{1} << rule; }
 
 bool asks_listeners(const RuleConfig &rule) { return rule.health.type == HealthType::listener; }
 
-std::string nobody_listens(const RuleConfig &rule) {
+std::string none_listens(const RuleConfig &rule) {
     const std::string ports = ports_text(rule);
-    if (ports == "any") return "nobody listens on any port";
-    return "nobody listens on port" + std::string(ports.find('-') == ports.npos ? " " : "s ") + ports;
+    if (ports == "any") return "no process listens on any port";
+    return "no process listens on port" + std::string(ports.find('-') == ports.npos ? " " : "s ") + ports;
 }
 
 // Where the agent itself listens, which is not a service.
@@ -196,7 +196,7 @@ void Health::look_for(RuleHealth &one, const std::vector<Listener> &listeners, T
     one.service = found;
     const auto unserved = find_unserved(listeners, one.rule, virtual_ips_, interface_);
     const std::string where = found && unserved ? " of " + filter::to_string(*unserved) : "";
-    take(one, now, {!unserved, unserved ? nobody_listens(one.rule) + where : ""});
+    take(one, now, {!unserved, unserved ? none_listens(one.rule) + where : ""});
 }
 
 void Health::check(RuleHealth &one, Time now) {

@@ -278,7 +278,7 @@ std::string Report::owner_of(const std::string &mac) const {
     for (const Patient *patient : there_)
         if (const auto found = patient->facts->macs.find(mac); found != patient->facts->macs.end())
             return patient->name + " (" + found->second + ", " + mac + ")";
-    return mac + ", which is no node's,";
+    return mac + ", which is not a node's,";
 }
 
 // The way out for a machine that holds no entry for a virtual IP, or a wrong one.

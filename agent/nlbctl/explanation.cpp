@@ -22,7 +22,7 @@ const Words kChoices = {
 
 const Words kCircumstances = {
     {"view_not_installed", "the newest view is not served yet: some member has not let go so far"},
-    {"no_lease", "this node has no right to serve at present"},
+    {"no_lease", "this node has no right to serve now"},
     {"unhealthy", "unhealthy: this node finds that the service does not work (see nlbctl rules)"},
     {"all_unhealthy", "unhealthy on every member; when_all_down says what then"},
     {"own_address", "from an address of this host: what it sends to a virtual IP itself, it serves "
@@ -90,7 +90,7 @@ std::string render_explanation(const Json &told) {
                        told.at("destination").get<std::string>() + packet + "\n\n";
     text += line("rule", rule_text(told));
     if (!told.at("bucket").is_null()) text += line("bucket", told.at("bucket").dump() + " of 65536");
-    const std::string owner = told.at("owner_name").is_null() ? "nobody" : told.at("owner_name");
+    const std::string owner = told.at("owner_name").is_null() ? "no node" : told.at("owner_name");
     text += line("owner", owner + ": " + sentence(kChoices, told.at("why").at(0)));
     if (const auto among = nodes_text(told, true); !among.empty()) text += line("among", among);
     if (const auto others = nodes_text(told, false); !others.empty())

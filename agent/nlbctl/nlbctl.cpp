@@ -118,7 +118,7 @@ void watch_live(const Call &call) {
 
 void capture_packets(const Call &call) {
     if (call.foreign && call.accepted)
-        throw Usage("capture: --foreign or --accepted; left out, both and all else");
+        throw Usage("capture: --foreign or --accepted, not both; without either, all packets");
     CaptureOrder order;
     order.run_dir = call.run_dir;
     order.file = call.file;
@@ -246,7 +246,7 @@ const std::map<std::string, std::string> kArgumentHelp = {
     {"FILE", "A path"},
     {"PUSHED", "What the agent has been sent: pushed.toml in its state directory"},
     {"N|default", "0 to 100, or what the configuration says"},
-    {"NODE", "Name, id or all; the local node, where it may be left out"},
+    {"NODE", "Name, id or all; default, where there is one: the local node"},
     {"PROTO", "tcp or udp"},
     {"RULE", "Its name, or VIP:PORT of a rule of this virtual IP alone"},
     {"SRC", "SRC:PORT, such as 192.0.2.7:40000 or [2001:db8::7]:40000"},
@@ -255,7 +255,7 @@ const std::map<std::string, std::string> kArgumentHelp = {
 
 void add_drain_options(CLI::App &command, Call &call) {
     command.add_flag("--wait", call.wait, "Show what is left until the node is out");
-    command.add_option("--timeout", call.timeout, "Stop after so many seconds, whatever is left")
+    command.add_option("--timeout", call.timeout, "Stop after this many seconds, whatever is left")
         ->check(CLI::Range(0, 604800));
 }
 
@@ -272,9 +272,9 @@ void add_capture_options(CLI::App &command, Call &call) {
     command.add_flag("--accepted", call.accepted, "Only what is let in");
     command.add_option("-w,--write", call.file,
                        "To this new file, as Wireshark reads it; -: to standard output");
-    command.add_option("--count", call.count, "End after so many packets")
+    command.add_option("--count", call.count, "End after this many packets")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
-    command.add_option("--seconds", call.seconds, "End after so long")
+    command.add_option("--seconds", call.seconds, "End after this many seconds")
         ->check(CLI::Range(1, 604800));
 }
 
@@ -337,7 +337,7 @@ constexpr Command kCommands[] = {
     {"stop", "NODE", 0, order, "Leave the cluster until start; the agent stays"},
     {"drain", "NODE", 0, drain,
      "Take no new connections, let the old ones end, then stop; start cancels", add_drain_options},
-    {"suspend", "NODE", 0, order, "Leave the cluster and obey nothing but resume"},
+    {"suspend", "NODE", 0, order, "Leave the cluster and accept nothing but resume"},
     {"resume", "NODE", 0, order, "Be again what it was before suspend"},
     {"enable", "RULE NODE", 1, order_rule, "Serve a rule again, after disable or drain-rule"},
     {"disable", "RULE NODE", 1, order_rule,

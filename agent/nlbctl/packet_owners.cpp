@@ -94,7 +94,7 @@ std::string verdict_text(const filter::Verdict &verdict, const PacketOwners &own
         text += verdict.bucket < 0 ? ": no rule" : ": uncovered";
     if (verdict.bucket < 0) return text;
     return text + ", bucket " + std::to_string(verdict.bucket) + ", owner " +
-           owners.owner(verdict).value_or("nobody");
+           owners.owner(verdict).value_or("no node");
 }
 
 } // namespace agent

@@ -104,7 +104,7 @@ bool Execution::write(Change &change) {
         refuse_when_ending();
         if (file_.busy()) return false;
         if (orders_.suspended && !change.of_suspended)
-            throw Denied("suspended: obeys nothing but resume");
+            throw Denied("suspended: accepts nothing but resume");
         change.next = orders_;
         change.edit(change.next);
         if (change.next == orders_) return true;
@@ -155,7 +155,7 @@ void Execution::configure() {
 
 void Execution::refuse_orders() const {
     refuse_when_ending();
-    if (orders_.suspended) throw Denied("suspended: obeys nothing but resume");
+    if (orders_.suspended) throw Denied("suspended: accepts nothing but resume");
 }
 
 std::uint8_t Execution::weight_of(const NodeConfig &self) const {

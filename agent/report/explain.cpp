@@ -39,7 +39,7 @@ Flow parse(const std::vector<std::string> &args, const Config &config) {
             "explain: expected two addresses of one family, as 192.0.2.1:80 or [fd00::1]:80");
     if (!std::ranges::count(config.virtual_ips, to->address))
         throw Failed("explain: " + filter::to_string(to->address) +
-                     " is no virtual IP of cluster " + config.cluster_name);
+                     " is not a virtual IP of cluster " + config.cluster_name);
     return {args[0] == "tcp" ? Protocol::tcp : Protocol::udp, *from, *to, flags};
 }
 

@@ -160,7 +160,7 @@ void add_view(MetricsText &out, const MetricsSources &sources) {
     out.sample({}, std::max(0.0, seconds(sources.lease_left)));
     out.gauge("nlbd_heartbeat_interval_seconds", "As configured.");
     out.sample({}, seconds(sources.interval));
-    out.gauge("nlbd_dead_after_seconds", "As configured: who was silent for so long is dead.");
+    out.gauge("nlbd_dead_after_seconds", "As configured: a node that is silent for this long is declared dead.");
     out.sample({}, seconds(sources.dead_after));
 }
 

@@ -64,7 +64,7 @@ std::string_view explanation(unsigned code) {
     case 421:
         return "misdirected: ask by an address of this host, or add this name to names in [metrics]\n";
     default:
-        return "unavailable: the agent does not answer at present\n";
+        return "unavailable: the agent does not answer now\n";
     }
 }
 

@@ -77,11 +77,11 @@ NLB_INLINE __u64 nlb_bounded(__u64 number, const __u32 below, const __u32 otherw
     X(FOREIGN, "foreign", ORDINARY, "another node serves the bucket")                              \
     X(FOREIGN_FRAGMENT, "foreign_fragment", NOTABLE,                                               \
       "the first fragment of its datagram was dropped")                                            \
-    X(NO_OWNER, "no_owner", FAULT, "nobody serves the bucket")                                     \
-    X(REFUSED, "refused", FAULT, "nobody serves the bucket, and this node tells the client so")    \
+    X(NO_OWNER, "no_owner", FAULT, "no node serves the bucket")                                     \
+    X(REFUSED, "refused", FAULT, "no node serves the bucket, and this node tells the client so")    \
     X(RULE_DISABLED, "rule_disabled", NOTABLE, "the rule is disabled")                             \
     X(NO_LISTENER, "no_listener", NOTABLE,                                                         \
-      "nobody listens there any more: another node is about to take it")                           \
+      "no process listens there any more: another node is about to take it")                           \
     X(GUARDED, "guarded", NOTABLE,                                                                 \
       "the connection is not here, and the bucket's former owner may have it")                     \
     X(LINGERING_SYN, "lingering_syn", NOTABLE,                                                     \

@@ -160,7 +160,7 @@ def check_range(trial, one):
     check(services.answering(cluster, RANGE + 3) == {"web1", "web2"}, "the port that somebody listens on")
     check(services.shown(cluster, 2, "range")["healthy"] is True, "one listener is enough")
     one.kill(2)
-    trial.down("range", f"nobody listens on ports {RANGE}-{RANGE + 9}")
+    trial.down("range", f"no process listens on ports {RANGE}-{RANGE + 9}")
     check(services.answering(cluster, RANGE + 3) == {"web1"}, "new connections")
 
 

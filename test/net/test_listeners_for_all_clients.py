@@ -40,7 +40,7 @@ def one_family(cluster):
     check(service.stdout.readline() == "ready\n", "the service of web2 does not start")
     cluster.start_all()
     cluster.wait_active([1, 2, 3])
-    check_others_serve(cluster, services.PORT, f"nobody listens on port {services.PORT} of {VIP6}")
+    check_others_serve(cluster, services.PORT, f"no process listens on port {services.PORT} of {VIP6}")
 
 
 def test():
@@ -50,7 +50,7 @@ def test():
         cluster.start_all()
         cluster.wait_active([1, 2, 3])
         cluster.kill_server(2)
-        check_others_serve(cluster, 7001, "nobody listens on any port")
+        check_others_serve(cluster, 7001, "no process listens on any port")
 
 
 main(test)

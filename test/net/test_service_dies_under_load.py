@@ -15,13 +15,13 @@ from harness import VIP4, VIP6, Cluster, check, main
 
 def check_told(cluster):
     mine = services.shown(cluster, 2)
-    check(mine["reason"] == f"unhealthy: nobody listens on port {services.PORT}", f"reason: {mine}")
+    check(mine["reason"] == f"unhealthy: no process listens on port {services.PORT}", f"reason: {mine}")
     members = {member["id"]: member["unhealthy_rules"] for member in cluster.status(1)["members"]}
     check(members == {1: [], 2: ["shop"], 3: []}, f"members: {members}")
     check("unhealthy: shop" in cluster.nlbctl("members", node=1).stdout, "people do not see it in members")
     check("unhealthy" in cluster.nlbctl("rules", node=2).stdout, "people do not see it in rules")
     here, there = (cluster.nlbctl("events", node=node).stdout for node in (2, 1))
-    check(f"rule shop: unhealthy (nobody listens on port {services.PORT})" in here, f"events:\n{here}")
+    check(f"rule shop: unhealthy (no process listens on port {services.PORT})" in here, f"events:\n{here}")
     check("web2 without rule shop (unhealthy)" in there, f"the others' events:\n{there}")
     told = cluster.nlbctl("explain", "tcp", "198.51.100.7:40000", f"{VIP4}:{services.PORT}", node=2).stdout
     check("unhealthy there" in told, f"explain:\n{told}")

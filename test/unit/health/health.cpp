@@ -244,8 +244,8 @@ BOOST_AUTO_TEST_CASE(a_service_that_is_not_there_at_the_start_is_told) {
     listeners.clear();
     start();
     BOOST_TEST(!healthy(0));
-    BOOST_TEST((run(10ms) == Texts{"rule http: unhealthy (nobody listens on port 80)",
-                                   "rule many: unhealthy (nobody listens on ports 8000-8999)"}));
+    BOOST_TEST((run(10ms) == Texts{"rule http: unhealthy (no process listens on port 80)",
+                                   "rule many: unhealthy (no process listens on ports 8000-8999)"}));
 }
 
 BOOST_AUTO_TEST_CASE(a_missed_service_is_looked_for_at_once_and_is_gone_or_not) {
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(a_missed_service_is_looked_for_at_once_and_is_gone_or_not) 
     now += 1ms;
     listeners.erase(listeners.begin());
     datapath.missed = 1;
-    BOOST_TEST((health->handle(now) == Texts{"rule http: unhealthy (nobody listens on port 80)"}));
+    BOOST_TEST((health->handle(now) == Texts{"rule http: unhealthy (no process listens on port 80)"}));
     BOOST_TEST(looks == before + 1);
     BOOST_TEST(!healthy(0));
     BOOST_TEST(healthy(2)); // nobody else's business
@@ -340,7 +340,7 @@ BOOST_AUTO_TEST_CASE(each_virtual_ip_of_a_rule_is_to_have_a_listener) {
     listeners = {on("0.0.0.0", 80)};
     start();
     BOOST_TEST(!healthy(0));
-    BOOST_TEST(health->reason(0, now) == "nobody listens on port 80 of 2001:db8::100");
+    BOOST_TEST(health->reason(0, now) == "no process listens on port 80 of 2001:db8::100");
     listeners.push_back(on("::", 80, true));
     run(100ms);
     BOOST_TEST(healthy(0));
@@ -442,7 +442,7 @@ BOOST_AUTO_TEST_CASE(another_configuration_takes_health_over_by_name) {
     BOOST_TEST((health->healthy_under(next) & 31) == 0b10010u); // checked, dns, many, http, new
     health->configure(next, checks(next), now);
     BOOST_TEST((health->healthy() & 31) == 0b10010u);
-    BOOST_TEST(health->reason(3, now) == "nobody listens on port 80");
+    BOOST_TEST(health->reason(3, now) == "no process listens on port 80");
     datapath.expected.clear(); // as the filter does
     health->handle(now);
     BOOST_TEST(datapath.expected.size() == 5u);

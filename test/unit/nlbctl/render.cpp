@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(every_reason_of_a_packet_is_explained) {
     for (std::uint32_t reason = 0; reason < NLB_REASONS; ++reason)
         BOOST_TEST(!filter::meaning(filter::reason_name(reason)).empty(),
                    filter::reason_name(reason));
-    BOOST_TEST(agent::render_counters(example_status(), false).find("nobody serves the bucket") !=
+    BOOST_TEST(agent::render_counters(example_status(), false).find("no node serves the bucket") !=
                std::string::npos);
 }
 

@@ -98,7 +98,7 @@ agent::Commands::Result elsewhere(agent::Commands &here, const std::string &node
             nodes.push_back(
                 {{"id", id}, {"name", name}, {"ok", false}, {"code", code}, {"error", error}});
     };
-    other(2, "refused", "suspended: obeys nothing but resume");
+    other(2, "refused", "suspended: accepts nothing but resume");
     other(3, "no_answer", "does not answer within 1 s");
     if (nodes.empty()) throw agent::Denied(node + ": no such node in cluster web");
     return Json{{"nodes", nodes}};
@@ -217,7 +217,7 @@ BOOST_AUTO_TEST_CASE(each_node_that_has_not_done_it_is_named_and_the_exit_code_s
     const Result refused = nlb({"stop", "web2"});
     BOOST_TEST(refused.code == 4);
     BOOST_TEST(refused.out.empty());
-    BOOST_TEST(refused.err == "nlbctl: stop: web2: suspended: obeys nothing but resume\n");
+    BOOST_TEST(refused.err == "nlbctl: stop: web2: suspended: accepts nothing but resume\n");
     const Result dead = nlb({"stop", "web3"});
     BOOST_TEST(dead.code == 1);
     BOOST_TEST(dead.err == "nlbctl: stop: web3: does not answer within 1 s\n");
@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(reload_says_for_each_node_what_holds_there_and_who_is_missi
     const Result all = nlb({"reload", "all"});
     BOOST_TEST(all.code == 1);
     BOOST_TEST(all.out == "web1: staged; waits for web2, web3\n");
-    BOOST_TEST(all.err == "nlbctl: reload: web2: suspended: obeys nothing but resume\n"
+    BOOST_TEST(all.err == "nlbctl: reload: web2: suspended: accepts nothing but resume\n"
                           "nlbctl: reload: web3: does not answer within 1 s\n");
     BOOST_TEST(parsed(nlb({"reload", "--json"}).out)["nodes"][0]["result"] == Json::parse(R"(
         {"in_force": false, "waiting_for": ["web2", "web3"], "staged_another": []})"));
@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(json_of_a_verb_says_for_each_node_what_became_of_it) {
     BOOST_TEST(parsed(all.out) == Json::parse(R"(
         {"command": "weight", "nodes": [
             {"id": 1, "name": "web1", "code": "done", "error": null},
-            {"id": 2, "name": "web2", "code": "refused", "error": "suspended: obeys nothing but resume"},
+            {"id": 2, "name": "web2", "code": "refused", "error": "suspended: accepts nothing but resume"},
             {"id": 3, "name": "web3", "code": "no_answer", "error": "does not answer within 1 s"}]})"));
     BOOST_TEST(parsed(nlb({"--json", "drain", "--wait", "--timeout", "7"}).out)["command"] == "drain");
 }

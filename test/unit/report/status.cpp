@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(an_unhealthy_rule_says_why_and_which_members_have_it) {
     const Json json = status();
     BOOST_TEST(json["rules"][0]["healthy"] == false);
     BOOST_TEST(json["rules"][0]["buckets"] == 0);
-    BOOST_TEST(json["rules"][0]["reason"] == "unhealthy: nobody listens on ports 80-81");
+    BOOST_TEST(json["rules"][0]["reason"] == "unhealthy: no process listens on ports 80-81");
     BOOST_TEST(json["rules"][0]["health"]["type"] == "listener");
     BOOST_TEST(json["members"][0]["unhealthy_rules"] == Json::array({"http"}));
     BOOST_TEST(json["members"][1]["unhealthy_rules"] == Json::array());
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(an_unhealthy_rule_says_why_and_which_members_have_it) {
     cluster.run(500ms);
     BOOST_TEST(status()["rules"][0]["buckets"].get<int>() > 0);
     BOOST_TEST(status()["rules"][0]["reason"] ==
-               "unhealthy: nobody listens on ports 80-81 (served: no node is healthy)");
+               "unhealthy: no process listens on ports 80-81 (served: no node is healthy)");
 }
 
 BOOST_AUTO_TEST_CASE(a_node_that_was_stopped_looks_on) {
