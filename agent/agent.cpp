@@ -104,7 +104,7 @@ Agent::~Agent() {
     try {
         host_.restore();
     } catch (const std::exception &error) {
-        log::error(std::string("host: not as it was before (") + error.what() + ")");
+        log::error(std::string("host: restoring it failed (") + error.what() + ")");
     }
 }
 

@@ -83,7 +83,7 @@ int run_nlbd(const std::vector<std::string> &args, std::ostream &out, std::ostre
         start_cryptography();
         if (line.check) {
             if (!(out << to_toml(load_config(file))).flush())
-                throw std::runtime_error("write the output: it takes no more");
+                throw std::runtime_error("write the output: it accepts no more data");
             return kDone;
         }
         raise_descriptor_limit();

@@ -121,7 +121,7 @@ void set_stepped_down(Problems &problems, const filter::Datapath &datapath,
 
 void set_slowed(Problems &problems, const filter::Datapath &datapath, const std::optional<std::string> &why) {
     problems.set(ProblemKind::datapath_stepped_down, why ? std::optional(price(datapath) + " (" + *why + ")") : std::nullopt,
-                 "see to the cause; it is tried again each second");
+                 "remove the cause; the agent tries again each second");
 }
 
 InForce load(const AgentOptions &options) {

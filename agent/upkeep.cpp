@@ -22,7 +22,7 @@ constexpr Time kPause = 200ms; // at least, however often interfaces of this hos
 constexpr Time kLong = 3s;     // for a look
 constexpr Time kMissedFor = 10s; // at least
 constexpr unsigned kToLook = 8; // descriptors
-constexpr auto kNotSeen = "the kernel has not said for seconds what has become of addresses, interfaces and filter";
+constexpr auto kNotSeen = "for seconds the kernel has not answered what has become of addresses, interfaces and the filter";
 
 // Whether beats come in where clients do, and on another interface as well.
 bool hears_apart(const std::vector<std::string> &interfaces, const std::string &clients) {
@@ -46,7 +46,7 @@ Upkeep::Upkeep(Kept parts, const Interface &interface)
     : parts_(parts), seen_(interface), index_(interface.index),
       started_(started_with(parts.in_force.config, parts.in_force.self)),
       judges_paths_(hears_apart(started_.heartbeat_interfaces, parts.interface)),
-      bridges_("bridges: not told", "bridges: told (interface=" + parts.interface + ")") {}
+      bridges_("bridges: cannot advertise", "bridges: advertising again (interface=" + parts.interface + ")") {}
 
 void Upkeep::wait(Poll &poll) const {
     links_.wait(poll);
@@ -77,11 +77,11 @@ void Upkeep::begin_look(Time now) {
     begun_ = now;
     again_ = stale_ = false;
     if (!filter::descriptors_left(kToLook))
-        return log::warn("agent: no file descriptors are left, what needs one waits");
+        return log::warn("agent: out of file descriptors, postpones what needs one");
     try {
         look_.begin(look(now));
     } catch (const std::exception &error) {
-        log::warn(std::string("host: not looked at (") + error.what() + ")");
+        log::warn(std::string("host: cannot read its state (") + error.what() + ")");
     }
 }
 
@@ -132,7 +132,7 @@ const Interface &Upkeep::look_at_interface() {
     try {
         seen_ = find_interface(parts_.interface).value_or(Interface{});
     } catch (const std::exception &error) {
-        log::warn(std::string("interface: not looked at (") + error.what() + ")");
+        log::warn(std::string("interface: cannot read its state (") + error.what() + ")");
     }
     return seen_;
 }
@@ -149,7 +149,7 @@ void Upkeep::look_at_ports(const Look &seen) {
     try {
         ports_ = seen.ports.get();
     } catch (const std::exception &error) {
-        log::warn(std::string("beats: interfaces not looked at (") + error.what() + ")");
+        log::warn(std::string("beats: cannot read the interfaces (") + error.what() + ")");
     }
 }
 
@@ -184,9 +184,9 @@ void Upkeep::look_at_reach(Time now) {
     std::vector<std::string> lacking = reach_.mute ? std::vector<std::string>{} : reach_.obstacles;
     if (!reach_.deaf) std::ranges::copy(reach_.ports, std::back_inserter(lacking));
     set(ProblemKind::heartbeat_interface_unusable, !lacking.empty(),
-        "some beats go astray: " + listed(lacking));
+        "some heartbeat interfaces cannot be used: " + listed(lacking));
     set(ProblemKind::listening, reach_.listens && reach_.linked && !reach_.mute && !reach_.deaf,
-        "it was cut off, and has not heard yet whether others serve");
+        "this node was cut off, and has not heard yet whether others serve");
     set(ProblemKind::peers_lost_together, reach_.lost_together,
         "all other nodes fell silent in the same moment, though " + parts_.interface +
             " has its link");
@@ -223,7 +223,7 @@ void Upkeep::look_after_filter(const Look &seen) {
     try {
         flaw_ = changed ? parts_.datapath.flaw() : parts_.datapath.flaw(seen.filter.get());
     } catch (const std::exception &error) {
-        log::warn(std::string("datapath: not looked at (") + error.what() + ")");
+        log::warn(std::string("datapath: cannot read its state (") + error.what() + ")");
     }
     if (const std::string_view what = parts_.node.put_right(); !what.empty())
         log::warn("datapath: put back (" + std::string(what) + " as this node serves)");
@@ -248,7 +248,7 @@ std::string Upkeep::heal_filter(const Look &seen, bool &changed) {
         }
         return "";
     } catch (const std::exception &error) {
-        log::warn(std::string("datapath: not as it should be (") + error.what() + ")");
+        log::warn(std::string("datapath: repair failed (") + error.what() + ")");
         return error.what();
     }
 }
@@ -258,7 +258,7 @@ void Upkeep::look_after_sockets(Time now, const Look &seen) {
         parts_.transport.look_after(now, seen.beats.get());
         parts_.control_port.look_after();
     } catch (const std::exception &error) {
-        log::warn(std::string("beats: interfaces not looked at (") + error.what() + ")");
+        log::warn(std::string("beats: cannot read the interfaces (") + error.what() + ")");
     }
     const auto &filtered = parts_.transport.filtered();
     set(ProblemKind::beats_filtered, !filtered.empty(),
@@ -333,7 +333,7 @@ void Upkeep::look_after_host(const Look &seen) {
         look_after_witness();
         if (parts_.witness) parts_.witness->set_own(own_addresses(seen.host.get(), index_));
     } catch (const std::exception &error) {
-        log::warn(std::string("host: not as it should be (") + error.what() + ")");
+        log::warn(std::string("host: repair failed (") + error.what() + ")");
     }
 }
 
@@ -342,7 +342,7 @@ void Upkeep::look_after_witness() {
     const bool lacks = parts_.in_force.config.witness && !parts_.witness;
     if (lacks) make_witness(parts_.witness, parts_.in_force.config, parts_.interface);
     if (lacks || (parts_.witness && parts_.witness->heal()))
-        log::info("witness: can be asked (interface=" + parts_.interface + ")");
+        log::info("witness: its interface is back (interface=" + parts_.interface + ")");
 }
 
 std::string Upkeep::obstacle_to(const Config &next) const {
@@ -391,7 +391,7 @@ void Upkeep::configure_host() {
         parts_.host.configure(
             host_settings(config, parts_.interface, parts_.host.wish().home, parts_.datapath));
     } catch (const std::exception &error) {
-        log::warn(std::string("host: not as it should be (") + error.what() + ")");
+        log::warn(std::string("host: repair failed (") + error.what() + ")");
     }
     try {
         parts_.neighbours.configure(boot_now(), config.virtual_ips);
@@ -412,7 +412,7 @@ void Upkeep::look_for_obstacles(const Look &seen) {
         tell(ProblemKind::virtual_ip_elsewhere, parts_.host.misplaced());
         parts_.problems.set(ProblemKind::no_way_back, seen.no_way_back.get());
     } catch (const std::exception &error) {
-        log::warn(std::string("host: not looked at (") + error.what() + ")");
+        log::warn(std::string("host: cannot read its state (") + error.what() + ")");
     }
     judge();
 }

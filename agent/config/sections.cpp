@@ -142,7 +142,7 @@ std::string_view unfit(const filter::IpAddress &address) {
            : zeros(15) && b[15] == 1                     ? "a loopback address"
            : b[0] == 0xfe && (b[1] & 0xc0) == 0x80       ? "link-local"
            : b[0] == 0xff                                ? "multicast"
-           : zeros(10) && b[10] == 0xff && b[11] == 0xff ? "an IPv4 address in IPv6 dress"
+           : zeros(10) && b[10] == 0xff && b[11] == 0xff ? "an IPv4-mapped IPv6 address"
                                                          : "";
 }
 

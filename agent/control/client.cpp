@@ -81,7 +81,7 @@ std::string ask(const std::string &run_dir, const std::string &request,
     if (socket && send_all(socket, request, until)) reply = read_all(socket, until);
     if (reply.empty())
         throw NoAgent("no agent answers in " + run_dir +
-                      ": one listens there, but does not reply; see whether it is stopped");
+                      ": one accepts connections there, but does not reply; see whether it is stopped");
     return reply;
 }
 

@@ -46,7 +46,7 @@ std::vector<Listener> list_listeners() {
         if (state == Dump::done) return found;
         if (state == Dump::failed) break;
     }
-    throw std::runtime_error("list listening sockets: the kernel's answer is none (inet_diag)");
+    throw std::runtime_error("list listening sockets: malformed reply of the kernel (inet_diag)");
 }
 
 std::optional<filter::Service> find_service(const std::vector<Listener> &listeners,

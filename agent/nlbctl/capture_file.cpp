@@ -43,7 +43,7 @@ CaptureFile::CaptureFile(const std::string &path, std::ostream &stream)
 void CaptureFile::write(const std::string &blocks) {
     if (path_ == "-") {
         if (!(stream_ << blocks << std::flush))
-            throw std::runtime_error("write to standard output: it takes no more");
+            throw std::runtime_error("write to standard output: it accepts no more data");
         return;
     }
     for (std::size_t at = 0; at < blocks.size();) {

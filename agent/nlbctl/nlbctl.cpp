@@ -328,7 +328,7 @@ constexpr Command kCommands[] = {
     {"rules", "", 0, rules, "The port rules, and how many buckets of each this node serves"},
     {"counters", "", 0, counters, "Packets, beats and commands by what became of them"},
     {"events", "", 0, events, "What has changed in the cluster, the newest first"},
-    {"explain", "PROTO SRC VIP", 3, explain, "Whose a flow is, and why", add_explain_options},
+    {"explain", "PROTO SRC VIP", 3, explain, "Which node owns a flow, and why", add_explain_options},
     {"watch", "", 0, watch_live, "Status and rates, live, on the whole terminal", add_watch_options},
     {"capture", "", 0, capture_packets,
      "The packets that come to this node, each with its verdict, to a file or as lines", add_capture_options,
@@ -338,7 +338,7 @@ constexpr Command kCommands[] = {
     {"drain", "NODE", 0, drain,
      "Take no new connections, let the old ones end, then stop; start cancels", add_drain_options},
     {"suspend", "NODE", 0, order, "Leave the cluster and accept nothing but resume"},
-    {"resume", "NODE", 0, order, "Be again what it was before suspend"},
+    {"resume", "NODE", 0, order, "Undo suspend: return to the state before it"},
     {"enable", "RULE NODE", 1, order_rule, "Serve a rule again, after disable or drain-rule"},
     {"disable", "RULE NODE", 1, order_rule,
      "Drop everything of a rule at once, open connections too"},
@@ -384,7 +384,7 @@ int run(const Command &command, const Call &call, std::ostream &err) {
         refuse_empty(call);
         if (command.reads == Reads::agent) become_owner_of(control_path(call.run_dir), {});
         command.function(call);
-        if (!call.out.flush()) throw std::runtime_error("write the output: it takes no more");
+        if (!call.out.flush()) throw std::runtime_error("write the output: it accepts no more data");
         return kDone;
     } catch (const NoAgent &error) {
         return fail(error.what(), kNoAgent);

@@ -48,7 +48,7 @@ void check_interfaces(Diagnosis &result, const Config &config, const NodeConfig 
     if (!found.up)
         add(clients + ": is down", "ip link set " + clients + " up");
     else if (!found.running)
-        add(clients + ": has no link", "see to its cable and its switch port");
+        add(clients + ": has no link", "check its cable and its switch port");
     if (const std::string master = master_of(found.index); !master.empty())
         add(clients + ": is a port of " + master, "[cluster] interface = \"" + master + "\"");
     for (const std::string &name : self.heartbeat_interfaces.value_or(config.heartbeat_interfaces))

@@ -80,7 +80,7 @@ Commands::Result Execution::order(Edit edit, bool of_suspended) {
 void Execution::wait_no_longer(const std::shared_ptr<Change> &change) {
     const std::string hangs = "the state directory does not answer: " + file_.path();
     if (change->step == Change::Step::begin)
-        throw Failed(hangs + "; nothing was changed, see to its disk and try again");
+        throw Failed(hangs + "; nothing was changed, check its disk and try again");
     own_.push_back([this, change] { return go_on(*change); });
     throw Failed(hangs + "; the order comes into force when it does");
 }
@@ -95,7 +95,7 @@ std::optional<Json> Execution::go_on(Change &change) {
     }
     if (settled(change.next)) return Json::object();
     if (parts_.now() < *change.until) return std::nullopt;
-    throw Failed("ordered, but not done after 5 s; see nlbctl status");
+    throw Failed("accepted, but not in effect after 5 s; see nlbctl status");
 }
 
 // True when the order is on disk. One change at a time: each builds on the one before it.
@@ -197,7 +197,7 @@ void Execution::enter_mode() {
 
 void Execution::restore() {
     if (orders_ == Orders{}) return;
-    log::info("orders: taken up again (part=" + std::string(to_string(orders_.part)) +
+    log::info("orders: restored (part=" + std::string(to_string(orders_.part)) +
               " suspended=" + (orders_.suspended ? "yes" : "no") +
               " rules=" + std::to_string(orders_.rules.size()) + ")");
     enter_mode();

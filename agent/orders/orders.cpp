@@ -20,7 +20,7 @@ Json or_null(const std::optional<Value> &value) {
 }
 
 [[noreturn]] void refuse(const std::string &key) {
-    throw std::runtime_error("\"" + key + "\" is missing or makes no sense");
+    throw std::runtime_error("\"" + key + "\" is missing or not valid");
 }
 
 template <class Enum, std::size_t N>
@@ -75,7 +75,7 @@ std::string to_text(const Orders &orders) {
 
 Orders parse_orders(const std::string &text) {
     const Json json = Json::parse(text, nullptr, false);
-    if (!json.is_object()) throw std::runtime_error("it is cut off, or no JSON object");
+    if (!json.is_object()) throw std::runtime_error("it is cut off, or not a JSON object");
     if (at(json, "version") != kVersion)
         throw std::runtime_error("it is of version " + at(json, "version").dump() +
                                  ", this nlbd writes " + std::to_string(kVersion));

@@ -41,9 +41,9 @@ bool same_packets(const RuleConfig &one, const RuleConfig &other) {
 void log_keys(const ClusterKeys &former, const ClusterKeys &keys) {
     if (keys == former) return;
     log::info(std::string("configuration: cluster key changed (") +
-              (keys.in_use != former.in_use ? "uses=the other"
-               : keys.other                 ? "accepts=another, too"
-                                            : "accepts=no other") +
+              (keys.in_use != former.in_use ? "uses=second"
+               : keys.other                 ? "accepts=both"
+                                            : "accepts=one") +
               ")");
 }
 
@@ -113,7 +113,7 @@ bool Reload::read(const std::shared_ptr<Request> &request) {
     if (parts_.now() >= request->until)
         throw Failed(parts_.in_force.config.file +
                      ": its disk, or the key's, or the user database, does not "
-                     "answer; nothing was changed, see to it and try again");
+                     "answer; nothing was changed; check them and try again");
     return false;
 }
 

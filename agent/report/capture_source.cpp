@@ -62,7 +62,7 @@ void CaptureSession::ask(const Commands::Arguments &args, heartbeat::Time now) {
         throw Failed("capture: expected everything, accepted, foreign or nothing, and who asks");
     expire(now);
     if (!to_.empty() && to_ != args[1])
-        throw Denied("capture: another one is running; one at a time");
+        throw Denied("capture: another one is running on this node; wait for its end");
     const filter::Shown what = words.at(args[0]);
     to_ = what == filter::Shown::nothing ? "" : args[1];
     until_ = now + kHolds;

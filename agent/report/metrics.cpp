@@ -60,7 +60,7 @@ void add_node(MetricsText &out, const MetricsSources &sources) {
     const Json &status = sources.status, &datapath = status["datapath"];
     out.gauge("nlbd_build_info", "The version of nlbd; always 1.");
     out.sample({{"version", kVersion}}, std::uint64_t{1});
-    out.gauge("nlbd_node_info", "Who this node is and what filters its packets; always 1.");
+    out.gauge("nlbd_node_info", "This node and what filters its packets; always 1.");
     out.sample({{"cluster", word(status["cluster"])},
                 {"node", word(status["node"]["name"])},
                 {"id", status["node"]["id"].dump()},
@@ -77,7 +77,7 @@ void add_node(MetricsText &out, const MetricsSources &sources) {
     out.gauge("nlbd_configuration_staged",
               "1: another configuration waits until every member has it.");
     out.sample({}, std::uint64_t{status["reload"]["staged"].get<bool>()});
-    out.gauge("nlbd_configuration_missing_members", "Members that do not have it yet.");
+    out.gauge("nlbd_configuration_missing_members", "Members that have not staged it yet.");
     out.sample({}, std::uint64_t{status["reload"]["waiting_for"].size()});
 }
 
@@ -88,7 +88,7 @@ void add_announcement(MetricsText &out, const Json &announce) {
 }
 
 void add_problems(MetricsText &out, const Json &problems) {
-    out.gauge("nlbd_problem", "1: this node has that problem; `nlbctl status` tells the way out.");
+    out.gauge("nlbd_problem", "1: this node has that problem; `nlbctl status` gives the way out.");
     for (std::size_t i = 0; i < kProblemKinds; ++i) {
         const std::string_view name = to_string(static_cast<ProblemKind>(i));
         const bool present = std::ranges::any_of(
@@ -116,11 +116,11 @@ void add_members(MetricsText &out, const Json &members, const Json &leader) {
         for (const Json &member : members)
             sample(member, MetricsText::Label{"member", word(member["name"])});
     };
-    out.gauge("nlbd_leader", "1: this node follows that one, or is it.");
+    out.gauge("nlbd_leader", "1: this node considers that member the leader.");
     each([&](const Json &member, auto name) {
         out.sample({name}, std::uint64_t{member["id"] == leader});
     });
-    out.gauge("nlbd_member_weight", "What a node's claim to buckets weighs, 0 to 100.");
+    out.gauge("nlbd_member_weight", "Weight of a node, 0 to 100.");
     each([&](const Json &member, auto name) { out.sample({name}, number(member["weight"])); });
     out.gauge("nlbd_member_share_ratio", "A node's part of the buckets of all shared rules.");
     each([&](const Json &member, auto name) { out.sample({name}, member["share"].get<double>()); });
@@ -169,7 +169,7 @@ void add_rules(MetricsText &out, const Json &rules) {
         for (const Json &rule : rules)
             sample(rule, MetricsText::Label{"rule", word(rule["name"])});
     };
-    out.gauge("nlbd_rule_info", "What each rule is about; always 1.");
+    out.gauge("nlbd_rule_info", "What each rule covers; always 1.");
     each([&](const Json &rule, auto name) {
         out.sample({name,
                     {"protocol", word(rule["protocol"])},
@@ -237,7 +237,7 @@ void add_packets(MetricsText &out, const Json &status) {
         out.sample({{"node", word(node["name"])}}, number(node["packets"]));
     const Json &uncovered = status["uncovered"];
     out.gauge("nlbd_uncovered_buckets",
-              "65536: this node is the default host and serves what no rule covers; else 0.");
+              "65536: this node is the default host and serves what no rule covers; otherwise 0.");
     out.sample({}, number(uncovered["buckets"]));
     out.counter("nlbd_uncovered_packets_total",
                 "Packets to virtual IPs that no rule covers, in the same way.");
@@ -257,13 +257,13 @@ void add_packets(MetricsText &out, const Json &status) {
 }
 
 void add_beats(MetricsText &out, const Json &beats) {
-    out.counter("nlbd_beats_received_total", "Beats of peers that were taken.");
+    out.counter("nlbd_beats_received_total", "Beats of peers that were accepted.");
     out.sample({}, number(beats["received"]));
     out.counter("nlbd_beats_sent_total", "Beats of this node.");
     out.sample({}, number(beats["sent"]));
     out.counter("nlbd_beat_send_errors_total", "Those that an interface did not take.");
     out.sample({}, number(beats["send_errors"]));
-    out.counter("nlbd_beats_refused_total", "Datagrams that were not believed or got lost in this host, by reason.");
+    out.counter("nlbd_beats_refused_total", "Datagrams that were refused, or lost in this host, by reason.");
     counts(out, "reason", beats, {"received", "sent", "send_errors"});
 }
 
@@ -274,7 +274,7 @@ void add_receptions(MetricsText &out, const MetricsSources &sources) {
             if (peer.received > 0) sample(peer, MetricsText::Label{"peer", word(member["name"])});
         }
     };
-    out.counter("nlbd_peer_beats_received_total", "Beats of a peer that were taken.");
+    out.counter("nlbd_peer_beats_received_total", "Beats of a peer that were accepted.");
     each([&](const BeatQuality &peer, auto name) { out.sample({name}, peer.received); });
     out.counter("nlbd_peer_beats_lost_total",
                 "Beats of a peer that never came, or too late: gaps in their numbers.");
@@ -304,7 +304,7 @@ void add_network(MetricsText &out, const Json &status) {
     out.sample({}, number(witness["asked"]));
     out.counter("nlbd_witness_answers_total", "How often it answered.");
     out.sample({}, number(witness["answered"]));
-    out.counter("nlbd_witness_malformed_total", "Answers that made no sense.");
+    out.counter("nlbd_witness_malformed_total", "Answers that were malformed.");
     out.sample({}, number(witness["malformed"]));
     out.counter("nlbd_witness_send_errors_total", "Questions that could not be sent.");
     out.sample({}, number(witness["send_errors"]));
@@ -315,8 +315,8 @@ void add_commands(MetricsText &out, const Json &commands) {
     out.counter("nlbd_commands_total", "Commands to this agent, by result.");
     counts(out, "result", commands, connections);
     out.counter("nlbd_command_connections_total",
-                "Connections of other agents, which proved that they have the key, and of who is "
-                "none, by what became of them.");
+                "Connections to the port for commands, of agents that hold the key and of others, by what "
+                "became of them.");
     for (const std::string_view key : connections)
         if (commands.contains(key))
             out.sample({{"result", key == kCallers.front() ? "proved" : key}}, number(commands[key]));
@@ -341,7 +341,7 @@ std::string metrics(const MetricsSources &sources) {
     add_network(out, status);
     add_commands(out, status["commands"]);
     out.histogram("nlbd_loop_lag_seconds",
-                  "How late the agent's loop came to what was due; one lease late, it is fenced.",
+                  "Lateness of the agent's loop; a node that is one lease late is fenced.",
                   LoopLag::kBounds, sources.lag.counts, sources.lag.sum);
     return out.text();
 }

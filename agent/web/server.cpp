@@ -216,8 +216,8 @@ std::string WebServer::Server::own_metrics() const {
     for (const auto &[code, count] : answered)
         out.sample({{"code", std::to_string(code)}}, count);
     out.counter("nlbd_http_connections_total",
-                "Connections that have ended: silent asked nothing that made sense, pushed_out "
-                "made room.");
+                "Connections that have ended: silent sent no valid request, pushed_out "
+                "made room for another.");
     out.sample({{"result", "answered"}}, callers.ended().answered);
     out.sample({{"result", "silent"}}, callers.ended().silent);
     out.sample({{"result", "pushed_out"}}, callers.ended().pushed_out);

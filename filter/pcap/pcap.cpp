@@ -119,7 +119,7 @@ class PcapDatapath final : public StateDatapath {
         }
         if (!tap_.stands()) {
             tap_.heal();
-            done.push_back("TAP device " + tap_.name() + " is there again");
+            done.push_back("TAP device " + tap_.name() + " is back");
         }
         return done;
     }

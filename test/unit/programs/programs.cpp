@@ -345,12 +345,12 @@ BOOST_AUTO_TEST_CASE(output_that_is_not_taken_is_a_failure) {
         std::ofstream full("/dev/full");
         std::ostringstream err;
         BOOST_TEST(agent::run_nlbctl({"--run-dir", nlb.dir.path, command}, full, err) == 1, command);
-        BOOST_TEST(err.str() == "nlbctl: write the output: it takes no more\n");
+        BOOST_TEST(err.str() == "nlbctl: write the output: it accepts no more data\n");
     }
     std::ofstream full("/dev/full");
     std::ostringstream err;
     BOOST_TEST(agent::run_nlbd({"--check", example_configuration()}, full, err) == 1);
-    BOOST_TEST(err.str() == "nlbd: write the output: it takes no more\n");
+    BOOST_TEST(err.str() == "nlbd: write the output: it accepts no more data\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_request_that_is_too_long_is_refused_here) {
