@@ -110,11 +110,15 @@ void follow_view(State &state, Time now) {
     state.out.send = true;
 }
 
+// A later life than the one in this node's view may serve by another view.
 bool quiet(const State &state, Time now) {
+    const auto &view = state.view;
     bool heard = false;
-    state.each_peer([&](NodeId, const Peer &peer) {
-        heard |= state.fresh(peer, now, state.leader_timeout) && peer.active;
-        heard |= peer.anew && now - *peer.anew < state.leader_timeout;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        const bool by_this_view = view.members.empty() || view.holds(id, peer.life);
+        const Duration age = by_this_view ? state.leader_timeout : state.settings.dead_after;
+        heard |= peer.active && state.fresh(peer, now, age);
+        heard |= peer.anew && now - *peer.anew < state.settings.dead_after;
     });
     return !heard;
 }

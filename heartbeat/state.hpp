@@ -209,7 +209,8 @@ std::vector<NodeId> without_staged(const State &state, const std::vector<Member>
 void follow_view(State &state, Time now); // what the followed leader's last beat means for me
 void apply(State &state, const View &view);
 void serve(State &state);
-bool quiet(const State &state, Time now); // no node that serves was heard within leader_timeout
+// No node that serves was heard within leader_timeout, nor within D one of a life that is not in this node's view.
+bool quiet(const State &state, Time now);
 // Without a lease, a peer or anybody else who serves, and the witness is silent.
 bool cut_off(const State &state, Time now);
 // Outside the view, it hears who serves, and nobody hears it. When that ends, they may serve on for

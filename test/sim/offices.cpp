@@ -212,6 +212,35 @@ void sleeper_and_stopped(World &world) {
     heal(world);
 }
 
+// 57. The leader's virtual machine stands still with its clock for longer than dead_after; all others are rebooted or their
+// agents are restarted meanwhile, so that none of them knows the leader's view. As it wakes, beats are lost, for a moment all.
+void sleeper_among_losses(World &world) {
+    const unsigned last = world.options().nodes;
+    form(world, 1, last);
+    run_for(world, 1s, 1s);
+    const unsigned sleeper = leader_of(world);
+    const Duration asleep = world.scaled_between(550ms, 2s);
+    world.pause(sleeper, asleep);
+    for (unsigned id = 1; id <= last; ++id) {
+        if (id == sleeper) continue;
+        const bool reboots = world.chance(0.6);
+        world.later(world.between(0ms, asleep / 2), [&world, id, reboots] {
+            reboots ? world.crash(id) : world.kill(id);
+            world.later(world.scaled_between(0ms, 300ms), [&world, id] { world.start(id); });
+        });
+    }
+    const auto lose = [&world](double share) {
+        world.each_link([share](unsigned, unsigned, Link &link) { link.loss = share; });
+    };
+    const Duration awake = asleep + world.scaled_between(50ms, 150ms);
+    world.later(awake, [lose] { lose(1); });
+    world.later(awake + world.scaled_between(150ms, 200ms), [lose] { lose(0.3); });
+    world.run_until(world.now() + asleep - world.scaled_between(0ms, 100ms));
+    lose(0.3);
+    run_for(world, 2s, 2s);
+    heal(world);
+}
+
 // Beats of another installation with the same name and node ids, all of which it cannot read.
 void hear_strangers(World &world, unsigned last) {
     for (unsigned id = 1; id <= world.options().nodes; ++id)
@@ -295,6 +324,8 @@ std::vector<Scenario> office_scenarios() {
         {"sleeper_and_reborn", {.nodes = 2}, sleeper_and_reborn},
         {"leaver_after_a_start", {.nodes = 3}, leaver_after_a_start},
         {"sleeper_among_the_reborn", {.nodes = 3}, sleeper_among_the_reborn},
+        {"sleeper_among_losses", {.nodes = 3}, sleeper_among_losses},
+        {"sleeper_among_losses_of_two", {.nodes = 2}, sleeper_among_losses},
         {"sleeper_and_stopped", {.nodes = 2}, sleeper_and_stopped},
         {"one_name_two_keys", {.nodes = 3}, one_name_two_keys},
         {"one_name_two_keys_quorum", {.nodes = 3, .partition = kQuorum}, one_name_two_keys_quorum},

@@ -211,6 +211,7 @@ void World::start(unsigned id) {
 
 void World::kill(unsigned id) {
     trace(name(id) + " killed");
+    if (nodes_[id].alone_since) excuse_for_a_lease(nodes_[id]);
     if (nodes_[id].process) nodes_[id].process->dead = true;
     nodes_[id].process.reset();
     nodes_[id].fuse = 0;
@@ -264,10 +265,18 @@ void World::wake(unsigned id) {
     node.woke_at = now_;
     node.just_woken = node.host_up;
     node.woken = node.process;
-    after(options_.lease() + options_.interval, [this, &node, woke_at = now_] {
+    node.alone_since = options_.partition == heartbeat::Partition::serve && node.agent_up();
+    if (!node.alone_since) excuse_for_a_lease(node);
+    turn(node);
+}
+
+// No beat can tell a woken machine whose peers have all been rebooted. In `serve` its agent takes itself for alone, and
+// lets its lease grow, until it has heard a beat of a node that serves.
+void World::excuse_for_a_lease(Node &node) {
+    node.alone_since = false;
+    after(options_.lease() + options_.interval, [&node, woke_at = node.woke_at] {
         if (node.woke_at == woke_at) node.just_woken = false;
     });
-    turn(node);
 }
 
 void World::order(unsigned id, heartbeat::Event event) {
@@ -313,6 +322,7 @@ void World::turn(Node &node) {
 
 void World::take(Node &node, const Datagram &datagram) {
     const bool tells = node.just_woken && can_tell(node, datagram.beat), awake = !node.just_woken;
+    if (node.alone_since && datagram.beat.applied.term > 0 && sent_since(node, datagram.beat)) excuse_for_a_lease(node);
     tell(node, now_, [&](agent::Node &agent, Time local) {
         const auto sender = agent.receive(local, datagram.bytes, true);
         if (sender && awake) get_to_know(node, datagram.beat);
@@ -339,7 +349,11 @@ bool World::can_tell(const Node &node, const heartbeat::Beat &beat) const {
     const Node::Known &known = node.known[index(beat.sender)];
     return nodes_[index(beat.sender)].woke_at <= node.slept_at && node.woken.lock() == node.process && beat.life == known.life &&
            known.since + 4 * options_.interval < node.slept_at && known.until + options_.dead_after > node.slept_at &&
-           beat.clock > nodes_[index(beat.sender)].local(node.woke_at);
+           sent_since(node, beat);
+}
+
+bool World::sent_since(const Node &woken, const heartbeat::Beat &beat) const {
+    return beat.clock > nodes_[index(beat.sender)].local(woken.woke_at);
 }
 
 void World::get_to_know(Node &node, const heartbeat::Beat &beat) const {

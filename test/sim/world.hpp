@@ -94,6 +94,7 @@ struct Node {
     Time slept_at{}, woke_at{};
     std::weak_ptr<const Process> woken; // the process that then ran
     bool just_woken = false; // and it has not heard a beat that can tell it, of one that it knew before
+    bool alone_since = false; // it has heard no node that serves since it woke
     struct Known {
         heartbeat::Life life = 0;
         Time since{}, until{}; // world's clock: believed beats of this life came that quoted this node's own
@@ -227,6 +228,8 @@ class World {
     agent::Serving serving(const heartbeat::Settings &settings) const;
     const heartbeat::Ownership &ownership(heartbeat::Digest config) const;
     bool can_tell(const Node &node, const heartbeat::Beat &beat) const;
+    bool sent_since(const Node &woken, const heartbeat::Beat &beat) const; // it woke
+    void excuse_for_a_lease(Node &node);
     void get_to_know(Node &node, const heartbeat::Beat &beat) const;
     void begin(Node &node);
     void turn(Node &node); // of the agent's loop: drain, then tick
