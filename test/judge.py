@@ -29,7 +29,7 @@ import xml.etree.ElementTree
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MAY_BE_TRIED_AGAIN = 3
 SLOWEST = 15
-# name: what the machine may lack, and why that is no fault
+# name: what the machine may lack, and why that is not a fault
 MAY_BE_SKIPPED = {
     "net.test_hung_disk_holds_up_nobody": "/dev/fuse: a container may have none",
     "net.test_hung_disk_holds_up_nobody.pcap": "/dev/fuse: a container may have none",

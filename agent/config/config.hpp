@@ -51,13 +51,13 @@ struct NodeConfig {
     bool operator==(const NodeConfig &) const = default;
 };
 
-// What a type does not use has its default.
+// A key that the type does not use has its default.
 struct HealthConfig {
     HealthType type = HealthType::none;
     std::uint16_t port = 0;                   // tcp, http
     std::string path = "/";                   // http
     std::vector<std::uint16_t> status = {200}; // http: any of these, ascending
-    std::optional<std::string> host;          // http: left out, the virtual IP
+    std::optional<std::string> host;          // http: default: the virtual IP
     std::vector<std::string> command;         // exec
     std::string user = "nobody";              // exec
     std::chrono::milliseconds interval{1000}, timeout{1000}; // tcp, http, exec
@@ -84,7 +84,7 @@ struct Config {
     std::string cluster_name;
     std::string interface;
     MacMode mac_mode = MacMode::multicast;
-    std::optional<filter::MacAddress> mac; // the cluster's; nothing: it follows from the first virtual IP
+    std::optional<filter::MacAddress> mac; // the cluster's; nullopt: derived from the first virtual IP
     std::string key_file = "/etc/nlb/cluster.key";
     DatapathKind datapath = DatapathKind::automatic;
     Delivery delivery = Delivery::flood;
@@ -100,19 +100,20 @@ struct Config {
 
     std::uint16_t control_port = 7778; // TCP, on the heartbeat interfaces
 
-    std::chrono::milliseconds drain{2000}; // told to end, the agent waits for connections so long
+    std::chrono::milliseconds drain{2000}; // how long the agent waits for open connections after SIGTERM
     log::Level log_level = log::Level::info;
 
-    // With forward: routers are told of the virtual IPs, and before the agent ends they hear for so long that they are to
-    // send nothing more. Nothing: they are not told.
+    // With forward: the virtual IPs are announced to routers. For this long before the agent ends, they are announced
+    // as withdrawn. nullopt: no announcement.
     std::optional<std::chrono::milliseconds> announce;
 
-    std::optional<Endpoint> metrics_listen; // metrics and the status page; nothing: nowhere
-    std::vector<std::string> metrics_names; // under which it is asked, beside addresses and the nodes' names
+    std::optional<Endpoint> metrics_listen; // metrics and the status page; nullopt: not served
+    std::vector<std::string> metrics_names; // host names by which the page may be asked for, besides addresses and the nodes' names
 
     std::vector<NodeConfig> nodes; // by ascending id
     std::vector<filter::IpAddress> virtual_ips;
-    // With forward: the nodes to receive each virtual IP's frames, of which the first live one does; none: as computed.
+    // With forward: the nodes that may receive each virtual IP's frames; the first live one does. Empty: the receiver
+    // is computed.
     std::vector<std::vector<std::uint8_t>> receivers; // node ids, by virtual IP
     std::vector<RuleConfig> rules; // in the order of the file
     bool operator==(const Config &) const = default;
@@ -131,10 +132,10 @@ Config parse_config(const std::string &text, const std::string &file);
 // The effective configuration, defaults filled in, as TOML that parses again to the same thing.
 std::string to_toml(const Config &config);
 
-// The one that is configured. Else by mac_mode: 03:bf or 02:bf and the first virtual IP's four octets
+// The configured one. Otherwise by mac_mode: 03:bf or 02:bf and the first virtual IP's four octets
 // (IPv6: its last four), or 01:00:5e:7f and its last two.
 filter::MacAddress cluster_mac(const Config &config); // with delivery = "forward" no frame has it
-// igmp: the group with that MAC, 239.255 and its last two bytes; else nothing.
+// igmp: the group with that MAC, 239.255 and its last two bytes; otherwise nullopt.
 std::optional<filter::IpAddress> cluster_group(const Config &config);
 
 // A node's name; its id, when it has none.
@@ -144,11 +145,11 @@ std::string name_of(const Config &config, heartbeat::NodeId id);
 // first dot. Throws, naming what exists.
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name);
 
-// One digest for each section, node and rule, so that a difference between two nodes can be named:
-// "cluster", "heartbeat", "control", "agent", "metrics", "virtual_ip", "announce" (where there is that table), "node \"web1\"", "rule \"http\"". Over the effective
-// values, in a stable order: nodes by id, rules as in the file (there their order has a meaning:
-// compare the lists place by place). Per-node overrides belong to the node's digest. key_file's
-// path is left out: only its content matters.
+// One digest for each section, node and rule, so that a difference between two nodes can be named: "cluster",
+// "heartbeat", "control", "agent", "metrics", "virtual_ip", "announce" (where there is that table), "node \"web1\"",
+// "rule \"http\"". Over the effective values, in a stable order: nodes by id, rules as in the file (there their order
+// has a meaning: compare the lists place by place). Per-node overrides belong to the node's digest. key_file's path
+// does not count: only its content matters.
 struct SectionDigest {
     std::string name;
     std::uint64_t digest;

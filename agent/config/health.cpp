@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How a rule's service is examined. Each type has keys of its own, and a key of another type is
-// refused: nobody is to believe in a check that does not take place.
+// refused, so that no administrator relies on a check that is not made.
 #include "agent/config/sections.hpp"
 #include "agent/config/words.hpp"
 
@@ -26,7 +26,7 @@ std::span<const std::string_view> keys_of(HealthType type) {
     return kOfNone;
 }
 
-// Nothing that would end the line of a request that it becomes part of.
+// Refuses characters that would end the line of the request that the word becomes part of.
 std::string word(const Field &field, const std::string &noun, bool path) {
     constexpr std::size_t kLongest = 1024;
     const std::string must_be = path ? "one that begins with / and has no spaces" : "one without spaces";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration that this node works by. A reload puts another in its place, and tells every part.
+// The configuration in force on this node. A reload replaces it and informs every part.
 #pragma once
 
 #include "agent/config/config.hpp"

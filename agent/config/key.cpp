@@ -121,7 +121,7 @@ std::string generate_key() {
 
 namespace {
 
-// Whoever reads it meanwhile finds the old file or the new one. A link stays one.
+// A reader finds the old file or the new one, never a part. A symbolic link stays one.
 void replace(const std::string &link, const ClusterKeys &keys) {
     const std::string file = std::filesystem::canonical(link);
     struct stat former {};

@@ -42,17 +42,19 @@ void add_next_key(const std::string &file);
 void use_next_key(const std::string &file);
 void drop_other_key(const std::string &file);
 
-// By which nodes see that they hold the same keys in the same places; tells nothing else of them.
+// Lets nodes check that they hold the same keys in the same places, and reveals nothing else about
+// the keys.
 std::uint64_t fingerprint(const ClusterKeys &keys);
 
-// Independent subkeys, for the packet hash, the beats, the doctor's probes and the commands between nodes: who
-// learns one learns nothing of the others.
+// Independent subkeys for the packet hash, the beats, the doctor's probes and the commands between nodes: one
+// of them reveals nothing about the others.
 std::array<std::uint8_t, 16> hash_key(const ClusterKey &key);
 std::array<std::uint8_t, 32> beat_key(const ClusterKey &key);
 std::array<std::uint8_t, 32> probe_key(const ClusterKey &key);
 
-// X25519 key pairs for CurveZMQ, one for whoever listens and one for whoever connects: with a
-// single pair for both, what one role has sealed could be handed to it in the other.
+// X25519 key pairs for CurveZMQ, one for the listening and one for the connecting side. With a
+// single pair, a message that a node has sealed in one role could be played back to it in the
+// other.
 struct CurveKeys {
     std::array<std::uint8_t, 32> open, secret;
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Printing is written out key by key instead of left to a TOML library: the order is that of the
-// documentation, and the text is canonical, because the digests by which nodes compare their
-// configurations are taken over it.
+// Each key is printed by hand, not by a TOML library: the order is that of the documentation, and
+// the text is canonical, because the digests by which nodes compare their configurations are taken
+// over it.
 #include "agent/config/print.hpp"
 
 #include "agent/config/toml.hpp"

@@ -7,7 +7,7 @@
 
 namespace agent {
 
-// Each begins with its header and ends with a newline. A setting that has no value is left out.
+// Each begins with its header and ends with a newline. A setting without a value is not printed.
 std::string print_cluster(const Config &config);
 std::string print_heartbeat(const Config &config);
 std::string print_control(const Config &config);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a well-formed value of each sort is, and what is said of one that is not.
+// What a valid value of each kind is, and the message for one that is not.
 #include "agent/config/reader.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Typed reading of a TOML tree. A Field is a value together with the name under which it is blamed;
-// a Section is a table whose keys are asked for one by one. Every function here either returns a
+// Typed reading of a TOML tree. A Field is a value together with the name that messages give it; a
+// Section is a table whose keys are asked for one by one. Every function here either returns a
 // checked value or throws `FILE:LINE:COLUMN: KEY: what is wrong, what is allowed`.
 //
 // KEY is `cluster.name`, and where several tables share a name, that of the entry: `rule
@@ -36,7 +36,7 @@ std::vector<Field> list(const Field &field); // not empty; what is not an array 
 std::vector<Field> tables(const Field &field); // of [[field]]; each is called `field "its name"`
 filter::IpAddress address(const Field &field);
 std::string name(const Field &field);      // of a cluster or a rule
-std::string node_name(const Field &field); // nothing that a command would take for an id or a word
+std::string node_name(const Field &field); // refuses a name that a command would take for an id or a word
 std::string interface_name(const Field &field);
 
 bool is_name(std::string_view text);
@@ -45,7 +45,7 @@ std::string shown(std::string_view text);                    // quoted, and cut 
 
 class Section {
   public:
-    explicit Section(const Field &table); // refuses what is no table
+    explicit Section(const Field &table); // refuses a value that is not a table
 
     void only(std::span<const std::string_view> keys) const; // refuses every other key
     std::optional<Field> find(std::string_view key) const;
@@ -56,7 +56,7 @@ class Section {
     Field table_;
 };
 
-// Refuses a value that was there before, naming the line.
+// Refuses a value that occurred before, and names the line of the first.
 class Unique {
   public:
     void claim(const Field &field, const std::string &value);

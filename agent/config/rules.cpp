@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Port rules. No packet may be covered by two of them: then neither their order nor a priority
-// among them has to be explained to anybody.
+// Port rules. No two rules may cover the same packet, so neither their order nor a priority among
+// them matters.
 #include "agent/config/sections.hpp"
 #include "agent/config/words.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sections of the configuration but for the rules. Each reads its keys,
-// then checks what they must be to one another. Defaults are those of Config and its members.
+// All sections of the configuration except the rules. Each reads its keys, then checks what they
+// must be to one another. Defaults are those of Config and its members.
 #include "agent/config/sections.hpp"
 
 #include "agent/config/words.hpp"

@@ -11,7 +11,7 @@ namespace agent {
 Config read_config(const TomlValue &tree, const std::string &file);
 RuleConfig read_rule(const Field &table,
                      const Config &config); // nodes and virtual IPs are known by then
-// What holds where nothing is said.
+// The default.
 HealthConfig default_health(HealthType type);
 // Protocol and ports of the rule are known by then.
 HealthConfig read_health(const Field &field, const RuleConfig &rule);

@@ -75,7 +75,7 @@ class Scanner {
   public:
     explicit Scanner(std::string_view text) : text_(text) {
         if (text_.starts_with("\xef\xbb\xbf"))
-            start_ = at_ = 3; // a byte order mark is no character
+            start_ = at_ = 3; // a byte order mark is not a character
     }
 
     bool at_end() const { return at_ >= text_.size(); }
@@ -124,7 +124,7 @@ class Scanner {
             if (text_[at_] == '\\' && quote == '"') {
                 const std::size_t next = text_.find_first_not_of(" \t\r\n", at_ + 1);
                 if (multi_line && next < text_.size() && is_outside_ascii(next)) {
-                    at_ = next; // not in the string, for whoever walks
+                    at_ = next; // the place that the caller sees is outside of the string
                     return;
                 }
                 ++at_;

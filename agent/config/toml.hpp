@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TOML text as a plain tree in which every key and value knows its place in the file, so that
-// whoever finds a value wrong can point at it. toml++ is behind this header and nowhere else.
+// TOML text as a plain tree in which every key and value knows its place in the file, so that a
+// message about a wrong value can give its line and column. toml++ is behind this header and
+// nowhere else.
 #pragma once
 
 #include "agent/base/file.hpp"

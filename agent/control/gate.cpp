@@ -96,8 +96,8 @@ std::uint64_t ControlGate::dropped() const {
                : 0;
 }
 
-void Callers::take(CallerEvent knock, std::uint32_t value, heartbeat::Time now) {
-    switch (knock) {
+void Callers::take(CallerEvent event, std::uint32_t value, heartbeat::Time now) {
+    switch (event) {
     case CallerEvent::accepted:
         open_.insert(value);
         in_second_ = lately(now) + 1;

@@ -51,7 +51,7 @@ enum class CallerEvent {
 
 class Callers {
   public:
-    void take(CallerEvent knock, std::uint32_t value, heartbeat::Time now);
+    void take(CallerEvent event, std::uint32_t value, heartbeat::Time now);
 
     void forget_open() { open_.clear(); } // all are closed, and no event will report it
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/nlbctl/doctor_page.hpp"
 
-#include "agent/nlbctl/table.hpp"
+#include "agent/nlbctl/words.hpp"
 
 #include <algorithm>
 #include <cstdio>
-#include <sstream>
 
 namespace agent {
 namespace {
 
-constexpr std::size_t kColumns = 80;
 constexpr std::size_t kNameColumns = 10; // a matrix of 32 columns leaves only this
 
 struct Sign {
@@ -29,26 +27,6 @@ const Sign &sign(Hears hears) {
         {"B", Colour::red, "broadcasts", "broadcasts, not what is for the cluster"},
         {"✗", Colour::red, "nothing", "nothing"}};
     return signs[static_cast<std::size_t>(hears)];
-}
-
-// Words as they fit, the first line behind `before`, the others under it.
-std::string wrapped(const std::string &text, std::size_t indent) {
-    std::string result;
-    std::size_t column = indent;
-    std::istringstream words(text);
-    for (std::string word; words >> word;) {
-        const std::size_t width = display_width(word);
-        if (column > indent && column + 1 + width > kColumns) {
-            result += "\n" + std::string(indent, ' ');
-            column = indent;
-        } else if (column > indent) {
-            result += ' ';
-            ++column;
-        }
-        result += word;
-        column += width;
-    }
-    return result + "\n";
 }
 
 std::string padded(const std::string &text, std::size_t columns) {

@@ -41,7 +41,7 @@ std::string header(const Json &status, bool colour) {
     line += label("   state ") + paint(state, colour_of_state(state), colour);
     line += label("   view ") + view_text(status.at("view"), state);
     line += label("   leader ") + name_of(status, status.at("view").at("leader"));
-    line += label("   datapath ") + text_of(datapath.at("kind"), "") + " " +
+    line += label("\ndatapath ") + text_of(datapath.at("kind"), "") + " " +
             text_of(datapath.at("mode"), "") + " on " + text_of(datapath.at("interface"), "");
     const Json web = status.value("web", Json());
     if (!web.is_null()) line += label("   page ") + "http://" + page_address(status, web) + "/";

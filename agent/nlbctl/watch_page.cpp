@@ -6,7 +6,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
 
 namespace agent {
 namespace {
@@ -53,13 +57,51 @@ std::optional<Span> span_of(const Watched &watched) {
 Line title(const Json &status, bool answers) {
     const std::string state = status.at("state");
     const std::string leader = name_of(status, status.at("view").at("leader"));
+    const auto active = std::ranges::count(status.at("members"), "active", [](const Json &member) { return member.at("state"); });
     return {{status.at("node").at("name"), Colour::bold},
             {" "},
             answers ? Cell{state, colour_of_state(state)} : Cell{"no answer", Colour::red},
             {"   cluster "},
             {status.at("cluster"), Colour::bold},
             {"   view " + view_text(status.at("view"), state)},
-            {"   leader " + leader}};
+            {"   leader " + leader},
+            {"   " + std::to_string(active) + " of " + std::to_string(status.at("members").size()) + " active"}};
+}
+
+std::string listed(const std::vector<std::string> &names) {
+    constexpr std::size_t kNamed = 6;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(names.size(), kNamed); ++i)
+        text += (i == 0 ? "" : ", ") + names[i];
+    return names.size() <= kNamed ? text : text + " and " + std::to_string(names.size() - kNamed) + " more";
+}
+
+void add_sentence(const std::string &text, Colour colour, Page &page) {
+    std::istringstream lines(wrapped(text, 2));
+    for (std::string line; std::getline(lines, line);)
+        page.body.push_back({{line.starts_with("  ") ? line : "  " + line, colour}});
+}
+
+// What is wrong, above the tables: their last column does not fit in a narrow terminal, and 32 members not in a low one.
+void add_wrong(const Json &status, Page &page) {
+    if (!status.at("reason").is_null())
+        add_sentence("not serving: " + status.at("reason").get<std::string>(), Colour::yellow, page);
+    for (const Json &problem : status.value("problems", Json::array()))
+        if (!problem.at("serious")) // a serious one is why the node does not serve
+            add_sentence("problem: " + text_of(problem.at("text"), "") + "; " + text_of(problem.at("way_out"), ""),
+                         Colour::yellow, page);
+    std::map<std::string, std::vector<std::string>> states, unhealthy;
+    for (const Json &member : status.at("members")) {
+        const std::string name = member.at("name");
+        if (member.at("state") != "active" && member.at("id") != status.at("node").at("id"))
+            states[member.at("state")].push_back(name);
+        for (const Json &rule : member.value("unhealthy_rules", Json::array()))
+            unhealthy[rule].push_back(name);
+    }
+    for (const auto &[state, names] : states)
+        add_sentence(state + ": " + listed(names), colour_of_state(state), page);
+    for (const auto &[rule, names] : unhealthy)
+        add_sentence("unhealthy: " + rule + " on " + listed(names), Colour::red, page);
 }
 
 void add_members(const Watched &watched, const Json &status, Page &page) {
@@ -152,9 +194,7 @@ Page watch_page(const Watched &watched) {
     const Json &status = watched.now.status;
     Page page{title(status, watched.trouble.empty()), {}};
     if (!watched.trouble.empty()) page.body.push_back({{"  " + watched.trouble, Colour::red}});
-    if (!status.at("reason").is_null())
-        page.body.push_back(
-            {{"  not serving: " + status.at("reason").get<std::string>(), Colour::yellow}});
+    add_wrong(status, page);
     page.body.push_back({});
     add_members(watched, status, page);
     page.body.push_back({});

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <sstream>
 
 namespace agent {
 
@@ -27,6 +28,26 @@ std::string member_reason(const Json &member) {
         rules += (rules.empty() ? "unhealthy: " : ", ") + rule.get<std::string>();
     if (!text.empty() && !rules.empty()) text += "; ";
     return text + rules;
+}
+
+std::string wrapped(const std::string &text, std::size_t indent) {
+    constexpr std::size_t kColumns = 80;
+    std::string result;
+    std::size_t column = indent;
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+        const std::size_t width = display_width(word);
+        if (column > indent && column + 1 + width > kColumns) {
+            result += "\n" + std::string(indent, ' ');
+            column = indent;
+        } else if (column > indent) {
+            result += ' ';
+            ++column;
+        }
+        result += word;
+        column += width;
+    }
+    return result + "\n";
 }
 
 Colour colour_of_state(const std::string &state) {

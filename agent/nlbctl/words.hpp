@@ -14,6 +14,9 @@ std::string text_of(const Json &value, const std::string &unknown); // unknown: 
 std::string rule_state(const Json &rule);
 // Why a member serves nothing, and the rules that are unhealthy there.
 std::string member_reason(const Json &member);
+// The words of text in lines of at most 80 columns, each ended: the first without its indent, which the caller
+// has written, the others with it.
+std::string wrapped(const std::string &text, std::size_t indent);
 Colour colour_of_state(const std::string &state);
 std::string percent(double part);
 std::string bar(double part); // twenty columns for the whole, in eighths of a column

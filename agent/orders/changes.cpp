@@ -21,7 +21,7 @@ constexpr const char *kNodes =
 
 std::string node(const std::string &name) { return "node \"" + name + "\""; }
 
-// What forbids the change of the list, by node; nothing: the list may change.
+// Why the list of nodes must not change, by node; nullopt: it may.
 std::vector<std::string> forbidden_nodes(const Config &running, const Config &next) {
     std::vector<std::string> refused;
     bool stays = false;

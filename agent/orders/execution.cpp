@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An order on its way: wait for the file, write, take effect, wait until it shows.
+// The steps of an order: wait for the file, write it, take effect, wait until the status shows it.
 #include "agent/orders/execution.hpp"
 
 #include "agent/base/log.hpp"
@@ -76,7 +76,7 @@ Commands::Result Execution::order(Edit edit, bool of_suspended) {
     };
 }
 
-// What has gone to the disk may come back from there, and then it holds.
+// What has been handed to the disk may be read from it after a restart; it is in force then.
 void Execution::wait_no_longer(const std::shared_ptr<Change> &change) {
     const std::string hangs = "the state directory does not answer: " + file_.path();
     if (change->step == Change::Step::begin)
@@ -128,7 +128,8 @@ void Execution::take_effect(const Orders &next) {
     set_mode(before);
 }
 
-// The filter first: what this node gains by `enable` is not to be dropped when it comes.
+// The filter comes first, so that it does not drop packets of buckets that this node gains by
+// `enable`.
 void Execution::set_rules(const Orders &before) {
     for (std::size_t i = 0; i < parts_.in_force.config.rules.size(); ++i) {
         const RuleConfig &rule = parts_.in_force.config.rules[i];
@@ -178,7 +179,7 @@ void Execution::set_mode(const Orders &before) {
         enter_mode();
 }
 
-// As ordered, if it can. The membership takes no notice of what it does already.
+// Applies the order, if the node is able to. The membership ignores an event that changes nothing.
 void Execution::enter_mode() {
     if (ending_) return;
     const Time now = parts_.now();
@@ -203,8 +204,8 @@ void Execution::restore() {
     enter_mode();
 }
 
-// Who was told to leave the cluster has left it, and who serves does so by a view that has what was
-// ordered: `nlbctl status` after the command shows it.
+// A node that was ordered out has left the cluster; a node that serves does so by a view that
+// contains what was ordered. `nlbctl status` after the command shows it.
 bool Execution::settled(const Orders &wanted) const {
     const heartbeat::Status status = parts_.node.status(parts_.now());
     if (is_out(wanted) && is_out(orders_))
@@ -212,7 +213,7 @@ bool Execution::settled(const Orders &wanted) const {
     return status.state != NodeState::active || (status.installed && status.as_asked);
 }
 
-// Not taken back when it cannot be written: after a restart the node drains again.
+// If this cannot be written, the order stays as it was: after a restart the node drains again.
 void Execution::drained() {
     const auto stop = [](Orders &orders) {
         if (orders.part == Part::drain) orders.part = Part::stop;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The commands that change a node. Each is an order: it is written down first, and only when that
-// has been done it takes effect; an order that cannot be written is not obeyed. Whatever is
-// repeated changes nothing.
+// The commands that change a node. Each is an order: the agent writes it to the disk first, and
+// only then it takes effect. If it cannot be written, the command fails and nothing changes. Orders
+// are idempotent.
 //
-// A suspended node obeys none of them but `resume`, and an agent that is about to end none at all.
+// A suspended node accepts only `resume`, and an agent that is about to end accepts none.
 #pragma once
 
 #include "agent/config/in_force.hpp"
@@ -36,9 +36,9 @@ class Execution {
     Execution(Executing parts, OrdersFile &file, Orders orders);
 
     void add_to(Commands &commands);
-    // Once, before the first turn: the node is what it was before the restart.
+    // Call once, before the first turn: restores the node's state from before the restart.
     void restore();
-    // On every turn: goes on with what has no client that would ask.
+    // On every turn: continues orders that have no waiting client.
     void handle();
 
     // The last connection of a drain has ended, or its time is up.
@@ -46,9 +46,9 @@ class Execution {
     // Whether this node may take part at all, whatever was ordered: a problem keeps it out of the
     // cluster, and others have its buckets.
     void set_able(bool able);
-    // Another configuration is in force: the orders hold over it as they held over the former one.
+    // Another configuration is in force: the orders override it as they did the former one.
     void configure();
-    // Throws Denied when no order is obeyed at present.
+    // Throws Denied while no order is accepted.
     void refuse_orders() const;
     // From now on every command is refused.
     void set_ending() { ending_ = true; }
@@ -82,7 +82,7 @@ class Execution {
     OrdersFile &file_;
     Orders orders_;
     bool able_ = true, ending_ = false;
-    std::list<Commands::Later> own_; // changes that nobody has asked for from outside
+    std::list<Commands::Later> own_; // changes that the agent makes by itself
 };
 
 } // namespace agent

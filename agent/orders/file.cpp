@@ -30,7 +30,7 @@ Descriptor open_directory(const std::string &directory) {
 }
 
 // These two leave everything as it was when they throw. Once the name leads to the new content, the
-// order holds, and a failed sync is no more than a doubt: its error then, else 0.
+// order is in force. If the sync then fails, its error is returned, otherwise 0.
 int replace(const std::string &directory, const std::string &path, const std::string &text) {
     const std::string draft = path + ".new";
     if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) fail();
@@ -49,7 +49,7 @@ int remove(const std::string &directory, const std::string &path) {
     return fsync(opened.get()) == 0 ? 0 : errno;
 }
 
-// Nothing: there is none.
+// nullopt: there is no such file.
 std::optional<std::string> contents(const std::string &path) {
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file && errno == ENOENT) return std::nullopt;

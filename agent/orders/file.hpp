@@ -18,7 +18,7 @@ namespace agent {
 
 class OrdersFile {
   public:
-    // Makes nothing yet: the directory is made with the first order.
+    // Creates nothing yet: the directory is created with the first order.
     explicit OrdersFile(const std::string &state_dir); // throws
     const std::string &path() const { return path_; }
 
@@ -28,7 +28,7 @@ class OrdersFile {
 
     bool busy() const { return writing_.busy(); }
     void begin(const Orders &orders); // precondition: not busy()
-    // Nothing while it is being written. Then, once, why it failed, `write orders FILE: cause; way
+    // nullopt while it is being written. Then, once, why it failed, `write orders FILE: cause; way
     // out`: what was on disk before is there still. Empty: done.
     std::optional<std::string> finished();
 

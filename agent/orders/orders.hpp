@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an administrator has ordered this node to be, over what the configuration says: stopped,
-// drained, suspended, another weight, rules out of service. It holds until it is taken back, also
-// over a restart of the agent and of the machine: who was taken out for maintenance does not come
-// back in the middle of it because somebody rebooted.
+// Administrative state, which overrides the configuration: stopped, drained, suspended, another
+// weight, rules out of service. It survives restarts of the agent and reboots until it is reverted,
+// so a node that was taken out for maintenance does not come back because of a reboot.
 #pragma once
 
 #include "agent/config/config.hpp"
@@ -25,7 +24,7 @@ inline constexpr std::string_view kEnabled = "enabled"; // a rule without an ord
 struct Orders {
     Part part = Part::serve;
     std::optional<std::int64_t> drain_until; // seconds since 1970: stop then, whatever is left
-    bool suspended = false;                 // nothing but resume is obeyed; `part` holds again then
+    bool suspended = false;                 // only resume is accepted, which puts `part` in force again
     std::optional<std::uint8_t> weight;     // 0 to 100, instead of the configured one
     std::map<std::string, RuleOrder> rules; // by name; the others are enabled
     bool operator==(const Orders &) const = default;
@@ -33,11 +32,12 @@ struct Orders {
     std::optional<RuleOrder> rule(const std::string &name) const;
 };
 
-// One line of JSON, and back. Throws std::runtime_error with what is wrong: nothing is guessed.
+// One line of JSON, and back. Throws std::runtime_error that says what is wrong; nothing is
+// guessed.
 std::string to_text(const Orders &orders);
 Orders parse_orders(const std::string &text);
 
-// The rule is out of service here: by configuration, or by order.
+// Whether the rule is out of service on this node, by configuration or by order.
 bool is_disabled(const RuleConfig &rule, const Orders &orders);
 
 } // namespace agent

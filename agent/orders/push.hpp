@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `push`: a configuration file comes with a command, from nlbctl at whatever node (nlbctl reload --file).
+// `push`: a configuration file arrives with a command, from nlbctl on any node (nlbctl reload --file).
 //
 //     push check TEXT    could it come into force here? Nothing is written
 //     push write TEXT    the same, and it takes the place of the file; the former one stays beside it
 //     push undo          the former one takes its place again: another node could not do it
 //
-// Then `reload` reads the file as ever. Where the agent's user may not write to the file's directory, as with
-// the packaged unit, the text goes to STATE_DIR/pushed.toml, and root's nlbd-config.service, which systemd starts then,
-// looks through it once more and puts it in its place; the agent waits until the file is the pushed one.
+// Then `reload` reads the file as usual. Where the agent's user may not write to the file's directory, as with the
+// packaged unit, the text goes to STATE_DIR/pushed.toml, and root's nlbd-config.service, which systemd starts then,
+// checks it again and puts it in place; the agent waits until the file is the pushed one.
 #pragma once
 
 #include "agent/base/background_task.hpp"

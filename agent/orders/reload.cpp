@@ -20,12 +20,12 @@ namespace {
 using namespace std::chrono_literals;
 using heartbeat::Time;
 
-// With all members staged it takes milliseconds; on the first of several nodes nobody is to wait
-// for the commands on the others.
+// When all members have staged, it takes milliseconds; the command on the first of several nodes
+// does not wait for those on the others.
 constexpr Time kPatience = 1s;
 constexpr Time kDiskPatience = 5s;
 
-// A configuration that does not list this node removes it, and changes nothing of it.
+// A configuration that does not list this node removes it and changes nothing else on it.
 const NodeConfig &self_in(const Config &config, const NodeConfig &self) {
     const auto found = std::ranges::find(config.nodes, self.id, &NodeConfig::id);
     return found == config.nodes.end() ? self : *found;
@@ -101,8 +101,8 @@ std::optional<Json> Reload::go_on(const std::shared_ptr<Request> &request) {
     return wait_for_all(*request);
 }
 
-// True when the files have been read. One command at a time has them read; what was read for one
-// that has gone meanwhile, handle() takes.
+// True when the files have been read. Only one command at a time reads them; if it ends early,
+// handle() takes what was read.
 bool Reload::read(const std::shared_ptr<Request> &request) {
     if (request->read) return true;
     if (!request->reading && !reading_.busy()) {
@@ -117,8 +117,8 @@ bool Reload::read(const std::shared_ptr<Request> &request) {
     return false;
 }
 
-// In the background. Whatever is wrong is the command's business: the agent goes on with what it
-// has.
+// Runs in the background. Errors are reported to the command; the agent keeps the configuration in
+// force.
 Reload::Read Reload::read_files(const std::string &file, const std::shared_ptr<Monitor> &monitor) {
     Read read{};
     try {
@@ -142,8 +142,8 @@ std::string Reload::obstacle(const Config &next) const {
     return "";
 }
 
-// Throws when it must not come into force here. Keys follow each other a step at a time: each node
-// must accept what the others use, whoever of them comes first.
+// Throws when it must not come into force here. Keys change a step at a time: each node must accept
+// what the others use, in whatever order the nodes change.
 void Reload::check(const Read &next) const {
     if (!next.failure.empty()) throw Failed(next.failure);
     if (const std::string why = obstacle(next.config); !why.empty()) throw Failed(why);
@@ -176,7 +176,7 @@ StagedConfig Reload::prepared(const Config &next, const ClusterKeys &keys,
     return config;
 }
 
-// The configuration in force, once more, takes back what was staged.
+// Staging the configuration in force takes back what was staged.
 heartbeat::Digest Reload::stage(Read next) {
     const Asked wanted = asked(next.config);
     StagedConfig config = prepared(next.config, next.keys, wanted);
@@ -192,7 +192,8 @@ heartbeat::Digest Reload::stage(Read next) {
     return digest;
 }
 
-// What is ordered meanwhile, or found out about a service, holds from the first moment.
+// Orders and health results that arrive meanwhile are in the staged configuration from its first
+// moment.
 void Reload::follow() {
     const Asked wanted = asked(staged_->config);
     if (wanted == staged_->asked) return;
@@ -227,7 +228,7 @@ void Reload::handle() {
     configure(*std::exchange(staged_, std::nullopt));
 }
 
-// It is in force in this node's membership and datapath: so it is for every other part.
+// It is in force in this node's membership and datapath; now every other part takes it over.
 void Reload::configure(Staged next) {
     InForce &in_force = parts_.in_force;
     const NodeConfig self = self_in(next.config, in_force.self);

@@ -39,12 +39,14 @@ struct Reloaded { // all of it outlives the Reload
     ControlPort &control_port;
     std::shared_ptr<Monitor> monitor; // what is read in the background may outlive the Reload
     std::function<heartbeat::Time()> now;
-    // The host and all that lives on its interfaces. Why the configuration cannot come into force there; empty:
-    // nothing is in its way.
+    // The host and all that lives on its interfaces. Returns why the configuration cannot come into force
+    // there; empty if it can.
     std::function<std::string(const Config &next)> obstacle_on_host;
-    // What goes with it leaves the host, before the filter forgets it; throws nothing.
+    // Takes from the host what this configuration removes, before the filter forgets it; does not
+    // throw.
     std::function<void(const Config &next)> withdraw;
-    // It has come into force, and the host follows; throws nothing. former: the one before it.
+    // Called when it has come into force: the host follows; does not throw. former: the one before
+    // it.
     std::function<void(const Config &former)> follow_on_host;
     // Keys that wait for the next start here.
     std::function<std::vector<std::string>()> waits_for_restart;
@@ -55,8 +57,8 @@ class Reload {
     explicit Reload(Reloaded parts) : parts_(parts) {}
 
     void add_to(Commands &commands);
-    // On every turn, after the node's tick: when the staged configuration has come into force, so
-    // it does for the rest of the agent.
+    // On every turn, after the node's tick: when the staged configuration has come into force, the
+    // rest of the agent takes it over.
     void handle();
     void wait(Poll &poll) const { poll.read(reading_.descriptor()); }
 
@@ -104,7 +106,7 @@ class Reload {
 
     Reloaded parts_;
     BackgroundTask<Read> reading_;
-    std::weak_ptr<Request> reader_; // who has it read; he may have gone
+    std::weak_ptr<Request> reader_; // the command that waits for it; it may have ended
     std::optional<Staged> staged_;
 };
 

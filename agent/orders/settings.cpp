@@ -90,8 +90,8 @@ filter::XdpMode xdp_mode(DatapathKind kind) {
 }
 
 // A drained rule is one that the node may not serve: its buckets go to others, and what is open
-// lingers as after any other change. Who has weight 0 in a rule must say so too, or it would be
-// counted on as the one node on which the service works.
+// lingers as after any other change. A node with weight 0 in a rule must report that, too;
+// otherwise the others could count on it as the only node on which the service works.
 heartbeat::RuleBits eligible_rules(const Config &config, const NodeConfig &self,
                                    const Orders &orders) {
     heartbeat::RuleBits bits = ~heartbeat::RuleBits{0};
@@ -131,7 +131,7 @@ heartbeat::Settings membership_settings(const Config &config, const NodeConfig &
     for (const RuleConfig &rule : config.rules)
         settings.rule_names.push_back(rule.name);
     std::vector<SectionDigest> sections = section_digests(config);
-    sections.push_back({"cluster key", fingerprint(keys)}); // who has none of them is not heard at all
+    sections.push_back({"cluster key", fingerprint(keys)}); // a node without any of them is not heard at all
     settings.config = combine(sections);
     for (const SectionDigest &section : sections) {
         settings.section_names.push_back(section.name);

@@ -25,14 +25,14 @@ heartbeat::Transport::Addresses beat_addresses(const Config &config, const NodeC
 filter::XdpMode xdp_mode(DatapathKind kind);
 heartbeat::Settings membership_settings(const Config &config, const NodeConfig &self,
                                         const ClusterKeys &keys, const Orders &orders = {});
-// The rules that a node is willing to serve: configured for it, and not ordered otherwise.
+// The rules that a node is willing to serve: configured for it, and not out of service by order.
 heartbeat::RuleBits eligible_rules(const Config &config, const NodeConfig &self,
                                    const Orders &orders);
 std::vector<heartbeat::RuleOwnership> ownership_rules(const Config &config);
-// The virtual IPs, where frames to each come at one node; else none.
+// The virtual IPs if frames to each arrive at one node (delivery forward); otherwise none.
 std::vector<heartbeat::Received> received(const Config &config);
 
-// The node's own names for interfaces win over the cluster's.
+// The node's own names for interfaces override the cluster's.
 std::string clients_interface(const Config &config, const NodeConfig &self);
 std::vector<std::string> heartbeat_interfaces(const Config &config, const NodeConfig &self);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The status page in a real browser: it shows what status.json says, goes on showing it when a node dies, says so
-when the agent does not answer, asks nobody else for anything, and can be read by keyboard, on a telephone, in the dark.
+when the agent does not answer, loads nothing from elsewhere, and can be read by keyboard, on a telephone, in the dark.
 
     client (headless Chromium) --- bridge --- web1, web2, web3, each with [metrics] listen = "0.0.0.0:9777"
 
@@ -32,11 +32,28 @@ SHOWN = """
         banner: document.getElementById('banner').hidden ? null : document.getElementById('banner').innerText,
         tiles: Object.fromEntries([...document.querySelectorAll('.tiles div')].map(
             tile => [tile.querySelector('dt').innerText, tile.querySelector('dd span').innerText])),
+        wrong: [...document.querySelectorAll('#wrong li')].map(line => line.innerText),
+        about: document.getElementById('member-count').innerText,
+        change: document.querySelector('.tiles div:nth-child(3) small').innerText,
         members: [...document.querySelectorAll('#member-rows tr')].map(cells),
         bars: [...document.querySelectorAll('#rule-rows .bar')].map(bar => bar.getAttribute('aria-label')),
         rules: [...document.querySelectorAll('#rule-rows tr')].map(cells),
         events: [...document.querySelectorAll('#event-rows .what')].map(what => what.innerText),
         said: document.getElementById('said').innerText, fresh: document.getElementById('fresh').innerText};"""
+
+# Words of what is visible that stand on two lines; each member has a remark behind its tags.
+BROKEN = """
+    document.querySelectorAll('#member-rows td.note > span:last-child').forEach(note => note.textContent = 'unhealthy: https');
+    const found = [], range = document.createRange(), texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const text = texts.currentNode, parent = text.parentElement;
+        if (!parent.checkVisibility() || ['SCRIPT', 'STYLE'].includes(parent.tagName) || parent.closest('.hidden')) continue;
+        for (const word of text.data.matchAll(/[\\w.:]+/g)) {
+            range.setStart(text, word.index); range.setEnd(text, word.index + word[0].length);
+            if (new Set([...range.getClientRects()].map(rect => Math.round(rect.top))).size > 1) found.push(word[0]);
+        }
+    }
+    return found;"""
 
 # Contrast as in WCAG 2.1, 1.4.3, of every text that is visible, against the nearest background that is not transparent.
 # A canvas turns any colour of CSS into numbers.
@@ -88,7 +105,8 @@ def check_contents(page):
     check(shown["title"] == "web: 3 of 3 active", shown["title"])
     check(shown["tiles"]["Members active"] == "3 of 3" and shown["tiles"]["Leader"] == "web1", shown["tiles"])
     view = status["view"]
-    check(shown["tiles"]["View"] == f"{view['term']}.{view['number']}", shown["tiles"])
+    check(f"view {view['term']}.{view['number']}, " in shown["about"], shown["about"])
+    check(shown["wrong"] == [], f"wrong, though all is well: {shown['wrong']}")
     for member, cells in zip(status["members"], shown["members"]):
         check(cells[0].split() == [str(member["id"]), member["name"]], f"{member}: {cells}")
         check(cells[1] == member["state"] and cells[2] == percent(member["share"]), f"{member}: {cells}")
@@ -99,8 +117,10 @@ def check_contents(page):
         check(rule["name"] in cells[0] and rule["ports"] in cells[0] and cells[1] == "enabled", f"{rule}: {cells}")
         owners = ", ".join(f"{owner['name']} {percent(owner['buckets'] / 65536)}" for owner in rule["owners"])
         check(bar == owners, f"{rule['name']}: {bar}, not {owners}")
-    texts = [event["text"] for event in json.loads(scrape.get(cluster, "192.0.2.1", "/events.json").text)]
-    check(shown["events"] == texts[:12], f"events: {shown['events']}, not {texts}")
+    events = json.loads(scrape.get(cluster, "192.0.2.1", "/events.json").text)
+    check(shown["events"] == [event["text"] for event in events][:12], f"events: {shown['events']}, not {events}")
+    check(shown["tiles"]["Last change"].count(":") == 2, shown["tiles"])
+    check(shown["change"] in next(event["text"] for event in events if event["kind"] == "view"), shown["change"])
 
 
 def check_rates(page):
@@ -114,6 +134,8 @@ def check_death(page):
     shown = page.wait(lambda shown: shown["members"][2][1] == "dead", "the dead node is shown as dead")
     check(shown["title"].endswith("web: 2 of 3 active") and shown["tiles"]["Members active"] == "2 of 3", f"{shown}")
     page.wait(lambda shown: "web3 is dead" in shown["said"], "and said aloud")
+    check(any(line.startswith("web3 is dead") for line in shown["wrong"]), f"wrong: {shown['wrong']}")
+    page.wait(lambda shown: "web3 removed" in shown["change"], "the last change is named")
     shown = page.wait(lambda shown: all("web3" not in bar for bar in shown["bars"]), "its buckets have other owners")
     check(any("web3 removed" in text for text in shown["events"]), f"no event: {shown['events']}")
     page.picture("dead")
@@ -186,6 +208,8 @@ def check_sizes(page):
         page.wait(lambda shown: shown["members"], "the page is there")
         wide = browser.run("return document.documentElement.scrollWidth - innerWidth")
         check(wide <= 0, f"{name}: {wide} pixels beyond the edge")
+        broken = browser.run(BROKEN)
+        check(not broken, f"{name}: words are broken: {broken}")
         page.picture(name)
         sizes = browser.run("return parseFloat(getComputedStyle(document.documentElement).fontSize)")
         check(14 <= sizes <= 30, f"{name}: {sizes} pixels of type")

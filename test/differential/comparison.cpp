@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Marks of fragments count by the clock's seconds. A batch takes milliseconds, but a machine can
-// stall: when one took so long that the kernel's marks may have become too old in between, its
-// differences mean nothing, and it runs again.
+// stall: when a stalled batch may have let the kernel's marks expire, its differences mean nothing,
+// and it runs again.
 #include "comparison.hpp"
 
 #include "filter/pcap/tap.hpp"

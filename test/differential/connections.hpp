@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Real connections of this host to its virtual IPs, so that there is something to find: open ones,
-// ones that the other end has closed, and ones that are half open. Whoever judges in user space is
-// told of them.
+// ones that the other end has closed, and ones that are half open. A judge in user space gets a
+// list of them.
 #pragma once
 
 #include "host.hpp"

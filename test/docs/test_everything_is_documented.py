@@ -232,7 +232,7 @@ def check_arguments():
 
 def check_names():
     """Names are the agent's, and a rule's owners are no rules. What answers is a stand-in, in the form of nlbctl. Root asks
-    at one TAB, so what an agent that somebody has taken over says is neither run nor expanded nor shown."""
+    at one TAB, so the reply of an agent that an attacker has taken over is neither run nor expanded nor shown."""
     parts = {"members": [{"id": 1, "name": "web1"}, {"id": 2, "name": "web2"}],
              "rules": [{"name": "http", "owners": [{"id": 2, "name": "web2", "buckets": 65536}]}, {"name": "dns"}]}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What administrators and developers read is plain English: forms that read as translated stay out, each named with a better one."""
 
+import ast
 import glob
 import os
 import re
 import sys
+import tokenize
 
 SOURCE = os.environ["NLBD_SOURCE_DIR"]
-READ = ("README.md", "etc/**/*.md", "etc/cluster.toml", "packaging/man/*", "test/bench/README.md", "test/platforms/README.md",
-        "heartbeat/README.md", "filter/README.md")
-COMMENTS_IN = ("agent", "agent/base", "agent/control", "agent/frames", "agent/health", "agent/host", "agent/monitor", "agent/nlbctl",
-               "agent/report", "agent/web", "filter", "filter/bpf", "filter/nft", "filter/pcap", "filter/tc", "filter/verdict",
-               "filter/xdp")
+READ = ("README.md", "etc/**/*.md", "etc/cluster.toml", "etc/*.yml", "etc/*.json", "packaging/man/*", "test/bench/README.md",
+        "test/platforms/README.md", "heartbeat/README.md", "filter/README.md")
+COMMENTS_IN = ("agent", "agent/base", "agent/config", "agent/control", "agent/frames", "agent/health", "agent/host", "agent/monitor",
+               "agent/nlbctl", "agent/orders", "agent/report", "agent/web", "filter/**", "test/**")
 # A string or character as it is, or a comment with the comments of the lines below it.
 TOKEN = re.compile(r'R"(\w*)\([^\0]*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'|'
                    r'(?P<comment>//[^\n]*(?:\n[ \t]*//[^\n]*)*|/\*[^\0]*?\*/)')
@@ -43,21 +44,35 @@ def check(place, text):
             failures.append(f"{place}: \"{found[0].strip()}\"; better: {better}")
 
 
+def comments(path):
+    """The first line's number and the text of each comment of a C or C++ file, and of each comment and docstring of a Python one."""
+    with open(path) as file:
+        text = file.read()
+    if not path.endswith(".py"):
+        for token in TOKEN.finditer(text):
+            if token["comment"]:
+                yield text.count("\n", 0, token.start()) + 1, token["comment"]
+        return
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (found := ast.get_docstring(node)):
+            yield node.body[0].lineno, found
+    with open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
 documents = expand(READ)
-sources = expand(f"{folder}/*.{ending}" for folder in COMMENTS_IN for ending in ("cpp", "hpp", "c", "h"))
-if len(documents) < 15 or len(sources) < 250:
+sources = expand(f"{folder}/*.{ending}" for folder in COMMENTS_IN for ending in ("cpp", "hpp", "c", "h", "py"))
+if len(documents) < 15 or len(sources) < 600:
     failures.append(f"only {len(documents)} documents and {len(sources)} sources")
 for path in documents:
     with open(path) as file:
         for number, line in enumerate(file, 1):
             check(f"{path}:{number}", line)
 for path in sources:
-    with open(path) as file:
-        text = file.read()
-    for token in TOKEN.finditer(text):
-        if token["comment"]:
-            number = text.count("\n", 0, token.start()) + 1
-            check(f"{path}:{number}", re.sub(r"\s*\n\s*(?://|\*)?\s*|^(?://|/\*)\s*", " ", token["comment"]).strip())
+    for number, text in comments(path):
+        check(f"{path}:{number}", re.sub(r"\s*\n\s*(?://|\*)?\s*|^(?://|/\*|#)\s*", " ", text).strip())
 for failure in failures:
     print("FAILED:", failure, file=sys.stderr)
 sys.exit(1 if failures else 0)

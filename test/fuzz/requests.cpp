@@ -151,18 +151,18 @@ void orders(fuzz::Input &input) {
     }
 }
 
-void knocks(fuzz::Input &input) {
+void callers_come_and_go(fuzz::Input &input) {
     Callers all;
     heartbeat::Time now{};
-    std::uint64_t knocked = 0;
+    std::uint64_t events = 0;
     while (!input.empty()) {
-        const auto knock = static_cast<CallerEvent>(input.byte() % 6);
-        all.take(knock, input.byte(), now += std::chrono::milliseconds(input.byte()));
-        ++knocked;
-        fuzz::expect(all.lately(now) <= knocked && all.open() <= knocked, "no more than knocked");
+        const auto event = static_cast<CallerEvent>(input.byte() % 6);
+        all.take(event, input.byte(), now += std::chrono::milliseconds(input.byte()));
+        ++events;
+        fuzz::expect(all.lately(now) <= events && all.open() <= events, "no more than events");
         fuzz::expect(all.proved() + all.cut_off() + all.wrong_key() + all.not_expected() +
-                             all.garbage() <= knocked,
-                     "every knock counts once");
+                             all.garbage() <= events,
+                     "every event counts once");
     }
 }
 
@@ -178,7 +178,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
         orders(input);
         break;
     case 2:
-        knocks(input);
+        callers_come_and_go(input);
         break;
     default:
         request(input);

@@ -239,7 +239,7 @@ nlb_verdict Plain::judge_table(const Packet &packet) {
     return {judge_bucket(packet, table, bucket), place, __s32(bucket)};
 }
 
-// Somebody listens where the SYN goes, or where the rule's service is known to be.
+// A process listens where the SYN goes, or where the rule's service is known to be.
 bool Plain::is_served(const Packet &packet, std::size_t rule) const {
     const auto expected = scenario_.expected.find(rule);
     if (expected == scenario_.expected.end() || has_listener_(packet.flow)) return true;

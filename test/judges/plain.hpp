@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The verdict once more, written from filter/README.md instead of for speed: byte strings that know
-// their length, a loop over the rules, a set of datagrams. It shares no line with the headers that
-// it checks but the hash, which has vectors of its own.
+// The verdict again, written from filter/README.md and not for speed: byte strings that know their
+// length, a loop over the rules, a set of datagrams. It shares no line with the headers that it
+// checks but the hash, which has vectors of its own.
 #pragma once
 
 #include "scenarios.hpp"

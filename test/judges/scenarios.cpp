@@ -127,7 +127,7 @@ Scenario expired(std::uint64_t lingering) {
     return one;
 }
 
-// Nobody serves anything, and this node says so; where connections linger, too.
+// No node serves anything, and this node says so; also where connections linger.
 Scenario refusing(bool lease) {
     Scenario one = scenario(lease ? "refused here" : "refused, but for the lease",
                             with_rules(five_rules()), 0, false);
@@ -138,7 +138,7 @@ Scenario refusing(bool lease) {
     return one;
 }
 
-// Somebody listens on ports 80 and 8000 of the first virtual IP of each family, and nowhere else.
+// Processes listen on ports 80 and 8000 of the first virtual IP of each family, and nowhere else.
 Scenario with_services() {
     Scenario one = scenario("services expected", with_rules(five_rules()), ~std::uint64_t{0});
     const filter::IpAddress first = one.settings.virtual_ips.front();

@@ -132,7 +132,7 @@ class Filter:
                        check=True, capture_output=True)
 
     def noticed(self, name, mutate):
-        """Who notices that the rule is missing, and by what; None: nobody does."""
+        """The judge that notices that the rule is missing, and by what; None: none does."""
         file, old, new = RULES[name]
         whole = (self._tree / file).read_text()
         mutate(self._tree, name, [(file, old, new)])

@@ -56,7 +56,7 @@ def refused(cluster):
     return {kind: counters[kind] for kind in ("wrong_key", "cut_off", "not_zeromq", "not_expected", "held_off")}
 
 
-def knock(cluster, words=b"", seconds=0.0):
+def connect(cluster, words=b"", seconds=0.0):
     with netns.inside(cluster.client):
         with socket.create_connection(("192.0.2.1", PORT), timeout=5) as made:
             made.sendall(words)
@@ -67,13 +67,13 @@ def check_each_kind_is_counted(cluster):
     for kind, words in (("cut_off", b""), ("not_zeromq", b"GET / HTTP/1.1\r\n\r\n" + bytes(64)),
                         ("wrong_key", b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL" + bytes(16 + 32))):
         before = refused(cluster)[kind]
-        knock(cluster, words, 0.2)
-        cluster.wait_until(lambda: refused(cluster)[kind] == before + 1, f"a knock is counted as {kind}")
+        connect(cluster, words, 0.2)
+        cluster.wait_until(lambda: refused(cluster)[kind] == before + 1, f"a connection is counted as {kind}")
 
 
 def check_stays_on_the_segment(cluster):
     wire = watcher(cluster.switch, "web1")
-    knock(cluster)
+    connect(cluster)
     for _ in range(1000):
         frame = wire.recv(2048)
         if frame[12:14] == b"\x08\0" and frame[23] == socket.IPPROTO_TCP and frame[34:36] == PORT.to_bytes(2, "big"):

@@ -31,7 +31,7 @@ STALL = 0.01      # what the machine may be late by in a round that counts
 PROMISED = {"crash": 0.6, "leave": 0.02, "service": 0.05}  # dead_after and 100 ms; a planned change; a listener's end
 
 
-def knock(namespace, asked, ends, pipe):
+def connect_again(namespace, asked, ends, pipe):
     """A process of the agents' priority: connects until told to end; sends back (started, whether it was taken at once).
 
     A connection counts as soon as a node's kernel has taken its first packet: no program's haste is measured.
@@ -63,13 +63,13 @@ def knock(namespace, asked, ends, pipe):
     pipe.send(sorted(done))
 
 
-class Knocking:
-    """with Knocking(cluster, flows) as clients: ...   then clients.outage(): seconds in which some were not served"""
+class Connecting:
+    """with Connecting(cluster, flows) as clients: ...   then clients.outage(): seconds in which some were not served"""
 
     def __init__(self, cluster, asked):
         self._ends = multiprocessing.Event()
         self._here, there = multiprocessing.Pipe(duplex=False)
-        self._process = multiprocessing.Process(target=knock, args=(cluster.client, asked, self._ends, there), daemon=True)
+        self._process = multiprocessing.Process(target=connect_again, args=(cluster.client, asked, self._ends, there), daemon=True)
         self.attempts = []
 
     def __enter__(self):
@@ -103,21 +103,21 @@ class Rounds:
         self._clients = {node: [flow for flow in asked if owners[flow] == f"web{node}"] for node in cluster.ids}
 
     def crash(self, node, others):
-        with Knocking(self._cluster, self._clients[node]) as clients:
+        with Connecting(self._cluster, self._clients[node]) as clients:
             self._cluster.crash(node)
             self._cluster.wait_active(others)
         self._cluster.revive(node)
         return clients, clients.outage()
 
     def leave(self, node, others):
-        with Knocking(self._cluster, self._clients[node]) as clients:
+        with Connecting(self._cluster, self._clients[node]) as clients:
             self._cluster.nlbctl("stop", node=node)
             self._cluster.wait_active(others)
         self._cluster.nlbctl("start", node=node)
         return clients, clients.outage()
 
     def service(self, node, _):
-        with Knocking(self._cluster, self._clients[node]) as clients:
+        with Connecting(self._cluster, self._clients[node]) as clients:
             self._cluster.kill_server(node)
             self._cluster.wait_until(lambda: not self._buckets(node), f"web{node} lets go of the rule")
         self._cluster.start_server(node)

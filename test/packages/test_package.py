@@ -179,7 +179,7 @@ def restarts(cluster, higher):
 
 
 def watchdog(cluster):
-    """An agent that hangs is ended and started anew by nobody but the service manager."""
+    """Only the service manager ends and restarts an agent that hangs."""
     machine = cluster.machine
     hung = agent(machine)
     machine.run("sh", "-c", f"kill -STOP {hung}")

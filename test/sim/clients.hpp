@@ -12,7 +12,7 @@
 
 namespace sim {
 
-// So long after the last connection in a group at most, its group lingers no more, and others guard it no more.
+// At most this long after the last connection in a group, the group lingers, and others guard it.
 inline constexpr Duration kReleased = agent::kLingerAtLeast + std::chrono::seconds(1);
 
 class Clients {

@@ -14,8 +14,8 @@ void wake(World &world, unsigned id) {
     world.order(id, heartbeat::event::Start{});
 }
 
-// 2 leads and 3 follows, and 1 is heard by 3 alone. 2 stalls for so long that 3 votes for 1. From
-// then on 3 does not hear 1.
+// 2 leads and 3 follows, and 1 is heard by 3 alone. 2 stalls until 3 votes for 1. From then on 3
+// does not hear 1.
 void vote_and_part(World &world) {
     form(world, 2, 3);
     cut_both(world, 1, 2);
@@ -40,7 +40,7 @@ void voter_goes_back(World &world) {
     heal(world);
 }
 
-// 19. The same, while the elected one hears nobody at all.
+// 19. The same, while the elected node hears no other at all.
 void voter_goes_back_unheard(World &world) {
     vote_and_part(world);
     run_for(world, 5ms, 5ms);
@@ -220,8 +220,8 @@ void successor_is_elected(World &world) {
     heal(world);
 }
 
-// 30. Beats that somebody has recorded while two nodes did not hear each other take the place of
-// each at the other, when they do not again; so none would answer to what the other is now.
+// 30. Beats that an attacker recorded while two nodes did not hear each other are replayed to each
+// of them when they do not hear each other again; so none would answer to what the other is now.
 void old_beats_in_a_partition(World &world) {
     for (int i = 0; i < 4; ++i) {
         for (unsigned id : {1u, 2u}) {

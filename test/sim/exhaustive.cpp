@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Chance finds what is likely; this finds what is near. A cluster forms, and at each of its first transitions (a role,
-// vote, term, view, done mark or lease has changed and is noted, nobody has heard of it yet) each fault is tried; after
-// it, at each of the next transitions, each second one, and so on. A world cannot be copied, so each course is played
-// from the start: it takes milliseconds. Where two courses come to the same state, one of them goes on. States are
-// compared without times, so that what differs by milliseconds alone counts as one.
+// vote, term, view, done mark or lease has changed and is noted, and no other node has heard of it yet) each fault is
+// tried; after it, at each of the next transitions, each second one, and so on. A world cannot be copied, so each
+// course is played from the start: it takes milliseconds. Where two courses come to the same state, one of them goes
+// on. States are compared without times, so that what differs by milliseconds alone counts as one.
 #include "exhaustive.hpp"
 
 #include "clients.hpp"

@@ -7,8 +7,8 @@
 namespace sim {
 namespace {
 
-// Until both halves of a partition have become one again: who has to give way hears so at once, and what it
-// granted is over with a lease. Of connections, until they have joined.
+// Until both halves of a partition have become one again: a leader that has to give way learns so at once,
+// and what it granted ends within a lease. Of connections, until they have joined.
 Duration merge_time(const World &world) { return world.options().dead_after; }
 Duration join_time(const World &world) { return 6 * world.options().dead_after; }
 

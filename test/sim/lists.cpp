@@ -54,7 +54,7 @@ void removed_nodes_stay_outside(World &world) {
     });
     reload_soon(world, 1, 5, 4);
     run_for(world, 4s, 5s);
-    reload_soon(world, 1, 5, 4); // once more, without waiting for a node that has died
+    reload_soon(world, 1, 5, 4); // again, without waiting for a node that has died
     run_for(world, 2s, 3s);
     check_silent(world, 1, 2);
     if (!world.settled()) throw Violation("P2: the nodes that stay do not serve after the reload");

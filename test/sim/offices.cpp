@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Courses of events in which somebody holds an office, a place or a number longer than it may.
+// Courses of events in which a node holds an office, a place or a number longer than it may.
 #include "faults.hpp"
 #include "scenarios.hpp"
 #include "steps.hpp"
@@ -33,7 +33,7 @@ bool leads(const World &world, unsigned id, unsigned follower) {
 // rebooted, forget their terms, and serve in term 1. It comes back as their leader stalls.
 void office_without_lease(World &world) {
     form(world, 1, 3);
-    world.excuse(world.options().scaled(20s)); // of nodes outside, whom nobody may hear
+    world.excuse(world.options().scaled(20s)); // of nodes outside, which no member may hear
     stop(world, 1);
     run_for(world, 1s, 1s);
     stop(world, 3);
@@ -158,8 +158,8 @@ void sleeper_and_reborn(World &world) {
     heal(world);
 }
 
-// 45. A node leaves a moment after another one has started: that one has heard everybody, and guards nothing that
-// nobody holds. A client of the node that left is told so at once.
+// 45. A node leaves a moment after another one has started: that one has heard all others, and guards nothing
+// that no node holds. A client of the node that left gets a reset at once.
 void leaver_after_a_start(World &world) {
     form(world, 1, 2);
     world.start(3);
@@ -250,7 +250,7 @@ void hear_strangers(World &world, unsigned last) {
 }
 
 // 40. Two installations with one name and different keys start at once, after a power cut: each hears its own
-// nodes, so what else says that it is one of them concerns nobody.
+// nodes, so beats of the other installation change nothing.
 void one_name_two_keys(World &world) {
     hear_strangers(world, 3);
     form(world, 1, 3);
@@ -284,7 +284,8 @@ void rolling_restart(World &world) {
     heal(world);
 }
 
-// 43. The same, but each comes too late to go on with its life, or its machine is rebooted: nobody else loses its own.
+// 43. The same, but each comes too late to go on with its life, or its machine is rebooted: no other node loses its
+// own.
 void rolling_reboot(World &world) {
     const unsigned last = world.options().nodes;
     form(world, 1, last);

@@ -13,8 +13,8 @@ namespace {
 
 constexpr auto kQuorum = heartbeat::Partition::quorum;
 
-// 1. A stalled node wakes up, and its timer runs before its queue is read: "heard nobody", and it
-// takes everything.
+// 1. A stalled node wakes up, and its timer runs before its queue is read: it believes that it is
+// alone, and takes everything.
 void timer_before_queue(World &world) {
     form(world, 1, 3);
     world.stall(world.any_node(), world.scaled_between(300ms, 1500ms));
@@ -22,7 +22,7 @@ void timer_before_queue(World &world) {
     heal(world);
 }
 
-// 2. A node that is cut off passes a barrier, because it waits for nobody.
+// 2. A node that is cut off passes a barrier, because it waits for no other node.
 void barrier_of_one(World &world) {
     form(world, 1, 3);
     reweight(world, 1, 10); // the others gain
@@ -135,7 +135,7 @@ void deaf_and_deferred_to(World &world) {
 }
 
 // 12. Two newcomers that are not heard by the node that serves elect each other; one of them hears
-// it, and the link comes back before that is no reason to wait any more.
+// it, and the link comes back before that has stopped to be a reason to wait.
 void unheard_newcomers(World &world) {
     form(world, 1, 1);
     for (Link *link : {&world.link(2, 1), &world.link(3, 1), &world.link(1, 3)})
@@ -178,7 +178,7 @@ void missed_leader(World &world) {
 }
 
 // 15. The service dies and returns on all nodes in turn, faster than views can follow, and on all at
-// once, while leaders are lost: somebody serves all the same, and the willing ones alone.
+// once, while leaders are lost: some node still serves, and only the willing ones do.
 void service_dies_everywhere(World &world) {
     const auto set = [&world](unsigned id, bool works) {
         const auto rules = works ? ~heartbeat::RuleBits{0} : heartbeat::RuleBits{0};
@@ -204,8 +204,8 @@ void service_dies_everywhere(World &world) {
     heal(world);
 }
 
-// 16. Some nodes come back with a key that the others have given up: they stay outside as long as
-// anybody with the other one is there, and serve when nobody is.
+// 16. Some nodes come back with a key that the others have given up: they stay outside as long as a
+// node with the other key is present, and serve when none is.
 void another_key(World &world) {
     form(world, 1, 3);
     for (unsigned id : {4u, 5u}) {
@@ -228,8 +228,8 @@ void another_key(World &world) {
     heal(world);
 }
 
-// 17. The witness has died: who hears others does without it, from the start on, and when all have
-// been cut off from each other. Alone, a node is silent.
+// 17. The witness has died: a node that hears others does without it, from the start on, and when
+// all have been cut off from each other. Alone, a node is silent.
 void witness_is_gone(World &world) {
     world.lose_witness();
     form(world, 1, 3);

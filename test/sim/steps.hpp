@@ -14,7 +14,7 @@ unsigned leader_of(const World &world); // anybody, when there is none
 void reweight(World &world, unsigned id, unsigned weight);
 void set_links(World &world, unsigned one, unsigned other, bool up); // without an excuse
 void stop(World &world, unsigned id);
-heartbeat::Role role_of(const World &world, unsigned id); // joining, when nobody runs there
+heartbeat::Role role_of(const World &world, unsigned id); // joining, if no process runs there
 
 // Until it is so, or a third of a second has gone.
 template <class Condition>

@@ -127,8 +127,8 @@ void World::trouble(unsigned id, Duration length) {
     nodes_[id].troubled_until = std::max(nodes_[id].troubled_until, now_ + length);
 }
 
-// Fenced, or silent for longer than a lease when it has none, it has died for its peers: by itself,
-// or since nobody started it again.
+// Its peers take it for dead when it is fenced, or has no lease and was silent for longer than one:
+// by itself, or because it was not started again.
 bool World::troubled(unsigned id) const {
     const Node &node = nodes_[id];
     const bool outside = node.applied.members.empty();

@@ -9,8 +9,8 @@
 //     |         '----- inbox: datagrams wait here while the agent stalls
 //     '--- links[from][to]: up or cut, loss, delay
 //
-// The promises are checked as things happen (checks.cpp); whoever causes a fault says what is not
-// promised meanwhile: `excuse` for the whole cluster, `trouble` for one node's connections.
+// The promises are checked as things happen (checks.cpp); the code that causes a fault says what is
+// not promised meanwhile: `excuse` for the whole cluster, `trouble` for one node's connections.
 #pragma once
 
 #include "host.hpp"
@@ -42,7 +42,7 @@ struct Options {
     bool witness = false; // serve: a configured one is asked; else the link stands in for it
     Duration interval = 50ms, dead_after = 500ms;
     double max_drift_ppm = 500;
-    bool replays = false; // somebody on the wire repeats old beats all the time
+    bool replays = false; // an attacker on the wire replays old beats all the time
     bool forward = false; // clients' packets come to one node, which sends them on
     bool marks = true;    // the network leaves alone what tells an urgent beat from the others
     heartbeat::NodeBits fewer = 0; // nodes in the list of configuration 4; 0: all
@@ -176,7 +176,7 @@ class World {
     void ambush(std::function<void(unsigned leader)> action) { ambush_ = std::move(action); }
 
     // What is not promised. In a partition: with `serve` nothing; with `quorum` connections of nodes
-    // that have no place in a view, for nobody may hear of them.
+    // that have no place in a view, because the members may not hear of them.
     void excuse(Duration length);
     void trouble(unsigned id, Duration length); // the connections of one node
     bool excused() const {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who has to answer? The net tests' arbiter: reads a configuration, what `nlbctl --json status`
-// says of the members, and flows, one a line; prints each flow's owner (0: nobody). Buckets and
-// owners come from the product's own hashing and ownership code, run here apart from any agent:
-// what a node's filter does must agree with it.
+// Tells which node has to answer. The net tests' arbiter: reads a configuration, what `nlbctl
+// --json status` says of the members, and flows, one a line; prints each flow's owner (0: none).
+// Buckets and owners come from the product's own hashing and ownership code, run here apart from
+// any agent: what a node's filter does must agree with it.
 //
 //     nlb_owner CONFIG STATUS.json        with lines "PROTOCOL SOURCE SPORT DESTINATION DPORT" on
 //     standard input

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands between nodes, over the loopback interface: who holds the key is let in, nobody else,
-// and everybody who is not is counted.
+// Commands between nodes, over the loopback interface: a caller that holds the key is let in, any
+// other is not, and is counted.
 #include "agent/base/clock.hpp"
 #include "agent/control/gate.hpp"
 #include "agent/control/port.hpp"
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(who_does_not_answer_is_said_so_when_the_time_is_up) {
     agent::Commands commands;
     const agent::InForce in_force = first_of_three({7});
     agent::Relay relay(in_force, commands, [&] { return now; });
-    relay.heard(heartbeat::NodeId{2}, {{127, 0, 0, 1}}); // nobody listens
+    relay.heard(heartbeat::NodeId{2}, {{127, 0, 0, 1}}); // no process listens
     const auto beating = relay.ask("web2", "echo", {}, "");
     BOOST_TEST(!beating());
     BOOST_TEST((agent_test::wakes_at(relay) == now + agent::Relay::kPatience));

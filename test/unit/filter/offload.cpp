@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checksums that nobody has finished are found and declared; finished ones, and what is no TCP or UDP
-// in one piece, are left alone.
+// Unfinished checksums are found and declared; finished ones, and packets that are not TCP or UDP in
+// one piece, stay as they are.
 #include "filter/pcap/offload.hpp"
 
 #include "test/bpf/packets.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables that somebody else has made are looked at only when they are laid out as ours.
+// Tables of another process are read only when their layout is ours.
 #include "test/unit/temporary_directory.hpp"
 
 #include "filter/pcap/packet_tables.hpp"

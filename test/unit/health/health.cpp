@@ -258,7 +258,7 @@ BOOST_AUTO_TEST_CASE(a_missed_service_is_looked_for_at_once_and_is_gone_or_not) 
     BOOST_TEST((health->handle(now) == Texts{"rule http: unhealthy (no process listens on port 80)"}));
     BOOST_TEST(looks == before + 1);
     BOOST_TEST(!healthy(0));
-    BOOST_TEST(healthy(2)); // nobody else's business
+    BOOST_TEST(healthy(2)); // another rule
     datapath.missed = 1; // nothing new
     health->handle(now);
     BOOST_TEST(looks == before + 1);
@@ -467,7 +467,7 @@ BOOST_AUTO_TEST_CASE(a_hold_ends_when_no_other_node_is_healthy) {
     view.members[0].eligible = 0;
     health->consider(now, view, heartbeat::NodeId(1)); // web2 serves it
     BOOST_TEST(!healthy(0));
-    view.members[1].weight = 0; // when_all_down = "reject", or nobody else has weight
+    view.members[1].weight = 0; // when_all_down = "reject", or no other node has weight
     health->consider(now, view, heartbeat::NodeId(1));
     BOOST_TEST(healthy(0));
     BOOST_TEST(healthy(2));

@@ -65,7 +65,7 @@ Bytes socket(int family, const char *local, std::uint16_t local_port, const char
     BOOST_REQUIRE(inet_pton(family, remote, about.id.idiag_dst) == 1);
     Bytes payload;
     append(payload, about);
-    append(payload, std::uint64_t{0x0000000700080005}); // an attribute, which nobody needs
+    append(payload, std::uint64_t{0x0000000700080005}); // an attribute that is not needed
     return message(SOCK_DIAG_BY_FAMILY, payload, request);
 }
 

@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(what_quotes_a_beat_of_long_ago_is_a_replay) {
     wire.add(1, settings_of(1));
     wire.run(1s);
     BOOST_TEST(
-        !wire.give(1, event::Received{recorded}).has_value()); // who has just started cannot tell
+        !wire.give(1, event::Received{recorded}).has_value()); // a node that has just started cannot tell
     wire.run(1s);
     Beat later = recorded;
     ++later.sequence;

@@ -132,8 +132,8 @@ BOOST_AUTO_TEST_CASE(truncated_anywhere_it_is_refused) {
     }
 }
 
-// A peer that holds the key but has gone wrong: every field out of its range.
-// Configurations are guessable: who listens must not see whether two are the same, nor try guesses.
+// A peer that holds the key but has gone wrong: every field out of its range. Configurations are
+// guessable: an eavesdropper must not see whether two are the same, nor test guesses.
 BOOST_AUTO_TEST_CASE(digests_are_nowhere_to_be_read_without_the_key) {
     Beat beat = largest();
     const std::array<std::uint8_t, 8> shown{0x51, 0x62, 0x73, 0x84, 0x95, 0xa6, 0xb7, 0xc8};

@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(a_silent_member_is_waited_for_until_the_configuration_is_st
     wire.nodes[3].reset();
     wire.run(2s);
     stage(wire, 2);
-    wire.give(1, event::Restage{next_settings(1)}); // that is no command
+    wire.give(1, event::Restage{next_settings(1)}); // that is not a command
     wire.run(2s);
     BOOST_TEST((wire.status(1).unstaged == std::vector{id(3)}));
     BOOST_TEST(configured(wire, 1) == 0);

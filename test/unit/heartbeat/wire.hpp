@@ -34,7 +34,7 @@ struct Wire {
     std::vector<std::vector<Note>> notes;
     std::vector<std::vector<Action>> actions;
     Beat last[33];
-    unsigned away = 0; // this one hears nobody and is not heard
+    unsigned away = 0; // this one hears no other and is not heard
 
     explicit Wire(unsigned count) : nodes(count + 1), notes(count + 1), actions(count + 1) {}
 

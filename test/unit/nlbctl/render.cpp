@@ -28,8 +28,8 @@ BOOST_AUTO_TEST_SUITE(agent_render)
 
 BOOST_AUTO_TEST_CASE(status_is_a_table_worth_looking_at) {
     const std::string expected =
-        "cluster web   node web1 (1)   state active   view 3.7   leader wéb2   datapath xdp "
-        "generic on eth0\n"
+        "cluster web   node web1 (1)   state active   view 3.7   leader wéb2\n"
+        "datapath xdp generic on eth0\n"
         "\n"
         "  id  member  state   weight   share              last heard\n"
         "   1  web1    active     100  50.0 %  ██████████   this node\n"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the live view shows: rates between two statuses, and "-" for what nobody knows.
+// What the live view shows: rates between two statuses, and "-" for what is not known.
 #include "test/unit/nlbctl/example_status.hpp"
 
 #include "agent/nlbctl/watch_page.hpp"
@@ -52,6 +52,7 @@ BOOST_FIXTURE_TEST_SUITE(agent_watch, Fixture)
 
 BOOST_AUTO_TEST_CASE(the_page_is_worth_looking_at) {
     const std::vector<std::string> expected = {
+        "  dead: 网站3",
         "",
         "  member  state    share  accepted/s  weight  last heard",
         "  web1    active  50.0 %         100     100   this node",
@@ -69,7 +70,7 @@ BOOST_AUTO_TEST_CASE(the_page_is_worth_looking_at) {
             rule["connections"] = nullptr;
     BOOST_TEST(body() == expected, boost::test_tools::per_element());
     BOOST_TEST(text(agent::watch_page(watched).title) ==
-               "web1 active   cluster web   view 3.7   leader wéb2");
+               "web1 active   cluster web   view 3.7   leader wéb2   2 of 3 active");
 }
 
 BOOST_AUTO_TEST_CASE(without_a_former_status_there_is_no_rate) {
@@ -94,6 +95,28 @@ BOOST_AUTO_TEST_CASE(trouble_and_a_node_that_does_not_serve_are_said_on_top) {
     BOOST_TEST(body()[0] == "  nobody is there");
     BOOST_TEST(text(agent::watch_page(watched).title).starts_with("web1 no answer   cluster web"));
     BOOST_TEST(body()[1] == "  not serving: draining, 12 connections left");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_stands_on_top_in_whole_sentences) {
+    Json &status = watched.now.status;
+    status["members"][1]["unhealthy_rules"] = {"http"};
+    status["problems"] = {{{"name", "virtual_ip_claimed"},
+                           {"text", "192.0.2.100 is claimed by 02:11:22:33:44:55"},
+                           {"way_out", "find that machine, and take the address from it"},
+                           {"serious", false}}};
+    for (unsigned id = 40; id < 47; ++id)
+        status["members"].push_back({{"id", id}, {"name", "web" + std::to_string(id)}, {"state", "fenced"}, {"reason", nullptr},
+                                     {"weight", 100}, {"share", 0.0}, {"last_heard_ms", 5}});
+    const std::vector<std::string> expected = {
+        "  problem: 192.0.2.100 is claimed by 02:11:22:33:44:55; find that machine, and",
+        "  take the address from it",
+        "  dead: 网站3",
+        "  fenced: web40, web41, web42, web43, web44, web45 and 1 more",
+        "  unhealthy: http on wéb2",
+        ""};
+    std::vector<std::string> lines = body();
+    lines.resize(expected.size());
+    BOOST_TEST(lines == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(rates_are_short) {

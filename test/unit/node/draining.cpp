@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_SUITE(agent_draining)
 
 BOOST_AUTO_TEST_CASE(it_is_over_when_a_count_begun_after_the_last_handshake_finds_none) {
     Draining draining;
-    BOOST_TEST(!draining.over(100s, true, census(100s, 0))); // nobody asked
+    BOOST_TEST(!draining.over(100s, true, census(100s, 0))); // no drain was asked for
     draining.begin(Draining::Then::stop, {});
     BOOST_TEST(!draining.over(100s, false, census(200s, 0))); // it still serves
     BOOST_TEST(!draining.over(101s, true, std::nullopt));

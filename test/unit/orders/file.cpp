@@ -167,11 +167,12 @@ BOOST_AUTO_TEST_CASE(
     }
 }
 
-// A disk hangs, the agent ends: what the thread will write to must not have become somebody else's.
+// A disk hangs, the agent ends: the descriptor that the thread will write to must not belong to
+// another file by then.
 BOOST_AUTO_TEST_CASE(a_write_that_outlives_the_file_keeps_its_descriptor) {
     const TemporaryDirectory dir;
     const std::string in_its_way = dir.path + "/orders.json.new";
-    BOOST_REQUIRE(mkfifo(in_its_way.c_str(), 0600) == 0); // whoever writes waits for a reader
+    BOOST_REQUIRE(mkfifo(in_its_way.c_str(), 0600) == 0); // a writer waits for a reader
     std::optional<OrdersFile> file(dir.path);
     const int number = file->descriptor();
     file->begin(everything());

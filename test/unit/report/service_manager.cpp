@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(a_stop_asks_for_the_time_that_it_takes) {
 }
 
 BOOST_AUTO_TEST_CASE(without_a_service_manager_nothing_is_said) {
-    setenv("WATCHDOG_USEC", "10000000", 1); // inherited from somebody
+    setenv("WATCHDOG_USEC", "10000000", 1); // inherited from another process
     ServiceManager manager(100s);
     unsetenv("WATCHDOG_USEC");
     BOOST_TEST(!manager.waits());

@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(callers_are_counted_by_network) {
 
 BOOST_AUTO_TEST_CASE(a_question_gets_its_own_answer_however_late_the_former_came) {
     agent::Mailbox questions;
-    BOOST_TEST(!questions.ask('a', 1ms)); // nobody there
+    BOOST_TEST(!questions.ask('a', 1ms)); // no reader
     questions.answer([](char what) { return std::string(1, what); }); // too late
     std::atomic<bool> stop = false;
     std::thread answering([&] {
