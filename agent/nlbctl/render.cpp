@@ -3,13 +3,10 @@
 // the packets.
 #include "agent/nlbctl/render.hpp"
 
-#include "agent/base/clock.hpp"
 #include "agent/nlbctl/table.hpp"
 #include "agent/nlbctl/words.hpp"
 #include "filter/verdict/reasons.hpp"
 
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 
@@ -45,6 +42,8 @@ std::string header(const Json &status, bool colour) {
             text_of(datapath.at("mode"), "") + " on " + text_of(datapath.at("interface"), "");
     const Json web = status.value("web", Json());
     if (!web.is_null()) line += label("   page ") + "http://" + page_address(status, web) + "/";
+    if (const std::string change = last_change(status.at("view")); !change.empty())
+        line.append("\n").append(label("last change ")).append(change);
     if (!status.at("reason").is_null())
         line.append("\n").append(label("not serving: ")).append(text_of(status.at("reason"), ""));
     for (const Json &problem : status.value("problems", Json::array()))
@@ -102,13 +101,6 @@ std::string counted(const std::string &name, const Json &counters, bool colour,
 Colour colour_of(const std::string &kind) {
     if (kind == "view" || kind == "leader") return Colour::plain;
     return kind == "fenced" || kind == "merge" ? Colour::red : Colour::yellow;
-}
-
-// The number comes from the agent, so it is limited to a plausible time.
-std::string when(const Json &event) {
-    constexpr double kCentury = 100 * 365.0 * 24 * 3600 * 1000;
-    const double ago = std::clamp(event.at("ago_ms").get<double>(), 0.0, kCentury);
-    return local_time(std::chrono::milliseconds(static_cast<std::int64_t>(ago)));
 }
 
 std::string took(const Json &event) {

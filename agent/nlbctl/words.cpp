@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/nlbctl/words.hpp"
 
+#include "agent/base/clock.hpp"
 #include "filter/verdict/reasons.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -91,6 +93,18 @@ std::string view_text(const Json &view, const std::string &state) {
     if (view.at("term") == 0) return "none";
     return view.at("term").dump() + "." + view.at("number").dump() +
            (view.at("installed") || !takes_part ? "" : " (being installed)");
+}
+
+// The number comes from the agent, so it is limited to a plausible time.
+std::string when(const Json &event) {
+    constexpr double kCentury = 100 * 365.0 * 24 * 3600 * 1000;
+    const double ago = std::clamp(event.at("ago_ms").get<double>(), 0.0, kCentury);
+    return local_time(std::chrono::milliseconds(static_cast<std::int64_t>(ago)));
+}
+
+std::string last_change(const Json &view) {
+    if (!view.value("ago_ms", Json()).is_number()) return "";
+    return when(view) + ": " + text_of(view.at("cause"), "");
 }
 
 bool is_other_drop(const std::string &counter) {

@@ -22,12 +22,29 @@ Json number_or_null(const std::optional<Number> &number) {
 
 double rounded(double share) { return std::round(share * 1000) / 1000; }
 
-Json view_part(const heartbeat::Status &status) {
+// "view 3.7: web3 removed (not heard for 412 ms) (leader=web2)" without what stands beside it in the status.
+std::string cause(const std::string &note) {
+    const std::size_t begin = note.find(": "), end = note.rfind(" (leader=");
+    if (begin == std::string::npos || end == std::string::npos || end < begin) return note;
+    return note.substr(begin + 2, end - begin - 2);
+}
+
+Json view_part(const StatusSources &sources, const heartbeat::Status &status, heartbeat::Time now) {
     const bool known = status.leader != heartbeat::kNoNode;
-    return {{"term", status.view.number.term},
-            {"number", status.view.number.number},
-            {"leader", known ? Json(heartbeat::index(status.leader)) : Json()},
-            {"installed", status.installed}};
+    Json view{{"term", status.view.number.term},
+              {"number", status.view.number.number},
+              {"leader", known ? Json(heartbeat::index(status.leader)) : Json()},
+              {"installed", status.installed},
+              {"ago_ms", nullptr},
+              {"cause", nullptr}};
+    const auto &events = sources.node.events().events();
+    const auto newest = std::find_if(events.rbegin(), events.rend(), [](const NodeEvent &event) {
+        return event.note.kind == heartbeat::Note::Kind::view;
+    });
+    if (newest == events.rend()) return view;
+    view["ago_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(now - newest->at).count();
+    view["cause"] = cause(newest->note.text);
+    return view;
 }
 
 std::string draining(const std::optional<std::uint64_t> &left) {
@@ -304,7 +321,7 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"node", {{"id", sources.self.id}, {"name", sources.self.name}}},
             {"state", heartbeat::to_string(status.state)},
             {"reason", reason},
-            {"view", view_part(status)},
+            {"view", view_part(sources, status, now)},
             {"datapath",
              {{"kind", sources.datapath.kind()},
               {"mode", filter::to_string(mode)},

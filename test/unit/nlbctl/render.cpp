@@ -45,6 +45,15 @@ BOOST_AUTO_TEST_CASE(status_is_a_table_worth_looking_at) {
     BOOST_TEST(agent::render_status(example_status(), false) == expected);
 }
 
+BOOST_AUTO_TEST_CASE(the_last_change_is_told_with_its_time_and_cause) {
+    agent::Json status = example_status();
+    status["view"]["ago_ms"] = 12;
+    status["view"]["cause"] = "web3 added";
+    BOOST_TEST(std::regex_search(agent::render_status(status, false), std::regex("\nlast change \\d\\d:\\d\\d:\\d\\d: web3 added\n")));
+    status["view"]["ago_ms"] = status["view"]["cause"] = nullptr;
+    BOOST_TEST(agent::render_status(status, false).find("last change") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_staged_configuration_is_told_with_who_is_missing) {
     agent::Json status = example_status();
     BOOST_TEST(agent::render_status(status, false).find("configuration:") == std::string::npos);
