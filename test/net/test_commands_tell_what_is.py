@@ -22,7 +22,8 @@ def test():
         check(KEYS <= set(status), f"status lacks {KEYS - set(status)}")
         check(status["cluster"] == "web" and status["node"]["id"] == 1, "status names another cluster or node")
         kind, mode = {"pcap": ("pcap", "tap"), "xdp": ("xdp", "generic")}.get(DATAPATH, ("tc", "clsact"))
-        check(status["datapath"] == {"kind": kind, "mode": mode, "interface": "eth0"}, "datapath is wrong")
+        check(status["datapath"] == {"kind": kind, "mode": mode, "interface": "eth0", "memory_put_back": 0},
+              f"datapath: {status['datapath']}")
         check(abs(sum(member["share"] for member in status["members"]) - 1) < 0.01, "shares do not add up to one")
         both = [{rule["name"]: rule["buckets"] for rule in cluster.status(node)["rules"]} for node in (1, 2)]
         for rule in both[0]:

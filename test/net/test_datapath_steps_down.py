@@ -36,7 +36,8 @@ def check_driver_without_xdp(cluster, node):
     config = cluster.write_config(f"{cluster.directory}/bridge.toml", interface="br9", heartbeat='interfaces = ["eth0"]')
     cluster.start(node, config=config)
     status = cluster.wait_until(lambda: cluster.status(node), "it has started")
-    check(status["datapath"] == {"kind": "tc", "mode": "clsact", "interface": "br9"}, f"it filters with {status['datapath']}")
+    check(status["datapath"] == {"kind": "tc", "mode": "clsact", "interface": "br9", "memory_put_back": 0},
+          f"it filters with {status['datapath']}")
     check("xdp to br9: Operation not supported" in cluster.log(node), "the log does not say why not with XDP")
     check(not status["problems"], f"a problem: {status['problems']}")
     check(cluster.terminate(node) == 0, "SIGTERM did not end in exit code 0")
