@@ -55,7 +55,7 @@ struct Beat {
     RuleBits eligible = 0;   // likewise: rules that it is willing to serve
     RuleBits healthy = 0;    // rules whose service works there
     Role role = Role::joining;
-    NodeId choice = kNoNode; // who is followed, supported or voted for
+    NodeId choice = kNoNode; // the node that is followed, supported or voted for
     Term term = 0;           // of the leader followed, or one's own when standing or leading
     bool may_lead = false;
     Vote vote;          // the highest given

@@ -21,8 +21,8 @@ constexpr std::size_t kTagSize = 16;
 constexpr std::size_t kHeaderSize = 4 + 1 + 8; // magic, version, cluster
 constexpr std::size_t kMaxSections = 80;
 
-// Digests of what can be guessed, such as names and ports: nobody without the key is to try guesses. So each
-// is hidden by a number that belongs to the key, the beat and the place in it.
+// Digests of what can be guessed, such as names and ports: without the key, an eavesdropper must not be able
+// to test guesses. So each is hidden by a number that belongs to the key, the beat and the place in it.
 class Mask {
   public:
     Mask() = default; // hides nothing
@@ -254,8 +254,8 @@ void saved_fields(Io &io, SavedLike &saved) {
     view_fields(io, saved.view);
 }
 
-// Identifiers that have to be there, ascending so that none is there twice, and life 0, which
-// nobody has.
+// Identifiers that have to be there, ascending so that none is there twice, and life 0, which no
+// node has.
 template <class T, class Id>
 bool ascending(const std::vector<T> &items, Id id) {
     NodeId last = kNoNode;

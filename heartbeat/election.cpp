@@ -45,9 +45,9 @@ NodeId best_candidate(const State &state, Time now) {
 // It serves nothing, and for D after its start it supports nobody.
 bool only_listens(const Beat &beat) { return beat.role == Role::joining && beat.applied.term == 0; }
 
-// serve: everybody who may be serving, and everybody who could stand as well. Somebody silent who
-// has a place in the view holds up an election for leader_timeout only: the grace keeps his buckets
-// where they are.
+// serve: every node that may be serving, and every node that could stand as well. A silent node
+// with a place in the view holds up an election for leader_timeout only: the grace keeps its
+// buckets where they are.
 bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
     if (peer.life != 0 && !present(peer)) return false;
     if (state.counts(peer, now, state.leader_timeout))
@@ -57,10 +57,11 @@ bool has_a_say(const State &state, NodeId id, const Peer &peer, Time now) {
     return within(peer.active) || within(peer.vouched) || within(peer.anew);
 }
 
-// Nobody else is heard that serves, and the witness answers. Its word counts only for a question asked
-// when whoever has not said farewell had been silent for a while: an older answer may be from before
-// this node was cut off. (Of a deaf node's beats no end need be awaited.) A node without a view begins
-// one of its own: another that has done so and was cut off since may serve until its lease is over.
+// No other node that serves is heard, and the witness answers. Its answer counts only if the question
+// was asked when every node that has not said farewell had been silent for a while: an older answer
+// may be from before this node was cut off. (Of a deaf node's beats no end need be awaited.) A node
+// without a view begins one of its own: another that has done so and was cut off since may serve until
+// its lease is over.
 bool may_lead_alone(const State &state, Time now) {
     const Duration silence = state.member() ? state.leader_timeout + state.settings.interval
                                             : state.settings.dead_after;
@@ -209,7 +210,7 @@ bool may_follow(const State &state, Time now) {
 
 } // namespace
 
-// Who cannot be elected must not be in the way of who can.
+// A node that cannot be elected must not stand in the way of one that can.
 bool electable(const State &state, Time now) {
     std::size_t reached = 1;
     state.each_peer(

@@ -132,7 +132,8 @@ bool in_company(const State &state, Time now) {
     return heard;
 }
 
-// Who was cut off hears the witness again before it hears those who took over: it listens first.
+// A node that was cut off hears the witness again before it hears the nodes that took over: it
+// listens first.
 std::optional<Time> granted_by_witness(const State &state, Time now) {
     if (now - state.witness_at >= state.lease || state.listening(now)) return std::nullopt;
     return state.witness_at + state.lease;

@@ -129,7 +129,7 @@ struct Handler {
         state.staged = stage.settings;
         state.out.send = true;
     }
-    // Whoever sends it may be serving, and can be neither followed nor outvoted. Who has a place in a
+    // Its sender may be serving, and can be neither followed nor outvoted. A node with a place in a
     // view goes on: it was there first. Nor does it concern this node when its sender is heard, and so
     // another one has taken its name, or when a majority is together without it.
     void operator()(const event::Unreadable &beat) {
@@ -209,7 +209,8 @@ Membership::Membership(Settings settings, Time now, Life life, const std::option
         if (state.life == state.previous) ++state.life;
         return;
     }
-    // The roles of the past are not resumed: who led is elected again, and nothing moves by that.
+    // The roles of the past are not resumed: a former leader is elected again, and nothing moves by
+    // that.
     static_cast<Saved &>(state) = *saved;
     for (const Member &member :
          state.view.members) // not heard yet, but not to be passed over either

@@ -72,7 +72,7 @@ struct Suspend {};
 struct Stage {
     Settings settings;
 };
-// The staged configuration once more, with what this node asks for under it: weight, rules, health.
+// The staged configuration again, with what this node asks for under it: weight, rules, health.
 struct Restage {
     Settings settings;
 };
@@ -188,7 +188,7 @@ class Membership {
     // gives.
     static bool resumable(const Saved &saved, const Settings &settings, Time now);
 
-    // This node hears nobody who could be serving, and serves only while its witness answers: ask
+    // This node hears no node that could be serving, and serves only while its witness answers: ask
     // it now.
     bool asks_witness(Time now) const;
 

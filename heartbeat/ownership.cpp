@@ -117,8 +117,8 @@ Ownership::Candidates Ownership::candidates(const View &view, std::size_t rule) 
     return {{all.front().id, 1}};
 }
 
-// A bucket whose owner has stayed can only go to somebody who has come, and all others' are drawn
-// among all: the same as drawing everything, for whoever lost to the owner still does.
+// A bucket whose owner has stayed can only go to a newcomer, and all others' are drawn among all:
+// the same as drawing everything, because a node that lost to the owner still does.
 std::shared_ptr<const OwnerTable> Ownership::draw(const Drawn &last, const Candidates &candidates) {
     if (last.owners && last.candidates == candidates) return last.owners;
     Candidates came;

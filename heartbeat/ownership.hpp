@@ -24,7 +24,7 @@ struct RuleOwnership {
     std::vector<NodeId> priority; // single: the first of these that is eligible, else the lowest id
 };
 
-using OwnerTable = std::vector<NodeId>; // by bucket; kNoNode: nobody is eligible
+using OwnerTable = std::vector<NodeId>; // by bucket; kNoNode: no node is eligible
 
 // Computes owner tables and keeps what is reusable between views: what one node's coming or going does
 // not touch is not drawn again. Not thread-safe.

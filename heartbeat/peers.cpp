@@ -31,8 +31,8 @@ std::optional<Time> quoted_time(const State &state, const Beat &beat, Time now) 
     return state.sent[at].second;
 }
 
-// It quotes what was heard of this node long ago: a replay, or from somebody who takes one for this
-// node.
+// It quotes what was heard of this node long ago: a replay, or from a node that takes a replay for
+// this node.
 bool stale(const State &state, const Beat &beat, Time now) {
     const Quote *quote = quote_of_me(state, beat);
     if (!quote || now - std::max(state.born, state.up_since) < oldest_quote(state)) return false;

@@ -56,7 +56,7 @@ Target target_of(const Address &to, std::uint16_t port, int index);
 // and announce() needs it to be one's alone. Throws std::runtime_error.
 int open_socket(const Inlet &inlet);
 
-// Tells the network once more that this host is a member. 0, or the error.
+// Tells the network again that this host is a member. 0, or the error.
 int announce(int socket, const Target &group, int index);
 
 // Whether the kernel has an IPv6 address to send from: not one that it still checks for a duplicate.

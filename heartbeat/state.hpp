@@ -104,7 +104,7 @@ struct Membership::State : Saved {
 
     // The view and what it lets me do.
     std::optional<Time> done; // leader: since when it is reported by all
-    Time held_since{}; // the office, from before the first vote, or the place: so long without a lease
+    Time held_since{}; // the office, from before the first vote, or the place: since when it is held without a lease
     Time office_since{}; // leader: when this term began
 
     std::uint64_t random = 0; // of this step
@@ -159,7 +159,7 @@ using State = Membership::State;
 inline constexpr std::size_t kRememberedLives =
     64; // a replay of an older life than these could only delay, for a while
 
-// Nobody quotes a beat for longer after it was sent, not even one that travelled slowly.
+// No node quotes a beat for longer after it was sent, not even one that travelled slowly.
 inline Duration oldest_quote(const State &state) { return 3 * state.settings.dead_after; }
 
 inline bool has_staged(const Beat &beat, Digest config) {
@@ -176,12 +176,11 @@ inline bool follows_me(const State &state, const Beat &beat) {
 // peers.cpp: records a beat, in the order of the reject ladder; no decision is taken. What an unknown_node says is
 // recorded, too, in `serve`.
 std::optional<Refusal> record(State &state, Time now, const Beat &beat);
-// Heard, but for so long without an answer to this node's own beats that it no longer delays
-// anything.
+// Heard, but without an answer to this node's own beats for longer than it may delay anything.
 bool deaf(const State &state, const Peer &peer, Time now);
 std::string difference(const State &state,
                        const Beat &beat);          // sections in which the configurations differ
-void judge_configurations(State &state, Time now); // who has to stay out, and why
+void judge_configurations(State &state, Time now); // which of the two has to stay out, and why
 
 // election.cpp
 void choose(State &state, Time now); // follow, support, stand, vote, win
@@ -202,7 +201,7 @@ void lead(State &state, Time now); // issues the view that is due, marks it done
 void end_life(State &state, Time now, const std::string &why);
 bool knows(const State &state, Digest config); // has it, or has it staged
 void configure(State &state, Digest config);   // brings it into force. Precondition: knows it
-void configure_alone(State &state, Time now);  // outside, and nobody is there to be waited for
+void configure_alone(State &state, Time now);  // outside, and no node is present to be waited for
 // Members, and nodes that were members when the configuration was staged, that have not got it.
 // Precondition: one is staged.
 std::vector<NodeId> without_staged(const State &state, const std::vector<Member> &members, Time now);
@@ -211,10 +210,10 @@ void apply(State &state, const View &view);
 void serve(State &state);
 // No node that serves was heard within leader_timeout, nor within D one of a life that is not in this node's view.
 bool quiet(const State &state, Time now);
-// Without a lease, a peer or anybody else who serves, and the witness is silent.
+// Without a lease, without a peer or another node that serves, and the witness is silent.
 bool cut_off(const State &state, Time now);
-// Outside the view, it hears who serves, and nobody hears it. When that ends, they may serve on for
-// a lease in which it does not hear them.
+// Outside the view, it hears nodes that serve, and none hears it. When that ends, they may serve on
+// for a lease in which it does not hear them.
 bool mute(const State &state, Time now);
 void extend_lease(State &state, Time now);
 void leave_when_released(State &state, Time now);
@@ -227,7 +226,8 @@ inline constexpr std::string_view kUnreadable =
 NodeState state_of(const State &state); // as told to others
 std::string name(const State &state, NodeId id);
 std::string name(const ViewNumber &number);
-// From the applied view to the next: who came, who went and why, as far as this node can tell.
+// From the applied view to the next: which members came or went and why, as far as this node can
+// tell.
 std::string change(const State &state, const View &next);
 
 } // namespace heartbeat

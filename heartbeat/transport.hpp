@@ -2,8 +2,8 @@
 //
 // The sockets under the beats: plain UDP multicast that stays on the link. Each path, an interface and
 // an IP family, has a socket of its own, and a beat leaves on every path on which this host has an
-// address: so hosts need no more than one family in common. Whoever receives a beat twice believes it
-// once.
+// address: so hosts need no more than one family in common. A node that receives a beat twice counts
+// it once.
 //
 // Networks that deliver no multicast deliver to addresses: what goes to the group goes to those addresses
 // of the other nodes as well that are configured and in a network of the path's interface, never instead

@@ -59,7 +59,7 @@ struct Member {
     auto operator<=>(const Member &) const = default;
 };
 
-// Who is in the cluster. Only a leader makes one; everything about ownership follows from it.
+// The members of the cluster. Only a leader makes one; everything about ownership follows from it.
 struct View {
     ViewNumber number;
     Digest config = 0;           // the configuration that it was made for

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The leader's part: which view is due, and when everybody has let go of what it takes away. A
+// The leader's part: which view is due, and when all members have let go of what it takes away. A
 // member is removed only when it can no longer be serving: by its own word, or because no beat of
 // that life came for longer than any lease lasts, counted from the last beat that could have
 // extended one.
@@ -11,7 +11,7 @@
 namespace heartbeat {
 namespace {
 
-// Until then nobody but this leader can have let a lease grow. `quorum`: as of the beat that a majority has
+// Until then only this leader can have let a lease grow. `quorum`: as of the beat that a majority has
 // quoted, for after it they may have elected another; what has run out by then stays run out. 2 i are what a
 // lease is shorter than dead_after, less what two clocks can differ by.
 Time undisputed(const State &state, Time now) {
@@ -74,8 +74,8 @@ std::optional<Word> staged_word_of(const State &state, const Member &member) {
     return Word{member.weight, beat.staged_eligible, beat.staged_healthy};
 }
 
-// A rule is served by those whose service works; where it works for nobody, by nobody, or by all
-// who are willing (serve_all_down). Decided here, once for all, and told in the view: each node by
+// A rule is served by those whose service works; where it works nowhere, by no node, or by all that
+// are willing (serve_all_down). The leader decides it once and puts it into the view: each node by
 // itself would decide by what it happens to have heard.
 void ask_wishes(const State &state, std::vector<Member> &members, RuleBits serve_all_down,
                 std::optional<Word> (*word)(const State &, const Member &)) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How well the beats of each peer arrive: what gets lost, and how evenly the rest comes. The
-// membership asks only whether somebody is alive; here is what tells a healthy network from one
-// that is about to take somebody for dead.
+// membership asks only whether a node is alive; this class tells a healthy network from one in
+// which a node is about to be declared dead.
 //
 // Loss is gaps in the sequence numbers of one life. A beat that comes over two interfaces is taken
 // once, and one that was overtaken is lost, for the membership has no use for it either.

@@ -71,7 +71,7 @@ bool SocketCensus::read(const filter::Tables &served) {
     if (state == Dump::more) return false;
     dump_.reset();
     if (state == Dump::failed)
-        throw std::runtime_error("list TCP sockets: the kernel's answer is none (inet_diag)");
+        throw std::runtime_error("list TCP sockets: malformed reply of the kernel (inet_diag)");
     latest_ = std::move(counting_);
     return true;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How many connections this node has on the virtual IPs, and in which buckets: counted by passes
-// over the kernel's socket table, again and again. Often while somebody waits for connections to
-// end, else now and then, and never for more than a fifth of the time.
+// over the kernel's socket table, again and again. Often while a drain or a lingering group waits
+// for connections to end, otherwise now and then, and never for more than a fifth of the time.
 #pragma once
 
 #include "agent/base/poll.hpp"
@@ -35,7 +35,8 @@ struct TableBucket {
     std::size_t table;
     unsigned bucket;
 };
-// Nothing: it is not a client's, for its local end is no virtual IP, or its remote end is one.
+// nullopt: it is not a client's connection, because its local end is not a virtual IP, or its
+// remote end is one.
 std::optional<TableBucket> place_of(const Connection &connection, const filter::Settings &settings,
                               const filter::Buckets &buckets);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// When has a node drained? It takes no new connections from the moment at which it serves nothing;
-// a handshake that was under way then has no socket that could be counted. So it waits a moment
-// longer, and only a count that was begun after that is believed. Pure: the agent does what comes
-// of it.
+// Decides when a node has drained. It takes no new connections from the moment at which it serves
+// nothing; a handshake that was under way then has no socket that could be counted. So it waits a
+// moment longer, and only a count that was begun after that is believed. Pure: the agent carries
+// out the result.
 #pragma once
 
 #include "agent/base/poll.hpp"
@@ -18,9 +18,9 @@ class Draining {
   public:
     enum class Then { stop, leave }; // the cluster; and end the agent as well
 
-    // until: then it is over anyway. Begun a second time it goes on as it was, but for what is
-    // named: a new `until`, and who is to leave does not merely stop.
-    // not_before: it is not over before that, even with no connection left.
+    // until: then it is over anyway. Calling begin() again keeps what is under way, but takes over
+    // a new `until`, and an upgrade from stop to leave. not_before: it is not over before that,
+    // even with no connection left.
     void begin(Then then, std::optional<heartbeat::Time> until, heartbeat::Time not_before = {});
     void cancel() { *this = {}; }
 

@@ -11,8 +11,8 @@ using heartbeat::NodeBits;
 using heartbeat::NodeId;
 using heartbeat::Time;
 
-// Copies of one beat come over several interfaces, and one of these may be slower; what is older than
-// this is no sign that the path works now.
+// Copies of one beat come over several interfaces, and one of these may be slower; a copy older than
+// this does not show that the path works now.
 constexpr heartbeat::Sequence kBehind = 16; // beats
 
 } // namespace

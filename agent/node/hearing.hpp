@@ -20,7 +20,7 @@ namespace agent {
 
 class Hearing {
   public:
-    // now: it has heard nobody yet, and that is no sign of anything.
+    // now: it has heard no node yet, which means nothing at this moment.
     Hearing(heartbeat::NodeId self, heartbeat::Duration dead_after, heartbeat::Time now)
         : self_(self), dead_after_(dead_after), heard_there_(now), spoken_of_(now) {}
 
@@ -43,7 +43,7 @@ class Hearing {
         heartbeat::NodeId listener, speaker; // of the others, one that hears another there
         bool operator==(const DeadPath &) const = default;
     };
-    // Nothing as long as this node hears nobody at all.
+    // nullopt while this node hears no other at all.
     std::optional<DeadPath> dead_path(heartbeat::Time now) const;
 
     // All of at least two other nodes fell silent at once: not they have died, but the network between.

@@ -23,7 +23,7 @@ class Lingering {
     // been seen to hold a connection.
     void add(const filter::GroupSet &groups, heartbeat::Time now);
     // Ends what is over; true when that changed anything. Call it when the sockets have been
-    // listed, and only then: who cannot list them must not let go.
+    // listed, and only then: a node that cannot list them must not let go.
     bool expire(heartbeat::Time now);
 
     const filter::GroupSet &groups() const { return groups_; }

@@ -26,7 +26,7 @@ Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving ser
       envelope_(envelope), datapath_(datapath), send_(std::move(send)),
       listener_(std::move(listener)), forwarding_(settings.self, datapath.paths(), now), beat_qualities_(settings.dead_after),
       hearing_(settings.self, settings.dead_after, now) {
-    if (datapath_.adopted()) { // in which groups the predecessor had connections, nobody knows
+    if (datapath_.adopted()) { // in which groups the predecessor had connections is not known
         filter::GroupSet all;
         all.fill(~std::uint64_t{0});
         lingering_.add(all, now);

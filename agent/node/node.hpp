@@ -92,7 +92,7 @@ class Node {
     void connections(heartbeat::Time now, std::uint64_t count,
                      const std::vector<filter::BucketSet> &buckets);
 
-    // Hears nobody who could be serving, and serves only while its witness answers.
+    // This node hears no node that could be serving, and serves only while its witness answers.
     bool asks_witness(heartbeat::Time now) const { return membership_.asks_witness(now); }
 
     // Also makes serving() speak of the view that it returns, which a node outside the cluster only
@@ -118,8 +118,8 @@ class Node {
     heartbeat::Time lease_until() const { return lease_; }
     // The virtual IPs for which this node answers (Serving::answered) while its lease holds.
     std::uint32_t answers(heartbeat::Time now) const;
-    // Until then routers may send packets here, whosever they are: this node lets its own in, and sends the others on.
-    // spare: so long before its lease ends. Time{0}: they may not.
+    // Until then routers may send any client's packets here: this node accepts its own and sends the others on. spare:
+    // how long before its lease ends. Time{0}: they may not.
     heartbeat::Time receives_until(heartbeat::Duration spare) const;
     // Another number whenever there was something to do or to tell.
     std::uint64_t changes() const { return changes_; }

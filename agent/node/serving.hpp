@@ -70,11 +70,11 @@ class Serving {
     // The part of all buckets that a node owns in the considered view, over the rules that are
     // shared at all.
     double share(heartbeat::NodeId id) const { return shares_[heartbeat::index(id)]; }
-    // Buckets of a table by owner, in the considered view; at kNoNode those that nobody owns.
+    // Buckets of a table by owner, in the considered view; at kNoNode those without an owner.
     using Owned = std::array<unsigned, heartbeat::kMaxNodes + 1>;
     const Owned &owned(std::size_t rule) const { return owned_[rule]; }
-    // Who owns a bucket in the considered view; kNoNode: nobody. rule == number of rules: uncovered
-    // traffic.
+    // The owner of a bucket in the considered view; kNoNode: none. rule == number of rules:
+    // uncovered traffic.
     heartbeat::NodeId owner(std::size_t rule, unsigned bucket) const;
     // What a node's claim to a rule weighs in the considered view; 0: it has none.
     unsigned weight(std::size_t rule, heartbeat::NodeId id) const;
