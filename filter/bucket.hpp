@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bucket that the filter puts a source in, for everybody who must know it outside of the
-// filter: the count of connections and tests. The same code as in the BPF program.
+// The bucket that the filter puts a source in, for the code outside of the filter that must know
+// it: the count of connections, and tests. The same code as in the BPF program.
 #pragma once
 
 #include "filter/datapath.hpp"

@@ -53,7 +53,7 @@ std::string_view to_string(Refusal refusal);
 std::vector<std::uint8_t> seal(const Beat &beat, const Envelope &envelope);
 std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const Envelope &envelope);
 
-// Whose beat it says it is, of one that cannot be read: a word that anybody may say.
+// The sender that an unreadable beat names: any host may forge it.
 NodeId claimed_sender(std::span<const std::uint8_t> datagram);
 
 // A life as bytes for its successor on the same machine, bound to the node. Not for the wire.

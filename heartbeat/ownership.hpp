@@ -2,7 +2,7 @@
 //
 // View -> owner of every bucket. Weighted rendezvous hashing: a bucket belongs to the member with
 // the highest score, so that a leaver's buckets spread over all survivors and a joiner takes its
-// share from everybody, and nothing else moves. Integer arithmetic only: all nodes agree to the
+// share from all, and nothing else moves. Integer arithmetic only: all nodes agree to the
 // last bit.
 #pragma once
 

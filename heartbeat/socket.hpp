@@ -52,7 +52,7 @@ struct Inlet {
 };
 Target target_of(const Address &to, std::uint16_t port, int index);
 
-// Non-blocking, and a member where `to` is a group, but for Takes::urgent: a host's membership is enough for all sockets,
+// Non-blocking, and a member where `to` is a group, except Takes::urgent: a host's membership is enough for all sockets,
 // and announce() needs it to be one's alone. Throws std::runtime_error.
 int open_socket(const Inlet &inlet);
 

@@ -14,7 +14,7 @@ A green run means what it says:
 - A test gets a second try only when it says that the machine stalled under it, as measured by a process at the agents'
   priority (`STALLED:`; packaging/demonstration/stalls.py). When more than MAY_BE_TRIED_AGAIN need one, all of them have
   failed: such a machine proves nothing.
-- A test that did not run has failed, but for those of MAY_BE_SKIPPED.
+- A test that did not run has failed, except those of MAY_BE_SKIPPED.
 
 It ends as ctest does, with a line for all of its runs together; before that it names the slowest tests.
 """

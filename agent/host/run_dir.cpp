@@ -55,7 +55,7 @@ void mount_on(const std::string &path, const char *type, long magic, const char 
              "run it as root, with CAP_SYS_ADMIN, or mount one there before");
 }
 
-// But for the files that some kernels put into every bpffs.
+// Except for the files that some kernels put into every bpffs.
 std::size_t count_entries(const std::string &directory) {
     std::error_code ignored;
     std::size_t count = 0;

@@ -115,7 +115,7 @@ class Pushing {
         return restored;
     }
 
-    // Dead nodes, but for those that the configuration removes.
+    // Dead nodes, except those that the configuration removes.
     std::vector<std::string> passed_over(const Config &next) const {
         std::vector<std::string> names = passed_over_;
         std::erase_if(names, [&](const std::string &name) { return !std::ranges::count(next.nodes, name, &NodeConfig::name); });

@@ -57,7 +57,7 @@ std::string header(const Json &status, bool colour) {
     return line + "\n";
 }
 
-// Drops that happened, but for those that are shown anyway: "no_owner 3, guarded 1".
+// Drops that happened, except those that are shown anyway: "no_owner 3, guarded 1".
 std::string other_drops(const Json &counters) {
     std::string text;
     for (const auto &[name, count] : counters.items()) {

@@ -247,7 +247,7 @@ void Node::send_beat(heartbeat::Time now, bool urgent) {
     beat.connections = connections_;
     beat.mac = mac_;
     beat.hears_at_clients = hearing_.at_clients(now);
-    // Before anybody can rely on it: a successor must not say less than this beat says.
+    // Before any other node can rely on it: a successor must not say less than this beat says.
     save();
     send_(heartbeat::seal(beat, envelope_), urgent);
     ++beats_.sent;

@@ -182,7 +182,7 @@ heartbeat::Digest Reload::stage(Read next) {
     StagedConfig config = prepared(next.config, next.keys, wanted);
     const heartbeat::Digest digest = config.settings.config;
     if (digest == parts_.node.config()) {
-        parts_.in_force.config = std::move(next.config); // the same but for where the key lies
+        parts_.in_force.config = std::move(next.config); // the same except where the key lies
         parts_.health.configure(parts_.in_force.config, std::move(next.checks), parts_.now());
         staged_.reset();
     } else {

@@ -180,7 +180,7 @@ Json echoes(const ProbesHeard &heard) {
     return {{"own", heard.echoes}, {"cluster", macs}};
 }
 
-// But for the gateway.
+// Except for the gateway.
 ProbeSettings probe_settings(std::uint64_t run, const InForce &in_force,
                              const std::string &interface) {
     const Config &config = in_force.config;

@@ -7,7 +7,7 @@
 //     heard RUN              what it has heard since
 //
 // RUN is a random number that the doctor has drawn, 16 hexadecimal digits. What a node hears says
-// what its network does; what that means is nlbctl's to say (nlbctl/diagnosis), but for this node's
+// what its network does; what that means is nlbctl's to say (nlbctl/diagnosis), except this node's
 // own problems, which status knows and which are passed on.
 //
 // There is one run at a time. It ends when what it has heard is asked for; the next one begins a

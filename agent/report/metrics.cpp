@@ -24,7 +24,7 @@ double seconds(heartbeat::Duration duration) {
 std::uint64_t number(const Json &value) { return value.get<std::uint64_t>(); }
 Text word(const Json &value) { return value.get_ref<const std::string &>(); }
 
-// Every count of an object but for those that are metrics of their own.
+// Every count of an object except those that are metrics of their own.
 void counts(MetricsText &out, std::string_view label, const Json &counters,
             const std::vector<std::string_view> &others = {}) {
     for (const auto &[name, count] : counters.items())

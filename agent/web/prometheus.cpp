@@ -67,7 +67,7 @@ std::optional<std::uint64_t> open_descriptors() {
     while (const dirent *entry = readdir(directory))
         count += entry->d_name[0] != '.';
     closedir(directory);
-    return count - 1; // but for the one that reads them
+    return count - 1; // except the one that reads them
 }
 
 } // namespace

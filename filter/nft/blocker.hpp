@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An nftables chain on the interface's ingress, behind captures and tc programs and before everything
-// else, drops frames to a virtual IP, but for neighbour discovery, which is none of the filter's
+// else, drops frames to a virtual IP, except neighbour discovery, which is none of the filter's
 // business. It outlives the process: a node whose agent has died is silent, not open. It has two uses:
 //   - originals: the host's stack is not to see the frames that the pcap datapath captures, since a
 //     capture is a copy. All are dropped.

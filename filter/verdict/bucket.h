@@ -2,7 +2,7 @@
  *
  * The bucket of a packet: a keyed hash of the fields that its rule's affinity names.
  *
- * It is keyed because clients choose what goes into it: with a hash that anybody can compute, one
+ * It is keyed because clients choose what goes into it: with a hash that anyone can compute, one
  * client could pick ports that all fall to one node. And it is what every foreign packet costs, so
  * it is made for few instructions: mixed tabulation (Dahlgaard, Knudsen, Rotenberg and Thorup,
  * "Hashing for statistics over k-partitions", 2015). Each byte looks up a random number in a table

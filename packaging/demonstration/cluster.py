@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three servers, a switch and a client, as network namespaces of this machine.
 
-    client 192.0.2.254, and everybody in 198.18.0.0/15 behind it
+    client 192.0.2.254, and all of 198.18.0.0/15 behind it
       |
     switch (a bridge)
       |            |            |

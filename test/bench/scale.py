@@ -3,7 +3,7 @@
 
 Clusters of growing size on one bridge, all on this machine. Beats are sent as often as by default, but where there are
 more than eight nodes a processor, every 200 ms: the machine could do no more. What the kernel does to deliver a beat to
-everybody counts as the sender's, bridge included. At rest, each agent's processor time and memory and
+every receiver counts as the sender's, bridge included. At rest, each agent's processor time and memory and
 each host's traffic; then the highest node is stopped and started again by command, and each of the two views takes
 from its issue (by others than the leader: from its arrival) until it is served; the slowest node counts. All nodes
 compute their tables at the same moment, here on one machine's processors, which for 32 of them is most of that time.

@@ -17,7 +17,7 @@ __u32 mask;             /* how many of them are used, less one */
 __u32 next;
 __u32 target; /* the interface that the wire begins at */
 
-/* One's complement sums of what the IP and the transport checksum cover, but for the source; and
+/* One's complement sums of what the IP and the transport checksum cover, except the source; and
  * where the latter is in the frame. */
 __u32 ip_sum, transport_sum;
 __u32 transport_checksum_at;

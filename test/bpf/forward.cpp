@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(later_fragments_go_where_the_first_one_went) {
     wait_for([&] { return counter(*datapath, "later_fragment") == 1; });
     BOOST_TEST(sent_to(*datapath, 2) == 2u);
 
-    far.send(later(3)); // whose is it? Everybody has it, as with flooding
+    far.send(later(3)); // the owner is not known: every node gets it, as with flooding
     wait_for([&] { return sent_to(*datapath, 3) == 1; });
     BOOST_TEST(sent_to(*datapath, 2) == 3u);
     BOOST_TEST(counter(*datapath, "later_fragment") == 2u);

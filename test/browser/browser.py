@@ -120,7 +120,7 @@ class Browser:
         return [entry["message"] for entry in self._ask("POST", "/se/log", {"type": "browser"})]
 
     def asked(self):
-        """The addresses of all requests since the last call, but for those of the browser's own first page."""
+        """The addresses of all requests since the last call, except those of the browser's own first page."""
         urls = []
         for entry in self._ask("POST", "/se/log", {"type": "performance"}):
             message = json.loads(entry["message"])["message"]

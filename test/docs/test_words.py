@@ -18,7 +18,8 @@ TOKEN = re.compile(r'R"(\w*)\([^\0]*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n
 BETTER = {  # what is not to be found, whatever its case: what to write
     r"left out[:;]": "Default: ...",
     r"\bso (?:long|often)\b(?! as)": "this long, how long, how often",
-    r"\b(?:some|no)body\b": "the actor: a process, no node, an administrator",
+    r"\b(?:some|no|any|every)body\b": "the actor: a process, no node, an administrator",
+    r"\bbut for\b": "except",
     r"\bwhoever\b": "the actor: every host that ...",
     r"(?:^|[.;:] )who (?!\w+ [^.?]*\?)": "A node that ...",
     r"\bobey": "carry out, accept",

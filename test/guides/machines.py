@@ -64,7 +64,7 @@ class Machine:
         check(self._holder.stdout.readline() == "up\n", f"{self.name} does not start")
 
     def power_off(self):
-        """At once, without a word to anybody."""
+        """At once, without telling any other machine."""
         if self._holder is not None:
             self._holder.kill()
             self._holder.communicate()

@@ -133,7 +133,7 @@ class Cluster:
 
     @staticmethod
     def label(who):
-        """The name of a node (given by id), or of anybody else (by name)."""
+        """The name of a node (given by id), or of any other host (by name)."""
         return f"web{who}" if isinstance(who, int) else who
 
     def namespace(self, who):
@@ -425,7 +425,7 @@ class Cluster:
     # Waiting
 
     def wait_until(self, condition, what, seconds=30, every=0.05):
-        """Returns the first true value of condition(); fails, with everybody's status and log, after the deadline."""
+        """Returns the first true value of condition(); fails, with the status and log of every node, after the deadline."""
         end = time.monotonic() + seconds * PATIENCE
         while True:
             if value := condition():

@@ -47,7 +47,7 @@ def check_all_are_told(cluster):
 
 
 def check_flood(cluster):
-    """More than anybody can be told of harms neither the node that tells nor those who ask afterwards."""
+    """More refused connections than can be answered harm neither the node that answers nor later clients."""
     before, view = counted(cluster, 1), cluster.status(1)["view"]
     flow, end, sent = flows.many(1, VIP4, REJECT, seed=2)[0], time.monotonic() + 4, 0
     with netns.inside(cluster.client):

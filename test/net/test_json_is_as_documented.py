@@ -50,7 +50,7 @@ def documented(text):
 
 
 def below(value):
-    """All keys at any depth below a value, but for the names of reasons."""
+    """All keys at any depth below a value, except the names of reasons."""
     if isinstance(value, dict):
         return set(value) | {key for name, inner in value.items() if name != "reasons" for key in below(inner)}
     return {key for inner in value for key in below(inner)} if isinstance(value, list) else set()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A user of the host without any right takes what an agent wants to have: its ports, the name of its interface's lock, the
-lock of its run directory. Each costs its function at most, is named, and is had again when it is free; but for the port for beats the node serves meanwhile.
+lock of its run directory. Each costs its function at most, is named, and is had again when it is free; except the port for beats the node serves meanwhile.
 
     client --- bridge --- web1 (and the user), web2
 """

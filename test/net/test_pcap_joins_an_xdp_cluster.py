@@ -23,7 +23,7 @@ def modes(cluster):
 
 
 def exchange(cluster):
-    """Everybody is killed and starts with the other datapath, while connections are open."""
+    """Every agent is killed and starts with the other datapath, while connections are open."""
     for node in cluster.ids:
         cluster.kill(node)
     cluster.write_config(cluster.config_file, datapaths={1: "pcap", 3: "pcap"})

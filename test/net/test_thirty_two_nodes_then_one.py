@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""32 nodes are started at once and share evenly; 31 are killed at once: the one that is left serves everybody, keeps its
+"""32 nodes are started at once and share evenly; 31 are killed at once: the one that is left serves all clients, keeps its
 own connections, and resets those of the dead. No request is answered by two nodes.
 
     client --- bridge (a witness listens) --- web1 ... web32    (web17 is left)

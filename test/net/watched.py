@@ -4,7 +4,7 @@
     with Watched(cluster) as watch:       # begins when every client has been answered
         ...                               # whatever may go wrong
     watch.check_one_owner(changes=2)      # never two nodes at once; each client changed hands at most twice
-    watch.check_served(["web2"])          # but for web2's: no request failed, no connection broke, none was reset
+    watch.check_served(["web2"])          # except web2's: no request failed, no connection broke, none was reset
 
 All of a client's requests go to one node, so two nodes that take turns in answering one client are two owners, even
 when no single SYN was answered twice. Which SYN a SYN-ACK answers is told by the time stamp that it echoes: a node

@@ -188,7 +188,7 @@ def watchdog(cluster):
 
 
 def interface_comes_back(cluster):
-    """Gone for a while, and made anew: the node is back without anybody's doing."""
+    """Gone for a while, and made anew: the node is back by itself."""
     netns.ip(cluster.namespace(1), "link delete eth0")
     cluster.wait_active([2, 3])
     cluster.add_interface(1, 1)
@@ -259,7 +259,7 @@ def pushed_files(cluster):
 
 
 def configure(cluster, machine):
-    """As the guide says: the configuration and the key, the same as everybody's."""
+    """As the guide says: the configuration and the key, the same as on every node."""
     with open(cluster.config_file) as file:
         text = re.sub(r"key_file = .*\n", "", file.read())
     with open(f"{machine.root}/etc/nlb/cluster.toml", "w") as file:

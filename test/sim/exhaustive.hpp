@@ -21,7 +21,7 @@ class Exhaustive {
     explicit Exhaustive(heartbeat::Partition partition) : partition_(partition) {}
 
     // Plays this course; throws Violation. Returns those to be played after it: with one fault more, at each of the
-    // next transitions, but for those that come in a state in which another course has been before.
+    // next transitions, except those that come in a state in which another course has been before.
     std::vector<Course> play(const Course &course, bool branch, bool trace);
 
     static std::string text(const Course &course);

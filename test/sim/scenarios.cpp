@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Each is a short course of faults around the moment that once went wrong; its exact times follow
-// from the seed. One owner is demanded throughout (but for a partition under `serve`), and in the
+// from the seed. One owner is demanded throughout (except a partition under `serve`), and in the
 // end a cluster that serves everything.
 #include "scenarios.hpp"
 

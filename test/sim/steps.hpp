@@ -10,7 +10,7 @@ void form(World &world, unsigned first, unsigned last); // nodes that start at a
 void run_for(World &world, Duration low, Duration high);
 void heal(World &world); // everything works again, and in the end all serve
 void cut_both(World &world, unsigned one, unsigned other);
-unsigned leader_of(const World &world); // anybody, when there is none
+unsigned leader_of(const World &world); // any node, when there is none
 void reweight(World &world, unsigned id, unsigned weight);
 void set_links(World &world, unsigned one, unsigned other, bool up); // without an excuse
 void stop(World &world, unsigned id);

@@ -167,12 +167,12 @@ class World {
     Link good_link() const;
     void each_link(const std::function<void(unsigned from, unsigned to, Link &)> &change);
     // Called with this probability whenever a node's role, vote, term, view, lease or note has changed,
-    // after that is noted and before anybody can have heard of it.
+    // after that is noted and before any other node can have heard of it.
     void at_transitions(double probability, std::function<void(unsigned id)> action) {
         transition_probability_ = probability;
         at_transition_ = std::move(action);
     }
-    // Called once, when the next leader issues a view, before anybody can have heard of it.
+    // Called once, when the next leader issues a view, before any other node can have heard of it.
     void ambush(std::function<void(unsigned leader)> action) { ambush_ = std::move(action); }
 
     // What is not promised. In a partition: with `serve` nothing; with `quorum` connections of nodes
@@ -183,7 +183,8 @@ class World {
         return options_.partition == heartbeat::Partition::serve && now_ < excused_until_;
     }
     // No promise that these two do not both serve: `serve`, and for no longer than a lease the two
-    // have heard each other and everybody whom either hears; or one of them has slept with its clock.
+    // have heard each other and every node that either hears; or one of them has slept with its
+    // clock.
     bool both_may_serve(unsigned one, unsigned other) const;
     bool troubled(unsigned id) const;
 

@@ -84,7 +84,7 @@ class Changes:
         self._cluster.wait_active(self.active, 60)
 
     def undo_all(self):
-        """Everybody is back, and nothing is ordered any more."""
+        """Every node is back, and no order is in force any more."""
         for node in list(self._away):
             self.make(Change("return", node, []))
         for node in self._cluster.ids:

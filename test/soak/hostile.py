@@ -7,7 +7,7 @@
     NLBD_SOAK_SECONDS=60 NLBD_SOAK_SEED=7 NLBD_DATAPATH=pcap test/soak/hostile.py [WORD...]
 
 Never do two nodes answer. The clients of other nodes notice nothing. The node's own clients are served again while the deed
-lasts, by it or by others, or `status` names what is wrong there, but for what the limits say. Once all is undone the node
+lasts, by it or by others, or `status` names what is wrong there, except what the limits say. Once all is undone the node
 is as it was, its host is as it was, and all is served. WORD...: only deeds whose names hold one of these, one after another.
 """
 
