@@ -17,7 +17,7 @@ import struct
 import connections
 import flows
 import netns
-from harness import VIP4, TwoOwners, check
+from harness import PATIENCE, VIP4, TwoOwners, check
 from owners import expected
 from witness import ACK, SYN, Witness, tcp_of
 
@@ -35,7 +35,7 @@ def _echoed(frame):
 
 
 class Watched:
-    def __init__(self, cluster, clients=200, per_second=300, held=80, pause=0.1, patience=20.0):
+    def __init__(self, cluster, clients=200, per_second=300 / PATIENCE, held=80, pause=0.1 * PATIENCE, patience=20.0 * PATIENCE):
         self._clients = flows.many(clients, VIP4, 7002, seed=next(_SEEDS))
         self.owners = {flow.source: owner for flow, owner in expected(cluster, "tcp", self._clients).items()}
         netns.sysctl(cluster.client, "net.ipv4.tcp_timestamps", 2)  # one clock for all connections, no random offsets

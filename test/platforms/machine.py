@@ -143,6 +143,13 @@ class Platform:
     def build(self, *targets):
         self.inside(f"cmake --preset release >/dev/null && cmake --build --preset release -j2 --target {' '.join(targets)}")
 
+    def build_former(self):
+        """The agent of the release before this one: /nlbd/build/former/nlbd in the machine."""
+        unpacked = _quietly("the former release", [f"{HERE}/former", "--unpack", f"{self.build_directory}/former"]).strip()
+        directory = f"/nlbd/build/former/{os.path.basename(unpacked)}"
+        self.inside(f"cd {directory} && cmake --preset release >/dev/null && cmake --build --preset release -j2 --target nlbd && "
+                    "ln -sf $PWD/build/release/nlbd /nlbd/build/former/nlbd")
+
     def image(self):
         """The root as a disk, made anew when other packages are in it."""
         with open(f"{self.root}/var/lib/dpkg/status", "rb") as status:
