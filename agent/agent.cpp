@@ -45,6 +45,7 @@ Agent::Agent(const AgentOptions &options)
       monitor_(start_monitor(options, config())),      // while it is root
       stays_root_(give_up_root(options)),              // all that follows needs less
       orders_file_(state_dir(options)),                //
+      electorate_file_(state_dir(options), config().cluster_name), //
       orders_(orders_file_.load()),                    // what outlived the last agent
       interface_(clients_interface(config(), self())), //
       seen_(find_interface(interface_).value_or(Interface{})), // index 0: none, the filter will say so
@@ -69,7 +70,8 @@ Agent::Agent(const AgentOptions &options)
           with_health(membership_settings(config(), self(), keys(), orders_), health_), boot_now(),
           make_serving(membership_settings(config(), self(), keys()), config()),
           beat_envelope(config(), keys()), *datapath_,
-          [this](auto datagram, bool urgent) { transport_.send(datagram, urgent); }, log_note),
+          [this](auto datagram, bool urgent) { transport_.send(datagram, urgent); }, log_note,
+          electorate_store(electorate_file_, config())),
       census_(filter_settings(config(), keys().in_use, orders_)),
       relay_(in_force_, commands_, boot_now), service_manager_(boot_now()),
       execution_({in_force_, node_, *datapath_, census_, draining_, boot_now}, orders_file_, orders_),
@@ -152,7 +154,7 @@ void Agent::wait() {
     const bool rests = poll.now() < rests_until_;
     for (const int fd : transport_.descriptors())
         if (!rests || !transport_.can_rest(fd)) poll.read(fd);
-    poll.ask(node_, neighbours_, rejects_, draining_, orders_file_, reload_, push_, control_,
+    poll.ask(node_, neighbours_, rejects_, draining_, orders_file_, electorate_file_, reload_, push_, control_,
              control_port_, relay_, health_, service_manager_, upkeep_, departure_, examination_);
     census_.wait(poll, pace());
     if (witness_) witness_->wait(poll);
@@ -198,6 +200,7 @@ void Agent::decide() {
     upkeep_.look_at_reach(boot_now());
     reload_.handle();
     look_after_services();
+    look_after_electorate();
     count_connections();
     departure_.look_after_draining();
 }
@@ -256,6 +259,13 @@ void Agent::count_connections() {
         node_.connections(boot_now(), census_.latest()->total(), census_.latest()->buckets);
         return true;
     });
+}
+
+void Agent::look_after_electorate() {
+    if (const auto kept = electorate_file_.handle(boot_now())) node_.step(boot_now(), heartbeat::event::Kept{*kept});
+    const std::string &failure = electorate_file_.failure();
+    problems_.set(ProblemKind::electorate_not_kept,
+                  failure.empty() ? std::nullopt : std::optional("the nodes whose majority decides cannot be kept (" + failure + ")"));
 }
 
 void Agent::look_after_services() {

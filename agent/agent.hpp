@@ -29,6 +29,7 @@
 #include "agent/node/census.hpp"
 #include "agent/node/draining.hpp"
 #include "agent/node/node.hpp"
+#include "agent/orders/electorate_file.hpp"
 #include "agent/orders/execution.hpp"
 #include "agent/orders/push.hpp"
 #include "agent/orders/reload.hpp"
@@ -79,6 +80,7 @@ class Agent {
     void consult_witness();
     void count_connections();
     void look_after_services();
+    void look_after_electorate();
     void resume_services();
     Pace pace() const;
 
@@ -89,6 +91,7 @@ class Agent {
     std::shared_ptr<Monitor> monitor_;
     std::string stays_root_; // why, though it was to become another user
     OrdersFile orders_file_;
+    ElectorateFile electorate_file_;
     Orders orders_; // as they were found
     std::string interface_;
     Interface seen_; // of that interface, at the start

@@ -194,6 +194,13 @@ std::string give_up_root(const AgentOptions &options) {
     return become_user(*options.user, {options.run_dir, state_dir(options)});
 }
 
+ElectorateStore electorate_store(ElectorateFile &file, const Config &config) {
+    if (config.partition == Partition::quorum)
+        return {file.load(), [&file](const heartbeat::Electorate &electorate) { file.keep(electorate); }};
+    file.forget();
+    return {};
+}
+
 heartbeat::Settings with_health(heartbeat::Settings settings, const Health &health) {
     settings.healthy = health.healthy();
     return settings;

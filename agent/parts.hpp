@@ -10,7 +10,8 @@
 #include "agent/host/announcement.hpp"
 #include "agent/host/run_dir.hpp"
 #include "agent/host/setup.hpp"
-#include "agent/node/serving.hpp"
+#include "agent/node/node.hpp"
+#include "agent/orders/electorate_file.hpp"
 #include "agent/report/problems.hpp"
 #include "filter/datapath.hpp"
 
@@ -69,6 +70,8 @@ std::string home_of(const Config &config);
 // Nothing: the configuration wants none, and none is there any more. Throws.
 std::unique_ptr<Announcement> make_announcement(const Config &config);
 Serving make_serving(const heartbeat::Settings &settings, const Config &config);
+// file: outlives it. `serve`: nothing is kept. Throws.
+ElectorateStore electorate_store(ElectorateFile &file, const Config &config);
 heartbeat::Settings with_health(heartbeat::Settings settings, const Health &health);
 // In the place of the former one. Nothing: the configuration wants none. Throws with none in place.
 void make_witness(std::optional<Witness> &witness, const Config &config,

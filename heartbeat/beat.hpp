@@ -14,7 +14,7 @@
 namespace heartbeat {
 
 // Raised also when the meaning of a bucket changes: two that hash differently must not share a view.
-inline constexpr std::uint8_t kProtocolVersion = 8;
+inline constexpr std::uint8_t kProtocolVersion = 9;
 
 enum class Role : std::uint8_t { joining, following, supporting, standing, leading };
 
@@ -73,6 +73,7 @@ struct Beat {
     RuleBits staged_eligible = 0, staged_healthy = 0; // under that one
     std::vector<std::uint16_t>
         sections;         // short digests of the configuration's sections, to name a difference
+    Electorate electorate; // that the sender has kept; serve: none
     Digest ownership = 0; // of the applied view's tables
     GroupSet lingering{}; // groups in which the sender may still hold connections
     std::uint32_t connections = kUncounted; // open to the virtual IPs, as last counted

@@ -70,7 +70,7 @@ class Writer {
     void list(const std::vector<T> &items, std::size_t) {
         number(items.size(), 1);
     }
-    void sequence(const Sequence &value) { number(value, 6); }
+    void six_bytes(const std::uint64_t &value) { number(value, 6); }
     template <Scalar T>
     void digest(const T &value) {
         number(value ^ mask.next(), sizeof(T));
@@ -108,7 +108,7 @@ class Reader {
         ok_ = ok_ && count <= most;
         items.assign(ok_ ? count : 0, T{});
     }
-    void sequence(Sequence &value) { value = number(6); }
+    void six_bytes(std::uint64_t &value) { value = number(6); }
     template <Scalar T>
     void digest(T &value) {
         value = static_cast<T>(number(sizeof(T)) ^ mask.next());
@@ -155,9 +155,18 @@ void clock(Io &io, TimeLike &value) {
 
 template <class Io, class NumberLike>
 void view_number(Io &io, NumberLike &number) {
-    integer(io, number.term);
+    io.six_bytes(number.term);
     io.field(number.leader, kLastNode);
     integer(io, number.number);
+}
+
+template <class Io, class ElectorateLike>
+void electorate(Io &io, ElectorateLike &value) {
+    io.six_bytes(value.term);
+    io.field(value.leader, kLastNode);
+    integer(io, value.step);
+    integer(io, value.nodes);
+    integer(io, value.former);
 }
 
 template <class Io, class ViewLike>
@@ -178,7 +187,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     io.field(beat.sender, kLastNode);
     integer(io, beat.life);
     integer(io, beat.previous);
-    io.sequence(beat.sequence);
+    io.six_bytes(beat.sequence);
     io.mask.begin(beat.life, beat.sequence);
     clock(io, beat.clock);
     io.field(beat.state, NodeState::dead);
@@ -187,13 +196,13 @@ void beat_fields(Io &io, BeatLike &beat) {
     integer(io, beat.healthy);
     io.field(beat.role, Role::leading);
     io.field(beat.choice, kLastNode);
-    integer(io, beat.term);
+    io.six_bytes(beat.term);
     flag(io, beat.may_lead);
-    integer(io, beat.vote.term);
+    io.six_bytes(beat.vote.term);
     io.field(beat.vote.candidate, kLastNode);
-    integer(io, beat.highest.term);
+    io.six_bytes(beat.highest.term);
     io.field(beat.highest.leader, kLastNode);
-    integer(io, beat.led.term);
+    io.six_bytes(beat.led.term);
     io.field(beat.led.leader, kLastNode);
     integer(io, beat.led_ago_ms);
     integer(io, beat.formerly_led_ago_ms);
@@ -207,6 +216,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     io.list(beat.sections, kMaxSections);
     for (auto &section : beat.sections)
         io.digest(section);
+    electorate(io, beat.electorate);
     io.digest(beat.ownership);
     for (auto &word : beat.lingering)
         integer(io, word);
@@ -218,7 +228,7 @@ void beat_fields(Io &io, BeatLike &beat) {
     for (auto &quote : beat.quotes) {
         io.field(quote.peer, kLastNode);
         integer(io, quote.life);
-        io.sequence(quote.sequence);
+        io.six_bytes(quote.sequence);
         integer(io, quote.active_ago_ms);
     }
     io.optional(beat.view);
@@ -269,6 +279,7 @@ bool ascending(const std::vector<T> &items, Id id) {
 bool consistent(const Beat &beat) {
     if (beat.sender == kNoNode || beat.life == 0 || !ascending(beat.quotes, &Quote::peer))
         return false;
+    if ((beat.electorate.step != 0) != (beat.electorate.nodes != 0)) return false;
     if (!beat.view) return beat.role != Role::leading;
     return beat.view->number.leader != kNoNode && ascending(beat.view->members, &Member::id);
 }
@@ -345,7 +356,7 @@ std::variant<Beat, Refusal> open(std::span<const std::uint8_t> datagram, const E
 
 namespace {
 
-constexpr std::uint8_t kSavedVersion = 2;
+constexpr std::uint8_t kSavedVersion = 3;
 
 void put_header(Writer &writer, NodeId self) {
     writer.number(kSavedVersion, 1);

@@ -16,7 +16,8 @@ bool present(const Peer &peer) { return peer.life != 0 && peer.beat.state != Nod
 bool can_follow(const State &state, const Peer &peer, Time now) {
     return present(peer) && state.counts(peer, now, state.leader_timeout) && leads(peer.beat) &&
            !(state.member() && peer.beat.view->number < state.view.number) &&
-           peer.beat.term >= state.vote.term; // its lease must not grow by who has elected another
+           peer.beat.term >= state.vote.term && // its lease must not grow by who has elected another,
+           !peer.beat.electorate.older_than(state.electorate); // nor by who knows of a change of the list
 }
 
 NodeId leader_to_follow(const State &state, Time now) {
@@ -31,15 +32,28 @@ NodeId leader_to_follow(const State &state, Time now) {
     return best.leader;
 }
 
-// Members first: those who have just started have no say in what a member does, and much in what another does.
+// Those with the newest electorate first, and none with an older one than this node's. Then members: those who have just
+// started have no say in what a member does, and much in what another does.
 NodeId best_candidate(const State &state, Time now) {
-    const std::pair nobody{true, NodeId{kMaxNodes + 1}}; // outside, id
-    auto best = may_lead(state, now) ? std::pair{!state.member(), state.settings.self} : nobody;
+    struct Candidate {
+        const Electorate &electorate;
+        bool outside;
+        NodeId id;
+        bool before(const Candidate &other) const {
+            if (electorate.older_than(other.electorate) || other.electorate.older_than(electorate))
+                return other.electorate.older_than(electorate);
+            return std::pair{outside, id} < std::pair{other.outside, other.id};
+        }
+    };
+    std::vector<Candidate> candidates;
+    if (may_lead(state, now)) candidates.push_back({state.electorate, !state.member(), state.settings.self});
     state.each_peer([&](NodeId id, const Peer &peer) {
-        if (present(peer) && state.counts(peer, now, state.leader_timeout) && peer.beat.may_lead)
-            best = std::min(best, {peer.beat.applied.term == 0, id});
+        if (present(peer) && state.counts(peer, now, state.leader_timeout) && peer.beat.may_lead &&
+            !peer.beat.electorate.older_than(state.electorate))
+            candidates.push_back({peer.beat.electorate, peer.beat.applied.term == 0, id});
     });
-    return best == nobody ? kNoNode : best.second;
+    const auto best = std::ranges::min_element(candidates, [](const Candidate &one, const Candidate &other) { return one.before(other); });
+    return best == candidates.end() ? kNoNode : best->id;
 }
 
 // It serves nothing, and for D after its start it supports nobody.
@@ -76,16 +90,16 @@ bool may_lead_alone(const State &state, Time now) {
 
 template <class F>
 bool electorate_agrees(const State &state, Time now, F &&agrees) {
-    unsigned votes = 1;
+    NodeBits votes = bit(state.settings.self);
     bool all = true, company = false; // those who have no say are company, too
     state.each_peer([&](NodeId id, const Peer &peer) {
-        const bool touched = present(peer) && state.in_touch(peer, now), agreed = touched && agrees(peer);
-        votes += agreed;
+        const bool touched = present(peer) && state.in_touch(peer, now);
+        const bool agreed = touched && has_vote(state, peer.beat.electorate) && agrees(peer);
+        if (agreed) votes |= bit(id);
         company |= touched;
         if (!agreed && has_a_say(state, id, peer, now)) all = false;
     });
-    if (state.settings.partition == Partition::quorum)
-        return 2 * votes > state.settings.nodes.size();
+    if (state.quorum()) return state.electorate.has_majority(votes);
     return all && (company || may_lead_alone(state, now));
 }
 
@@ -165,13 +179,15 @@ bool succeeded_by(const State &state, const Peer &peer) {
            peer.beat.view->holds(state.settings.self, state.life);
 }
 
-// By somebody who follows nobody, and whose vote forbids it to follow this term: a new one is due.
+// By a node that follows none, and whose vote or electorate forbids it to follow this term: a new one is due.
 bool outvoted(const State &state, Time now) {
     bool found = false;
     state.each_peer([&](NodeId, const Peer &peer) {
         const bool free = peer.beat.role == Role::supporting || peer.beat.role == Role::standing;
-        found |=
-            free && present(peer) && state.in_touch(peer, now) && peer.beat.vote.term > state.term;
+        const Electorate &its = peer.beat.electorate;
+        const bool claimed = its.term > state.term || (its.term == state.term && its.leader != state.settings.self);
+        if (free && present(peer) && state.in_touch(peer, now))
+            found |= peer.beat.vote.term > state.term || (claimed && state.electorate.older_than(its));
     });
     return found;
 }
@@ -204,7 +220,7 @@ bool give_way(State &state, Time now) {
 // A new process does not know whom its predecessor has voted for; in `quorum` a vote ends the lease
 // of all leaders before.
 bool may_follow(const State &state, Time now) {
-    return state.settings.partition == Partition::serve ||
+    return !state.quorum() ||
            now - state.started >= state.settings.dead_after;
 }
 
@@ -212,11 +228,12 @@ bool may_follow(const State &state, Time now) {
 
 // A node that cannot be elected must not stand in the way of one that can.
 bool electable(const State &state, Time now) {
-    std::size_t reached = 1;
-    state.each_peer(
-        [&](NodeId, const Peer &peer) { reached += present(peer) && state.in_touch(peer, now); });
-    return state.settings.partition == Partition::serve ||
-           2 * reached > state.settings.nodes.size();
+    if (!state.quorum()) return true;
+    NodeBits reached = bit(state.settings.self);
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        if (present(peer) && state.in_touch(peer, now) && has_vote(state, peer.beat.electorate)) reached |= bit(id);
+    });
+    return state.electorate.has_majority(reached);
 }
 
 bool Leadership::above(const Leadership &other) const {
@@ -226,7 +243,8 @@ bool Leadership::above(const Leadership &other) const {
 }
 
 bool may_lead(const State &state, Time now) {
-    return electable(state, now) && !state.listening(now) && !state.late(now) && wants_in(state) &&
+    const bool listed = !state.quorum() || state.electorate.lists(state.settings.self);
+    return listed && electable(state, now) && !state.listening(now) && !state.late(now) && wants_in(state) &&
            state.refused_why.empty();
 }
 
@@ -263,7 +281,7 @@ void choose(State &state, Time now) {
     if (state.role == Role::leading && !give_way(state, now)) return;
     if (NodeId leader = leader_to_follow(state, now); leader != kNoNode && may_follow(state, now))
         return follow(state, leader);
-    if (state.listening(now)) return become(state, Role::joining, kNoNode);
+    if (state.listening(now) || !has_vote(state, state.electorate)) return become(state, Role::joining, kNoNode);
     const NodeId candidate = best_candidate(state, now);
     if (candidate != state.settings.self || state.role != Role::standing)
         become(state, Role::supporting, candidate);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 namespace heartbeat {
 
@@ -139,19 +140,27 @@ std::optional<Time> granted_by_witness(const State &state, Time now) {
     return state.witness_at + state.lease;
 }
 
+// quotes: the newest first.
+std::optional<Time> granted_by_majority(const State &state, const std::vector<std::pair<Time, NodeId>> &quotes, Time now) {
+    NodeBits together = bit(state.settings.self);
+    if (state.electorate.has_majority(together)) return now + state.lease;
+    for (const auto &[quoted, id] : quotes) {
+        together |= bit(id);
+        if (state.electorate.has_majority(together)) return quoted + state.lease;
+    }
+    return std::nullopt;
+}
+
 std::optional<Time> granted_by_followers(const State &state, Time now) {
-    std::vector<Time> quotes;
-    state.each_peer([&](NodeId, const Peer &peer) {
-        if (state.counts(peer, now, state.leader_timeout) && peer.quoted && follows_me(state, peer.beat))
-            quotes.push_back(*peer.quoted);
+    std::vector<std::pair<Time, NodeId>> quotes;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        if (state.counts(peer, now, state.leader_timeout) && peer.quoted && follows_me(state, peer.beat) &&
+            has_vote(state, peer.beat.electorate))
+            quotes.emplace_back(*peer.quoted, id);
     });
     std::sort(quotes.begin(), quotes.end(), std::greater<>());
-    if (state.settings.partition == Partition::quorum) {
-        const std::size_t others = state.settings.nodes.size() / 2; // with itself a majority
-        if (quotes.size() < others) return std::nullopt;
-        return others == 0 ? now + state.lease : quotes[others - 1] + state.lease;
-    }
-    if (!quotes.empty()) return quotes.front() + state.lease;
+    if (state.quorum()) return granted_by_majority(state, quotes, now);
+    if (!quotes.empty()) return quotes.front().first + state.lease;
     if (!quiet(state, now) || state.late(now)) return std::nullopt;
     return state.settings.witness ? granted_by_witness(state, now) : now + state.lease;
 }

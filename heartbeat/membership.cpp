@@ -73,6 +73,7 @@ void decide(State &state, Time now) {
     configure_alone(state, now);
     extend_lease(state, now);
     lead(state, now);
+    change_electorate(state, now);
     leave_when_released(state, now);
     if (now >= state.next_beat) {
         const bool early = state.sent.empty() || now - state.sent.back().second < turn_of(state);
@@ -134,7 +135,7 @@ struct Handler {
     // another one has taken its name, or when a majority is together without it.
     void operator()(const event::Unreadable &beat) {
         if (state.member() || !may_be_of_mine(beat.claimed)) return;
-        if (state.settings.partition == Partition::quorum && electable(state, now)) return;
+        if (state.quorum() && electable(state, now)) return;
         if (!state.hears_unreadable(now))
             state.note(Note::Kind::refused, "cluster: stays outside (" + std::string(kUnreadable) + ")");
         state.unreadable_at = now;
@@ -143,6 +144,7 @@ struct Handler {
         return claimed != state.settings.self && state.settings.lists(claimed) &&
                !state.counts(state.peers[index(claimed)], now, state.settings.dead_after);
     }
+    void operator()(const event::Kept &done) { kept(state, done.electorate); }
     void operator()(const event::WitnessAnswered &answer) {
         state.witness_at = std::max(state.witness_at, answer.asked);
     }
@@ -188,7 +190,8 @@ bool all_heard(const State &state) {
 
 bool Settings::lists(NodeId id) const { return std::ranges::count(nodes, id) > 0; }
 
-Membership::Membership(Settings settings, Time now, Life life, const std::optional<Saved> &saved)
+Membership::Membership(Settings settings, Time now, Life life, const std::optional<Saved> &saved,
+                       const Electorate &kept)
     : state_(std::make_unique<State>()) {
     State &state = *state_;
     state.settings = std::move(settings);
@@ -198,8 +201,10 @@ Membership::Membership(Settings settings, Time now, Life life, const std::option
     state.started = state.up_since = state.born = now;
     state.last_step = state.next_beat = state.next_tick = now;
     state.shown_since = now;
+    if (state.quorum()) state.electorate = kept;
+    state.highest_term = state.electorate.term;
     if (!saved) return;
-    state.highest_term = saved->highest_term;
+    state.highest_term = std::max(state.highest_term, saved->highest_term);
     state.vote = saved->vote;
     state.led = saved->led;
     state.formerly_led = saved->formerly_led;
@@ -212,6 +217,7 @@ Membership::Membership(Settings settings, Time now, Life life, const std::option
     // The roles of the past are not resumed: a former leader is elected again, and nothing moves by
     // that.
     static_cast<Saved &>(state) = *saved;
+    state.highest_term = std::max(state.highest_term, state.electorate.term);
     for (const Member &member :
          state.view.members) // not heard yet, but not to be passed over either
         state.peers[index(member.id)].vouched = now;
@@ -297,6 +303,7 @@ Beat Membership::beat(Time now, const GroupSet &lingering, Digest ownership) {
         beat.staged_healthy = state.staged->healthy;
     }
     beat.sections = settings.sections;
+    beat.electorate = state.electorate;
     beat.ownership = ownership;
     beat.lingering = lingering;
     beat.quotes = quotes(state, now);

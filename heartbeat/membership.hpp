@@ -76,6 +76,9 @@ struct Stage {
 struct Restage {
     Settings settings;
 };
+struct Kept {
+    Electorate electorate;
+}; // it is on disk (Outcome::keep)
 struct WitnessAnswered {
     Time asked{}; // as of then: an answer may have waited while this process did not run
 };
@@ -83,7 +86,7 @@ struct WitnessAnswered {
 using Event = std::variant<event::Tick, event::Received, event::Unreadable, event::SetWeight,
                            event::SetEligible, event::SetHealthy, event::Start, event::Stop,
                            event::Leave, event::Drain, event::Suspend, event::Stage, event::Restage,
-                           event::WitnessAnswered>;
+                           event::WitnessAnswered, event::Kept>;
 
 // What has to be done, in this order, before the beat is sent.
 namespace action {
@@ -111,6 +114,7 @@ struct Outcome {
     std::vector<Action> actions;
     bool send = false; // then send beat(), with the lingering groups of this moment
     bool in_turn = false; // it is due, a turn after the last one, and no node waits for it
+    std::optional<Electorate> keep; // on disk, in the place of the former one; then event::Kept. It may take its time
     std::optional<Refusal> refusal;
     std::vector<Note> notes;
 };
@@ -139,6 +143,7 @@ struct Status {
     std::vector<NodeId> unstaged;    // ... and these members have not staged it yet,
     std::vector<NodeId> staged_another; // these of them because they have staged a different one
     bool removed = false; // the staged one is in force on the others, and does not list this node
+    Electorate electorate;         // as kept on disk; unknown: `serve`, or the cluster's is not known here yet
     Time lease_until{};            // boot clock; the filter stops by itself then
     std::vector<PeerStatus> nodes; // every configured one, this one included
 };
@@ -172,7 +177,9 @@ class Membership {
     // saved: of the process before this one, of the same node and boot. Goes on with its life if that is
     // resumable; else begins another one, which says that the former is over, and keeps its promises.
     // Precondition: the filter accepts nothing any more by then.
-    Membership(Settings settings, Time now, Life life, const std::optional<Saved> &saved = {});
+    // kept: the electorate that is on this node's disk; `serve`: none.
+    Membership(Settings settings, Time now, Life life, const std::optional<Saved> &saved = {},
+               const Electorate &kept = {});
     ~Membership();
     Membership(Membership &&) noexcept;
     Membership &operator=(Membership &&) noexcept;

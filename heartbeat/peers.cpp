@@ -186,9 +186,6 @@ bool wants_answer(const State &state, const Peer &before, const Beat &beat) {
 
 std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
     if (beat.sender == state.settings.self) return record_twin(state, now, beat);
-    const bool listed = state.settings.lists(beat.sender);
-    if (!listed && state.settings.partition == Partition::quorum)
-        return Refusal::unknown_node; // with it, two majorities of different lists could be without a common node
     Peer &peer = state.peers[index(beat.sender)];
     if (beat.life == peer.life && beat.sequence <= peer.beat.sequence) return Refusal::replayed;
     if (stale(state, beat, now)) {
@@ -231,8 +228,8 @@ std::optional<Refusal> record(State &state, Time now, const Beat &beat) {
     hear_of_leaders(state, now, beat);
     hear_of_other_views(state, now, beat);
     state.highest_term = std::max(
-        {state.highest_term, beat.term, beat.vote.term, beat.highest.term, beat.applied.term});
-    if (!listed) return Refusal::unknown_node;
+        {state.highest_term, beat.term, beat.vote.term, beat.highest.term, beat.applied.term, beat.electorate.term});
+    if (!state.settings.lists(beat.sender)) return Refusal::unknown_node;
     return std::nullopt;
 }
 
@@ -266,6 +263,7 @@ namespace {
 bool outnumbered(const State &state, Time now, NodeId &by) {
     std::map<Digest, std::pair<int, NodeId>> groups; // size, lowest id
     auto add = [&](Digest config, NodeId id) {
+        if (state.electorate.known() && !state.electorate.lists(id)) return;
         auto &[size, lowest] = groups.try_emplace(config, 0, id).first->second;
         ++size;
         lowest = std::min(lowest, id);

@@ -71,6 +71,8 @@ struct Membership::State : Saved {
     std::optional<Settings> staged; // of the same times
     std::vector<NodeId> awaited;    // members when it was staged: none of them is to be left behind
     Duration leader_timeout, lease;
+    Electorate electorate;             // as kept on disk
+    std::optional<Electorate> keeping; // on its way there
 
     // Myself.
     std::deque<Life> ended; // earlier lives of this process
@@ -122,6 +124,7 @@ struct Membership::State : Saved {
         return counts(peer, now, leader_timeout) && peer.quoted && now - *peer.quoted < leader_timeout;
     }
     bool late(Time now) const { return now < late_until; }
+    bool quorum() const { return settings.partition == Partition::quorum; }
     // After a start, or when it could hear nothing, or not read what it heard: others may be serving, and it
     // holds no view that names them.
     bool listening(Time now) const {
@@ -191,6 +194,15 @@ std::optional<Time> last_led(const State &state); // when a leader of its choice
 // A leader's: when another one, or itself in another office, last led, as far as it and those that it heard know.
 std::optional<Time> last_of_others(const State &state);
 void note_led(State &state, NodeId leader, Term term, Time when);
+
+// electorate.cpp
+bool has_vote(const State &state, const Electorate &electorate); // of a node that has kept this one
+void change_electorate(State &state, Time now); // keeps what is due
+void kept(State &state, const Electorate &electorate);
+// Both majorities have kept it: a view may name the staged list. Precondition: one is staged.
+bool can_name_staged(const State &state, Time now);
+// A leader's: nodes of the staged list of which too few follow it for a majority; none: enough do.
+std::vector<NodeId> missing_to_staged(const State &state, Time now);
 
 // views.cpp, for a leader
 bool take_office(State &state,

@@ -2,6 +2,7 @@
 // What the state machine tells people: node states, reasons, and the texts of its notes.
 #include "heartbeat/state.hpp"
 
+#include <bit>
 #include <tuple>
 
 namespace heartbeat {
@@ -130,16 +131,30 @@ NodeState state_of(const State &state) {
 
 namespace {
 
+std::string before_the_first_start(const State &state, Time now) {
+    std::string missing;
+    for (const NodeId id : state.settings.nodes)
+        if (id != state.settings.self && !state.counts(state.peers[index(id)], now, state.settings.dead_after))
+            missing += (missing.empty() ? "" : ", ") + name(state, id);
+    if (missing.empty()) return "waiting for every node to have the same list of nodes";
+    return "waiting for " + missing + ": the first start with partition = \"quorum\" needs every node once";
+}
+
 // "with 1 of 5 nodes, quorum needs 3"; empty: enough of them, or it needs none.
 std::string missing_to_quorum(const State &state, Time now) {
-    std::size_t together = 1;
-    state.each_peer([&](NodeId, const Peer &peer) {
-        together += state.counts(peer, now, state.settings.dead_after);
+    if (!state.quorum()) return "";
+    if (!state.electorate.known()) return before_the_first_start(state, now);
+    NodeBits together = bit(state.settings.self);
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        if (state.counts(peer, now, state.settings.dead_after)) together |= bit(id);
     });
-    const std::size_t nodes = state.settings.nodes.size(), needed = nodes / 2 + 1;
-    if (state.settings.partition == Partition::serve || together >= needed) return "";
-    return "with " + std::to_string(together) + " of " + std::to_string(nodes) +
-           " nodes, quorum needs " + std::to_string(needed);
+    for (const NodeBits list : {state.electorate.nodes, state.electorate.former}) {
+        const int nodes = std::popcount(list), there = std::popcount(together & list), needed = nodes / 2 + 1;
+        if (list == 0 || there >= needed) continue;
+        return "with " + std::to_string(there) + " of " + std::to_string(nodes) + " nodes" +
+               (list == state.electorate.former ? " of the former list" : "") + ", quorum needs " + std::to_string(needed);
+    }
+    return "";
 }
 
 bool removed(const State &state) { return state.to_be_removed() && state.view.config == state.staged->config; }
@@ -210,8 +225,10 @@ Status Membership::status(Time now) const {
     status.removed = removed(state);
     status.staged = state.staged && !status.removed;
     if (status.staged) status.unstaged = without_staged(state, state.view.members, now);
+    if (status.staged && status.unstaged.empty()) status.unstaged = missing_to_staged(state, now);
     for (const NodeId id : status.unstaged)
         if (state.peers[index(id)].beat.staged != 0) status.staged_another.push_back(id);
+    status.electorate = state.electorate;
     status.lease_until = lease_until();
     for (NodeId id : state.settings.nodes) {
         const Member *member = state.view.find(id);

@@ -70,6 +70,24 @@ struct View {
     bool holds(NodeId id, Life life) const;
 };
 
+// `quorum`: the nodes of which a majority decides, and while their list changes a majority of the former ones as well
+// (joint consensus, as in Raft: Ongaro, Ousterhout, "In Search of an Understandable Consensus Algorithm", section 6). It
+// is kept on disk before it counts, and only a leader makes another one. Higher terms and steps are newer.
+struct Electorate {
+    Term term = 0;              // of the leader that made it; 0: it is the first one
+    NodeId leader = kNoNode;    // that one
+    std::uint16_t step = 0;     // in its term; 0: this node does not know any electorate
+    NodeBits nodes = 0, former = 0; // former: 0 unless the list changes
+    bool operator==(const Electorate &) const = default;
+
+    bool known() const { return step != 0; }
+    bool lists(NodeId id) const { return (nodes | former) & bit(id); }
+    bool older_than(const Electorate &other) const {
+        return term != other.term ? term < other.term : step < other.step;
+    }
+    bool has_majority(NodeBits together) const;
+};
+
 enum class NodeState : std::uint8_t { joining, active, draining, stopped, suspended, fenced, dead };
 std::string_view to_string(NodeState state);
 

@@ -15,7 +15,7 @@ namespace {
 // quoted, for after it they may have elected another; what has run out by then stays run out. 2 i are what a
 // lease is shorter than dead_after, less what two clocks can differ by.
 Time undisputed(const State &state, Time now) {
-    if (state.settings.partition == Partition::serve) return now;
+    if (!state.quorum()) return now;
     const Duration dead_after = state.settings.dead_after, drift = dead_after / 256;
     return std::min(now, state.lease_until.value_or(state.held_since) + dead_after - 2 * state.lease - drift);
 }
@@ -160,7 +160,7 @@ namespace {
 
 // Every member has staged it, and one of them stays.
 bool may_change(const State &state, const std::vector<Member> &members, Time now) {
-    return state.staged && without_staged(state, members, now).empty() &&
+    return state.staged && without_staged(state, members, now).empty() && can_name_staged(state, now) &&
            std::ranges::any_of(members, [&](const Member &member) { return state.staged->lists(member.id); });
 }
 

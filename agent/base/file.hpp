@@ -6,6 +6,7 @@
 #include "filter/descriptor.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,5 +24,14 @@ int write_synced(int descriptor, std::string_view text);
 // Returns 0, or the cause as in errno: then the draft is removed and the file unchanged.
 int replace_synced(const std::string &file, const std::string &draft, int descriptor,
                    std::string_view text);
+
+// The whole text of a file of at most 64 KiB; nothing: there is none. Throws std::runtime_error, the cause.
+std::optional<std::string> read_text(const std::string &file);
+
+// Files of a directory that is made when it is missing. They throw std::runtime_error, the cause, with everything as it
+// was. Once that is done which is asked for, what fails is a doubt whether it outlives a loss of power: that error as in
+// errno, else 0.
+int replace_in(const std::string &directory, const std::string &file, std::string_view text);
+int remove_in(const std::string &directory, const std::string &file);
 
 } // namespace agent

@@ -91,7 +91,7 @@ std::optional<filter::IpAddress> cluster_group(const Config &config) {
 std::string name_of(const Config &config, heartbeat::NodeId id) {
     for (const NodeConfig &node : config.nodes)
         if (node.id == heartbeat::index(id)) return node.name;
-    return std::to_string(heartbeat::index(id));
+    return "node " + std::to_string(heartbeat::index(id));
 }
 
 const NodeConfig &find_self(const Config &config, const std::optional<std::string> &name) {

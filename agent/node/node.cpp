@@ -19,12 +19,13 @@ std::uint64_t nanoseconds(heartbeat::Time time) { return static_cast<std::uint64
 } // namespace
 
 Node::Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
-           heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener)
+           heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener,
+           ElectorateStore electorate)
     : config_(settings.config), self_(settings.self), healthy_(settings.healthy),
       resumed_(predecessor(datapath, settings)),
-      membership_(settings, now, random_bits(), resumed_), serving_(std::move(serving)),
+      membership_(settings, now, random_bits(), resumed_, electorate.kept), serving_(std::move(serving)),
       envelope_(envelope), datapath_(datapath), send_(std::move(send)),
-      listener_(std::move(listener)), forwarding_(settings.self, datapath.paths(), now), beat_qualities_(settings.dead_after),
+      listener_(std::move(listener)), keep_(std::move(electorate.keep)), forwarding_(settings.self, datapath.paths(), now), beat_qualities_(settings.dead_after),
       hearing_(settings.self, settings.dead_after, now) {
     if (datapath_.adopted()) { // in which groups the predecessor had connections is not known
         filter::GroupSet all;
@@ -147,6 +148,7 @@ void Node::set_health(heartbeat::Time now, heartbeat::RuleBits healthy,
 
 void Node::perform(heartbeat::Time now, const heartbeat::Outcome &outcome) {
     changes_ += !outcome.actions.empty() || !outcome.notes.empty();
+    if (outcome.keep && keep_) keep_(*outcome.keep);
     renew_guard();
     for (const heartbeat::Action &action : outcome.actions) {
         if (std::holds_alternative<heartbeat::action::Configure>(action)) {

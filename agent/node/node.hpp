@@ -52,6 +52,12 @@ struct StagedConfig {
     std::function<void()> before{}; // called before the filter learns of it; throws nothing
 };
 
+// The nodes whose majority decides (`quorum`), on this node's disk.
+struct ElectorateStore {
+    heartbeat::Electorate kept{}; // at the start
+    std::function<void(const heartbeat::Electorate &)> keep{}; // in its place; then event::Kept. It may take its time
+};
+
 class Node {
   public:
     using Send = std::function<void(std::span<const std::uint8_t>, bool urgent)>; // urgent: others wait for it
@@ -60,7 +66,8 @@ class Node {
     // Goes on with the life of a predecessor that was killed, when the datapath has adopted its
     // tables and its lease still holds; else begins a new one.
     Node(const heartbeat::Settings &settings, heartbeat::Time now, Serving serving,
-         heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener);
+         heartbeat::Envelope envelope, filter::Datapath &datapath, Send send, Listener listener,
+         ElectorateStore electorate = {});
 
     // A datagram from the heartbeat network, whatever it holds. at_clients: it came in on the clients'
     // interface. Whose beat it was, when it was a new one of this cluster.
@@ -156,6 +163,7 @@ class Node {
     filter::Datapath &datapath_;
     Send send_;
     Listener listener_;
+    std::function<void(const heartbeat::Electorate &)> keep_;
     Lingering lingering_;
     Forwarding forwarding_;
     filter::Numbers numbers_; // as the filter has them

@@ -10,8 +10,7 @@
 //               that serves on while nodes that it has lost elect another by the shorter one. Members
 //               that have left the view, and those that vote without a place in it, are told by no view.
 //   partition   One node's electorate is not another's.
-//   nodes       With `quorum`: a majority of the former list and one of the new list need not share a node. Always: a
-//               node keeps its id, and one of them has to stay.
+//   nodes       A node keeps its id, and one of them has to stay.
 //   group, port A node that was away would come back, hear none of the others and serve beside them.
 //   address     The same, in a network without multicast, when a node keeps none of its addresses.
 //   the MAC     Clients and routers send to the former one until they ask again.

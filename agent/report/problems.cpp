@@ -53,6 +53,7 @@ constexpr std::array<About, kProblemKinds> kAbout{{
     {"not_listed", true,
      "type systemctl disable --now nlbd here; or list this node in the configuration again, nlbctl reload on the "
      "others, then here"},
+    {"electorate_not_kept", false, "make room, or check that disk; the agent tries again each second"},
 }};
 
 const About &about(ProblemKind kind) { return kAbout[static_cast<std::size_t>(kind)]; }

@@ -41,8 +41,9 @@ enum class ProblemKind : std::uint8_t {
     restart_needed,
     not_announced,
     not_listed,
+    electorate_not_kept,
 };
-inline constexpr std::size_t kProblemKinds = 25;
+inline constexpr std::size_t kProblemKinds = 26;
 
 // Names stay: alerts and scripts go by them.
 std::string_view to_string(ProblemKind kind);

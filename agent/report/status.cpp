@@ -301,6 +301,18 @@ Json sent_on(const StatusSources &sources) {
     return all;
 }
 
+// Null with partition = "serve", and before it is known.
+Json electorate(const Config &config, const heartbeat::Electorate &electorate) {
+    if (!electorate.known()) return nullptr;
+    const auto names = [&](heartbeat::NodeBits nodes) {
+        Json list = Json::array();
+        for (std::uint8_t id = 1; id <= heartbeat::kMaxNodes; ++id)
+            if (nodes & heartbeat::bit(heartbeat::NodeId{id})) list.push_back(name_of(config, heartbeat::NodeId{id}));
+        return list;
+    };
+    return {{"nodes", names(electorate.nodes)}, {"former", names(electorate.former)}};
+}
+
 } // namespace
 
 Json status(const StatusSources &sources, heartbeat::Time now) {
@@ -338,6 +350,7 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"uncovered", uncovered(sources, buckets.back(), packets_of)},
             {"orders", orders(sources.orders)},
             {"reload", reload},
+            {"electorate", electorate(sources.config, status.electorate)},
             {"web", web(sources)},
             {"delivery", kDeliveries[static_cast<std::size_t>(sources.config.delivery)]},
             {"virtual_ips", virtual_ips(sources)},

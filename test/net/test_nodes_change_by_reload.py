@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes come and go by `nlbctl reload all --file FILE`, under traffic: no request fails, no connection breaks.
+"""Nodes come and go by `nlbctl reload all --file FILE`, under traffic, also with `quorum`: no request fails, no connection breaks.
 
     client --- bridge --- web1, web2, web3, web4, each with a file of its own
 
@@ -64,6 +64,12 @@ def check_waits(cluster, node, member):
     check(cluster.status(member)["beats"]["unknown_node"] > 0, f"web{member} does not count the beats of web{node}")
 
 
+def check_electorate(cluster, partition, *nodes):
+    """With `quorum`, these decide alone."""
+    expected = {"nodes": [f"web{node}" for node in nodes], "former": []} if partition == "quorum" else None
+    cluster.wait_until(lambda: cluster.status(nodes[0])["electorate"] == expected, f"{nodes} decide")
+
+
 def check_removed(cluster, node):
     cluster.wait_until(lambda: cluster.status(node)["state"] == "stopped", f"web{node} is out")
     reason = cluster.status(node)["reason"]
@@ -100,8 +106,8 @@ def test_without_multicast():
         check_removed(cluster, 1)
 
 
-def test_under_traffic():
-    with Cluster(nodes=4) as cluster:
+def test_under_traffic(partition):
+    with Cluster(nodes=4, heartbeat=f'partition = "{partition}"') as cluster:
         three = text(cluster, 1, 2, 3)
         for node in (1, 2, 3):
             begin(cluster, node, three)
@@ -114,12 +120,14 @@ def test_under_traffic():
             check_waits(cluster, 4, member=1)
             push(cluster, text(cluster, 1, 2, 3, 4), members=[1, 2, 3])
             cluster.wait_active([1, 2, 3, 4])
+            check_electorate(cluster, partition, 1, 2, 3, 4)
             talking.goes_on(cluster)
             check_shares(check_tcp(cluster, flows.many(600, VIP4, 7001, seed=2)), nodes=4)
 
             push(cluster, text(cluster, 2, 3, 4), members=[1, 2, 3, 4], removed=[1])  # the leader
             cluster.wait_active([2, 3, 4])
             check_removed(cluster, 1)
+            check_electorate(cluster, partition, 2, 3, 4)
             check([member["name"] for member in cluster.status(2)["members"]] == ["web2", "web3", "web4"],
                   "web2 still shows web1")
             talking.goes_on(cluster)
@@ -174,7 +182,8 @@ def ends_and_returns(cluster, three):
 
 
 def test():
-    test_under_traffic()
+    for partition in ("serve", "quorum"):
+        test_under_traffic(partition)
     if DATAPATH != "pcap":  # which forwards nothing
         test_without_multicast()
 

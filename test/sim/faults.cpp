@@ -352,7 +352,8 @@ Options draw_options(std::uint64_t seed, Duration interval, Duration dead_after)
     options.partition = among(0, 1) ? heartbeat::Partition::quorum : heartbeat::Partition::serve;
     options.witness = options.partition == heartbeat::Partition::serve && among(0, 1);
     options.marks = among(0, 3) > 0;
-    if (options.partition == heartbeat::Partition::serve && among(0, 1)) options.fewer = draw_fewer(options.nodes, random);
+    if (among(0, 1)) options.fewer = draw_fewer(options.nodes, random);
+    if (among(0, 9) == 0) options.founders = 0;
     return options;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Courses in which the list of nodes changes by reload. Configuration 4 lists some of the nodes, all others every node.
+// Courses in which the list of nodes changes by reload. Configurations 4 and 5 list some of the nodes, all others every node.
 #include "scenarios.hpp"
 
 #include "faults.hpp"
@@ -101,6 +101,133 @@ void none_that_stays_is_there(World &world) {
     heal(world);
 }
 
+// From now on some links are cut for a while at each leader's view, or the leader dies, or most reboot.
+void trouble_the_change(World &world) {
+    const auto strike = [&world](unsigned leader) {
+        const unsigned nodes = world.options().nodes;
+        std::vector<bool> side(nodes + 1);
+        for (unsigned id = 1; id <= nodes; ++id)
+            side[id] = world.chance(0.5);
+        const double what = std::uniform_real_distribution<double>(0, 1)(world.random());
+        if (what < 0.5) return partition(world, side, world.chance(0.2), world.scaled_between(100ms, 4s));
+        for (unsigned id = 1; id <= nodes; ++id) {
+            if (what < 0.75 ? id != leader : !side[id]) continue;
+            world.crash(id);
+            world.later(world.scaled_between(10ms, 2s), [&world, id] { world.start(id); });
+        }
+    };
+    world.ambush(strike);
+    for (int times = 0; times < 3; ++times)
+        world.later(world.scaled_between(0ms, 3s), [&world, strike] { strike(leader_of(world)); });
+}
+
+// 50. `quorum`: two nodes come, by a reload on all, while links and leaders fail.
+void grows_in_trouble(World &world) {
+    put_on_disk(world, 1, 3, 4);
+    form(world, 1, 3);
+    for (unsigned id : {4u, 5u})
+        world.after(world.scaled_between(0ms, 2s), [&world, id] { world.start(id); });
+    run_for(world, 0ms, 3s);
+    reload_soon(world, 1, 3, 1);
+    if (world.chance(0.9)) trouble_the_change(world);
+    run_for(world, 5s, 8s);
+    heal(world);
+}
+
+// 51. `quorum`: a majority of the list is replaced in one step: nodes 1 to 3 by 1, 4 and 5. In the end nodes 2 and 3 are
+// started by their former file, on their own: once they were a majority.
+void majority_is_replaced(World &world) {
+    put_on_disk(world, 1, 3, 4);
+    put_on_disk(world, 4, 5, 5);
+    form(world, 1, 3);
+    for (unsigned id : {4u, 5u})
+        world.start(id);
+    run_for(world, 1s, 2s);
+    reload_soon(world, 1, 3, 5);
+    const bool trouble = world.chance(0.8);
+    if (trouble) trouble_the_change(world);
+    run_for(world, 4s, 8s);
+    const bool changed = world.node(1).agent_up() && world.node(1).agent().config() == 5;
+    if (!trouble && (!changed || !world.accepting(world.node(1)).any()))
+        throw Violation("P2: the list has not changed");
+    std::vector<bool> side(6);
+    side[2] = side[3] = true;
+    partition(world, side, false, world.options().scaled(8s));
+    for (unsigned id : {2u, 3u}) {
+        world.crash(id);
+        world.node(id).file = 4;
+        world.start(id);
+    }
+    run_for(world, 5s, 8s);
+    heal(world);
+}
+
+// 52. `quorum`: the new file is on the disks, and nodes are restarted instead of reloaded, just before a partition.
+void restarted_by_the_new_file(World &world) {
+    put_on_disk(world, 1, 3, 4);
+    form(world, 1, 3);
+    for (unsigned id : {4u, 5u})
+        world.start(id);
+    run_for(world, 1s, 2s);
+    const unsigned restarted = std::uniform_int_distribution<unsigned>(1, 3)(world.random());
+    for (unsigned id = 1; id <= restarted; ++id) {
+        world.kill(id);
+        world.node(id).file = 1;
+        world.start(id);
+        run_for(world, 0ms, 700ms);
+    }
+    std::vector<bool> side(6);
+    for (unsigned id : {restarted, 4u, 5u})
+        side[id] = true;
+    partition(world, side, false, world.options().scaled(3s));
+    run_for(world, 3s, 4s);
+    heal(world);
+}
+
+// 53. `quorum`: a cluster that never was one begins with all of its nodes, and not before.
+void first_start(World &world) {
+    for (unsigned id : {1u, 2u})
+        world.start(id);
+    run_for(world, 2s, 3s);
+    check_silent(world, 1, 2);
+    if (world.chance(0.7)) {
+        const unsigned id = world.any_node();
+        world.at_transitions(0.2, [&world, id](unsigned) {
+            if (!world.node(id).host_up || !world.node(id).agent_up()) return;
+            world.crash(id);
+            world.later(world.scaled_between(0ms, 1s), [&world, id] { world.start(id); });
+        });
+    }
+    world.start(3);
+    run_for(world, 2s, 3s);
+    heal(world);
+}
+
+// 54. `quorum`: a node comes back with an empty disk, and first hears one that missed the change of the list.
+void empty_disk(World &world) {
+    put_on_disk(world, 1, 3, 4);
+    put_on_disk(world, 4, 5, 5);
+    form(world, 1, 3);
+    for (unsigned id : {4u, 5u})
+        world.start(id);
+    run_for(world, 1s, 2s);
+    reload_soon(world, 1, 3, 5);
+    run_for(world, 100ms, 500ms);
+    world.crash(3); // perhaps before it has kept the new list
+    run_for(world, 1s, 2s);
+    std::vector<bool> side(6);
+    side[2] = side[3] = true;
+    partition(world, side, false, world.options().scaled(8s));
+    world.crash(2);
+    world.node(2).kept = {};
+    for (unsigned id : {2u, 3u}) {
+        world.node(id).file = 4;
+        world.start(id);
+    }
+    run_for(world, 4s, 6s);
+    heal(world);
+}
+
 // 48. `quorum`: by the list of two nodes that were started too early they are a majority with a node of a smaller list,
 // whose other two are a majority of that.
 void majority_of_another_list(World &world) {
@@ -141,14 +268,20 @@ void restart_beside_a_removed_node(World &world) {
 
 std::vector<Scenario> list_scenarios() {
     constexpr heartbeat::NodeBits kFirstThree = 0b00111, kLastThree = 0b11100, kThird = 0b100;
+    const Options changing{.nodes = 5, .partition = heartbeat::Partition::quorum, .fewer = kFirstThree,
+                           .moved = 0b11001, .founders = kFirstThree};
     return {
         {"newcomers_before_the_reload", {.nodes = 5, .fewer = kFirstThree}, newcomers_before_the_reload},
         {"removed_nodes_stay_outside", {.nodes = 5, .fewer = kLastThree}, removed_nodes_stay_outside},
         {"removal_is_taken_back", {.nodes = 5, .fewer = kLastThree}, removal_is_taken_back},
         {"none_that_stays_is_there", {.nodes = 3, .fewer = kThird}, none_that_stays_is_there},
         {"restart_beside_a_removed_node", {.nodes = 2, .fewer = 0b10}, restart_beside_a_removed_node},
-        {"majority_of_another_list", {.nodes = 5, .partition = heartbeat::Partition::quorum, .fewer = kFirstThree},
-         majority_of_another_list},
+        {"majority_of_another_list", changing, majority_of_another_list},
+        {"grows_in_trouble", changing, grows_in_trouble},
+        {"majority_is_replaced", changing, majority_is_replaced},
+        {"restarted_by_the_new_file", changing, restarted_by_the_new_file},
+        {"first_start", {.nodes = 3, .partition = heartbeat::Partition::quorum, .founders = 0}, first_start},
+        {"empty_disk", changing, empty_disk},
     };
 }
 

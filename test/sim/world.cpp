@@ -58,6 +58,8 @@ World::World(std::uint64_t seed, const Options &options)
         nodes_[id].id = NodeId{static_cast<std::uint8_t>(id)};
         nodes_[id].rate = 1 + drift(random_) * 1e-6;
         nodes_[id].offset = between(0s, 100s);
+        const heartbeat::NodeBits founders = options.founders & (~heartbeat::NodeBits{0} >> (32 - options.nodes));
+        if (founders & heartbeat::bit(nodes_[id].id)) nodes_[id].kept = {.step = 1, .nodes = founders};
     }
     each_link([this](unsigned, unsigned, Link &link) { link = good_link(); });
     whole_.assign(options.nodes + 1, std::vector<bool>(options.nodes + 1, true));
@@ -181,7 +183,8 @@ void World::begin(Node &node) {
         [this, &node](std::span<const std::uint8_t> bytes, bool urgent) {
             if (node.agent_up()) send(node, bytes, urgent);
         },
-        [this, &node](const heartbeat::Note &note) { hear(node, note); });
+        [this, &node](const heartbeat::Note &note) { hear(node, note); },
+        agent::ElectorateStore{node.kept, [this, &node](const heartbeat::Electorate &electorate) { keep(node, electorate); }});
     process->node->set_mac({2, 0, 0, 0, 0, static_cast<std::uint8_t>(index(node.id))});
 }
 
@@ -192,6 +195,7 @@ void World::start(unsigned id) {
     node.stalled_until = node.paused_until;
     node.inbox.clear();
     node.witness_said.reset();
+    node.kept_now.reset();
     node.known = {};
     node.rests_until = {};
     node.rests = false;
@@ -222,6 +226,7 @@ void World::crash(unsigned id) {
     kill(id);
     wake(id);
     nodes_[id].host_up = false;
+    ++nodes_[id].crashes;
     nodes_[id].saved.reset();
     nodes_[id].host = {};
     nodes_[id].applied = {};
@@ -312,6 +317,8 @@ void World::turn(Node &node) {
         node.inbox.pop_front();
         take(node, *datagram);
     }
+    if (const auto kept = std::exchange(node.kept_now, std::nullopt); kept && node.agent_up())
+        tell(node, now_, [&](agent::Node &agent, Time local) { agent.step(local, heartbeat::event::Kept{*kept}); });
     consult_witness(node);
     count_connections(node);
     for (int i = 0; i < 8 && node.agent_up() && (i == 0 || node.local(now_) >= node.agent().wake_at()); ++i)
@@ -364,6 +371,18 @@ void World::get_to_know(Node &node, const heartbeat::Beat &beat) const {
     Node::Known &known = node.known[index(beat.sender)];
     if (known.life != beat.life || now_ - known.until > options_.dead_after) known = {beat.life, now_, {}};
     if (quotes_it) known.until = now_;
+}
+
+// On the disk after a while, unless the machine dies before; of an agent that dies meanwhile, perhaps.
+void World::keep(Node &node, const heartbeat::Electorate &electorate) {
+    const Duration takes = chance(0.1) ? scaled_between(50ms, 1s) : scaled_between(1ms, 20ms);
+    after(takes, [this, &node, electorate, process = node.process, crashes = node.crashes] {
+        if (node.crashes != crashes || (process->dead && chance(0.5))) return;
+        node.kept = electorate;
+        if (process->dead) return;
+        node.kept_now = electorate;
+        turn(node);
+    });
 }
 
 // As Agent::consult_witness does.

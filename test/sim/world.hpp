@@ -45,7 +45,8 @@ struct Options {
     bool replays = false; // an attacker on the wire replays old beats all the time
     bool forward = false; // clients' packets come to one node, which sends them on
     bool marks = true;    // the network leaves alone what tells an urgent beat from the others
-    heartbeat::NodeBits fewer = 0; // nodes in the list of configuration 4; 0: all
+    heartbeat::NodeBits fewer = 0, moved = 0; // nodes in the lists of configurations 4 and 5; 0: all
+    heartbeat::NodeBits founders = ~heartbeat::NodeBits{0}; // quorum: nodes that have been a cluster before
     bool trace = false;
 
     // Every duration in here is meant for dead_after = 500 ms; another profile has it to scale.
@@ -113,6 +114,9 @@ struct Node {
     Time rests_until{}, reads_at{};   // world's clock: before, what is not urgent waits; the queued reading of it
     bool rests = false;               // the last urgent beat had its mark
     std::optional<heartbeat::Saved> saved; // the note for a successor
+    heartbeat::Electorate kept;            // on its disk
+    std::optional<heartbeat::Electorate> kept_now; // and its agent has not been told
+    unsigned crashes = 0;                  // of the machine
     Time last_beat{};        // world's clock, when it was sent
     Time troubled_until{};   // world's clock: P3 promises nothing for its connections
     bool written_off = false; // it has died for its peers, and does not serve again yet
@@ -221,8 +225,9 @@ class World {
         }
     };
 
-    bool lists(heartbeat::Digest config, heartbeat::NodeId id) const { // all but 4 are of all nodes
-        return config != 4 || options_.fewer == 0 || (options_.fewer & heartbeat::bit(id));
+    bool lists(heartbeat::Digest config, heartbeat::NodeId id) const { // all but 4 and 5 are of all nodes
+        const heartbeat::NodeBits some = config == 4 ? options_.fewer : config == 5 ? options_.moved : 0;
+        return some == 0 || (some & heartbeat::bit(id));
     }
     heartbeat::Settings settings(const Node &node, heartbeat::Digest config) const;
     agent::StagedConfig staged(const Node &node, heartbeat::Digest config) const;
@@ -236,6 +241,7 @@ class World {
     void turn(Node &node); // of the agent's loop: drain, then tick
     void take(Node &node, const Datagram &datagram);
     void consult_witness(Node &node);
+    void keep(Node &node, const heartbeat::Electorate &electorate);
     void count_connections(Node &node);
     bool survives_write(Node &node);
     void written(Node &node, Written what);

@@ -148,6 +148,8 @@ BOOST_AUTO_TEST_CASE(its_own_old_beats_are_no_other_process) {
 
 namespace {
 
+const Electorate kElectorate{.step = 1, .nodes = 0b111};
+
 // Of two peers that hear node 1 and each other, and would have it lead.
 Beat supporter(unsigned number, Sequence sequence, const Wire &wire, Vote vote) {
     Beat beat;
@@ -161,6 +163,7 @@ Beat supporter(unsigned number, Sequence sequence, const Wire &wire, Vote vote) 
     beat.choice = id(1);
     beat.may_lead = true;
     beat.vote = vote;
+    beat.electorate = kElectorate;
     beat.config = 1;
     beat.sections = {1, 2};
     beat.quotes = {{id(1), wire.last[1].life, wire.last[1].sequence, kLongAgo}};
@@ -173,7 +176,7 @@ BOOST_AUTO_TEST_CASE(a_node_whose_vote_is_lost_stands_again_at_once) {
     Wire wire(1);
     Settings settings = settings_of(1);
     settings.partition = Partition::quorum;
-    wire.add(1, settings);
+    wire.add(1, settings, kElectorate);
     Sequence sequence = 0;
     const auto hear_both = [&](Vote vote) {
         ++sequence;
@@ -189,6 +192,55 @@ BOOST_AUTO_TEST_CASE(a_node_whose_vote_is_lost_stands_again_at_once) {
     hear_both({term, id(2)});
     BOOST_TEST((wire.last[1].role == Role::standing));
     BOOST_TEST(wire.last[1].term == term + 1);
+}
+
+namespace {
+
+Settings quorum_of(unsigned self, unsigned nodes) {
+    Settings settings = settings_of(self, nodes);
+    settings.partition = Partition::quorum;
+    settings.config = nodes;
+    return settings;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_first_start_in_a_quorum_needs_every_node_and_a_later_one_a_majority) {
+    Wire wire(3);
+    for (const unsigned number : {1u, 2u})
+        wire.add(number, quorum_of(number, 3));
+    wire.run(2s);
+    BOOST_TEST(!wire.status(1).electorate.known());
+    BOOST_TEST(wire.status(1).reason == "waiting for node 3: the first start with partition = \"quorum\" needs every node once");
+    wire.add(3, quorum_of(3, 3));
+    wire.run(2s);
+    for (const unsigned number : {1u, 2u, 3u}) {
+        BOOST_TEST((wire.status(number).state == NodeState::active));
+        BOOST_TEST(wire.status(number).electorate.nodes == 0b111u);
+    }
+    const Electorate kept = wire.status(1).electorate;
+    Wire later(3);
+    for (const unsigned number : {1u, 3u})
+        later.add(number, quorum_of(number, 3), kept);
+    later.run(2s);
+    BOOST_TEST((later.status(1).state == NodeState::active));
+}
+
+BOOST_AUTO_TEST_CASE(a_list_of_nodes_that_no_majority_has_kept_counts_for_nothing) {
+    Wire wire(5);
+    const Electorate kept{.step = 1, .nodes = 0b111};
+    wire.add(3, quorum_of(3, 5), kept); // by the new file, with the two new nodes: a majority of that
+    for (const unsigned number : {4u, 5u})
+        wire.add(number, quorum_of(number, 5));
+    wire.run(3s);
+    for (const unsigned number : {3u, 4u, 5u})
+        BOOST_TEST((wire.status(number).state == NodeState::joining));
+    BOOST_TEST(wire.status(3).reason == "with 1 of 3 nodes, quorum needs 2");
+    wire.add(1, quorum_of(1, 5), kept);
+    wire.run(4s);
+    BOOST_TEST((wire.status(5).state == NodeState::active));
+    BOOST_TEST(wire.status(5).electorate.nodes == 0b11111u);
+    BOOST_TEST(wire.status(5).electorate.former == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -38,9 +38,10 @@ struct Wire {
 
     explicit Wire(unsigned count) : nodes(count + 1), notes(count + 1), actions(count + 1) {}
 
-    void add(unsigned number, Settings settings) {
+    // kept: on its disk (`quorum`). What it is to keep then is there at once.
+    void add(unsigned number, Settings settings, const Electorate &kept = {}) {
         nodes[number].emplace(std::move(settings), now,
-                              1000 * number + static_cast<Life>(now.count()));
+                              1000 * number + static_cast<Life>(now.count()), std::nullopt, kept);
     }
     std::optional<Refusal> give(unsigned number, const Event &event) {
         Outcome outcome = nodes[number]->step(now, 0x1234567812345678 * number, event);
@@ -54,6 +55,7 @@ struct Wire {
                 if (other != number && nodes[other] && number != away && other != away)
                     give_quietly(other, last[number]);
         }
+        if (outcome.keep) give(number, event::Kept{*outcome.keep});
         return outcome.refusal;
     }
     void give_quietly(unsigned number, const Beat &beat) {

@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_the_contract) {
     BOOST_TEST(keys(json) ==
                    (Keys{"cluster", "node", "state", "reason", "view", "datapath", "members",
                          "rules", "counters", "beats", "neighbours", "commands", "connections", "witness", "uncovered",
-                         "orders", "reload", "web", "delivery", "virtual_ips", "sent_on", "announce", "problems"}),
+                         "orders", "reload", "electorate", "web", "delivery", "virtual_ips", "sent_on", "announce", "problems"}),
                same);
     BOOST_TEST(keys(json["connections"]) == (Keys{"total", "lingering_groups", "lingering"}), same);
     BOOST_TEST(keys(json["view"]) == (Keys{"term", "number", "leader", "installed", "ago_ms", "cause"}), same);
