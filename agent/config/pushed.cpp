@@ -19,6 +19,9 @@
 namespace agent {
 namespace {
 
+// Of this process alone: agents of several nodes may share a directory.
+std::string draft_of(const std::string &file) { return file + "." + std::to_string(getpid()) + ".new"; }
+
 bool same_command(const HealthConfig &one, const HealthConfig &other) {
     return one.command == other.command && one.user == other.user;
 }
@@ -36,7 +39,7 @@ bool is_new_command(const Config &present, const RuleConfig &rule) {
 
 // Links the present file to FILE.old, in the place of an earlier one.
 void keep_former(const std::string &file) {
-    const std::string kept = file + ".old", draft = kept + ".new";
+    const std::string kept = file + ".old", draft = draft_of(kept);
     unlink(draft.c_str());
     if (link(file.c_str(), draft.c_str()) != 0 || std::rename(draft.c_str(), kept.c_str()) != 0)
         fail_to_write(kept, errno);
@@ -81,7 +84,7 @@ void replace_config(const std::string &file, const std::string &text) {
     if (lstat(file.c_str(), &about) != 0) fail_to_write(file, errno);
     if (!S_ISREG(about.st_mode))
         throw std::runtime_error("write " + file + ": is not a regular file; name the file itself with --config");
-    const std::string draft = file + ".new";
+    const std::string draft = draft_of(file);
     const filter::Descriptor made(
         open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!made || fchmod(made.get(), about.st_mode & 07777) != 0) fail_to_write(draft, errno);

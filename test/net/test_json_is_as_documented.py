@@ -22,7 +22,8 @@ HEALTH = '\nhealth = { type = "tcp", interval_ms = 200, timeout_ms = 100 }'
 ELSEWHERE = {"uncovered": {"taken", "dropped", "reasons"}}  # "as of a rule"
 OF_OTHERS = {"orders": {"state"}}  # what an item says of another one
 PARTS = ("members", "rules", "counters", "problems")  # of status, with a section of their own
-NOT_HERE = ("announce",)  # null with flood: test_announcement_follows_the_right_to_serve compares it
+# Null here: test_announcement_follows_the_right_to_serve and test_nodes_change_by_reload compare them.
+NOT_HERE = ("announce", "electorate")
 
 
 def section(page, name):

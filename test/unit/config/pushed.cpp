@@ -69,7 +69,7 @@ BOOST_FIXTURE_TEST_CASE(the_former_file_stays_beside_the_new_one, Files) {
     struct stat about {};
     BOOST_TEST(stat(file.c_str(), &about) == 0);
     BOOST_TEST((about.st_mode & 0777) == 0640u);
-    BOOST_TEST(access((file + ".new").c_str(), F_OK) != 0);
+    BOOST_TEST(access((file + "." + std::to_string(getpid()) + ".new").c_str(), F_OK) != 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_link_is_not_replaced, Files) {
