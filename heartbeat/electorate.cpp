@@ -40,14 +40,29 @@ void found(State &state, Time now) {
     if ((first.nodes & ~ready) == 0) keep(state, first);
 }
 
+bool may_follow_on(const Electorate &mine, const Electorate &next) {
+    return mine.older_than(next) && (next.term != mine.term || next.leader == mine.leader); // one leader a term is believed
+}
+
 // A node that has lost its disk, or is new, learns from a leader that was elected without it what counts.
 void adopt(State &state) {
     const Beat &leader = state.peers[index(state.choice)].beat;
-    const Electorate &its = leader.electorate, &mine = state.electorate;
-    if (its == mine || its.older_than(mine) || !its.known()) return;
-    if (mine.known() && its.term == mine.term && its.leader != mine.leader) return; // one leader a term is believed
-    if (!mine.known() && leader.lease_left_ms == 0) return;
-    keep(state, its);
+    if (!state.electorate.known() && leader.lease_left_ms == 0) return;
+    if (may_follow_on(state.electorate, leader.electorate)) keep(state, leader.electorate);
+}
+
+// Without a leader, from another node, when too few would vote for this one: those that know a newer electorate do not, and
+// they may not be the ones that can lead.
+void learn(State &state, Time now) {
+    NodeBits voters = bit(state.settings.self);
+    const Electorate *newest = &state.electorate;
+    state.each_peer([&](NodeId id, const Peer &peer) {
+        const Electorate &its = peer.beat.electorate;
+        if (!state.in_touch(peer, now) || !its.known()) return;
+        if (!state.electorate.older_than(its)) voters |= bit(id);
+        if (state.electorate.lists(id) && may_follow_on(*newest, its)) newest = &its;
+    });
+    if (newest != &state.electorate && !state.electorate.has_majority(voters)) keep(state, *newest);
 }
 
 // They follow this leader, in its term, and have kept what it has.
@@ -158,7 +173,9 @@ void change_electorate(State &state, Time now) {
         adopt(state);
     else if (!state.electorate.known())
         found(state, now);
-    else if (state.role == Role::leading && state.lease_until && !state.late(now))
+    else if (state.role != Role::leading)
+        learn(state, now);
+    else if (state.lease_until && !state.late(now))
         lead_change(state, now);
 }
 

@@ -157,7 +157,11 @@ std::string missing_to_quorum(const State &state, Time now) {
     return "";
 }
 
-bool removed(const State &state) { return state.to_be_removed() && state.view.config == state.staged->config; }
+// And no majority needs it any more.
+bool removed(const State &state) {
+    const bool votes = state.quorum() && state.electorate.lists(state.settings.self);
+    return state.to_be_removed() && state.view.config == state.staged->config && !votes;
+}
 
 std::string why_not_serving(const State &state, Time now) {
     switch (state.wish) {

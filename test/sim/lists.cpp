@@ -134,6 +134,14 @@ void grows_in_trouble(World &world) {
     heal(world);
 }
 
+// What is on its way to a slow disk comes there, and from now on disks are quick.
+void heal_disks(World &world) {
+    for (unsigned id = 1; id <= world.options().nodes; ++id)
+        world.node(id).disk = {};
+    run_for(world, 10s, 10s);
+    heal(world);
+}
+
 // 51. `quorum`: a majority of the list is replaced in one step: nodes 1 to 3 by 1, 4 and 5. In the end nodes 2 and 3 are
 // started by their former file, on their own: once they were a majority.
 void majority_is_replaced(World &world) {
@@ -143,12 +151,19 @@ void majority_is_replaced(World &world) {
     for (unsigned id : {4u, 5u})
         world.start(id);
     run_for(world, 1s, 2s);
+    if (world.chance(0.7)) world.node(world.chance(0.5) ? 2 : 3).disk = world.options().scaled(10s);
     reload_soon(world, 1, 3, 5);
-    const bool trouble = world.chance(0.8);
+    const bool trouble = world.chance(0.5);
     if (trouble) trouble_the_change(world);
+    for (int i = 0; i < 4000 && !trouble && world.node(1).agent().config() != 5; ++i)
+        world.run_until(world.now() + 1ms);
+    const bool leads = world.node(1).applied.number.leader == heartbeat::NodeId{1};
+    if (!trouble && leads && world.node(1).agent().config() == 5 && world.node(1).kept.nodes != world.options().moved)
+        throw Violation("a view names a list of which no majority was told");
     run_for(world, 4s, 8s);
     const bool changed = world.node(1).agent_up() && world.node(1).agent().config() == 5;
-    if (!trouble && (!changed || !world.accepting(world.node(1)).any()))
+    const bool slow = world.node(2).disk + world.node(3).disk > 0ns; // the leader's, perhaps
+    if (!trouble && !slow && (!changed || !world.accepting(world.node(1)).any()))
         throw Violation("P2: the list has not changed");
     std::vector<bool> side(6);
     side[2] = side[3] = true;
@@ -159,7 +174,34 @@ void majority_is_replaced(World &world) {
         world.start(id);
     }
     run_for(world, 5s, 8s);
-    heal(world);
+    heal_disks(world);
+}
+
+// 55. `quorum`: the same, and the nodes that go are cut off from those that stay in the middle of it.
+void cut_in_the_change(World &world) {
+    put_on_disk(world, 1, 3, 4);
+    put_on_disk(world, 4, 5, 5);
+    form(world, 1, 3);
+    for (unsigned id : {4u, 5u})
+        world.start(id);
+    run_for(world, 1s, 2s);
+    for (unsigned id = 1; id <= 5; ++id)
+        if (world.chance(0.3)) world.node(id).disk = world.options().scaled(2s);
+    reload_soon(world, 1, 3, 5);
+    run_for(world, 0ms, world.chance(0.5) ? 400ms : 2s);
+    std::vector<bool> side(6);
+    side[2] = side[3] = true;
+    for (int times = 0; times < 3; ++times) {
+        partition(world, side, false, world.scaled_between(1s, 3s));
+        if (world.chance(0.3)) {
+            const unsigned id = world.any_node();
+            world.crash(id);
+            world.later(world.scaled_between(10ms, 1s), [&world, id] { world.start(id); });
+        }
+        run_for(world, 1s, 4s);
+        side[1] = world.chance(0.3);
+    }
+    heal_disks(world);
 }
 
 // 52. `quorum`: the new file is on the disks, and nodes are restarted instead of reloaded, just before a partition.
@@ -279,6 +321,7 @@ std::vector<Scenario> list_scenarios() {
         {"majority_of_another_list", changing, majority_of_another_list},
         {"grows_in_trouble", changing, grows_in_trouble},
         {"majority_is_replaced", changing, majority_is_replaced},
+        {"cut_in_the_change", changing, cut_in_the_change},
         {"restarted_by_the_new_file", changing, restarted_by_the_new_file},
         {"first_start", {.nodes = 3, .partition = heartbeat::Partition::quorum, .founders = 0}, first_start},
         {"empty_disk", changing, empty_disk},

@@ -375,10 +375,13 @@ void World::get_to_know(Node &node, const heartbeat::Beat &beat) const {
 
 // On the disk after a while, unless the machine dies before; of an agent that dies meanwhile, perhaps.
 void World::keep(Node &node, const heartbeat::Electorate &electorate) {
-    const Duration takes = chance(0.1) ? scaled_between(50ms, 1s) : scaled_between(1ms, 20ms);
+    const Duration takes = (chance(0.1) ? scaled_between(50ms, 1s) : scaled_between(1ms, 20ms)) + between(0ms, node.disk);
     after(takes, [this, &node, electorate, process = node.process, crashes = node.crashes] {
         if (node.crashes != crashes || (process->dead && chance(0.5))) return;
         node.kept = electorate;
+        trace(name(index(node.id)) + " has kept electorate " + std::to_string(electorate.term) + "." + std::to_string(electorate.step) +
+              " of node " + std::to_string(index(electorate.leader)) + " (nodes=" + std::to_string(electorate.nodes) +
+              " former=" + std::to_string(electorate.former) + ")");
         if (process->dead) return;
         node.kept_now = electorate;
         turn(node);

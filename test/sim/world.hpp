@@ -114,7 +114,8 @@ struct Node {
     Time rests_until{}, reads_at{};   // world's clock: before, what is not urgent waits; the queued reading of it
     bool rests = false;               // the last urgent beat had its mark
     std::optional<heartbeat::Saved> saved; // the note for a successor
-    heartbeat::Electorate kept;            // on its disk
+    heartbeat::Electorate kept;            // on its disk,
+    Duration disk{};                       // which takes up to so much longer than usual
     std::optional<heartbeat::Electorate> kept_now; // and its agent has not been told
     unsigned crashes = 0;                  // of the machine
     Time last_beat{};        // world's clock, when it was sent
