@@ -57,7 +57,7 @@ Agent::Agent(const AgentOptions &options)
       announcement_(make_announcement(config())), // the device, not announced to routers yet
       host_(host_settings(config(), interface_, home_of(config()), *datapath_),
             run_dir_.host_record()), // virtual IPs, sysctls, cluster MAC
-      neighbours_(interface_, config().virtual_ips, told_mac(config())), // silent at first
+      neighbours_(interface_, config().virtual_ips, told_mac(config()), datapath_.get()), // silent at first
       rejects_(interface_, *datapath_),
       multicast_router_(make_multicast_router(config(), interface_)),
       transport_(heartbeat_interfaces(config(), self()),

@@ -183,6 +183,11 @@ class Datapath {
     virtual int refused_descriptor() const { return -1; }
     virtual std::vector<std::vector<std::uint8_t>> take_refused(std::size_t /*most*/) { return {}; }
 
+    // Likewise what neighbours ask about the virtual IPs, and say of them (ARP, neighbour discovery). -1: this
+    // datapath does not hear them; a packet socket does.
+    virtual int neighbours_descriptor() const { return -1; }
+    virtual std::vector<std::vector<std::uint8_t>> take_neighbours(std::size_t /*most*/) { return {}; }
+
     // The same of each table (as in Tables); reasons that no packet had are left out.
     virtual std::vector<std::vector<Counter>> rule_counters() const { return {}; }
     // The id of the program that judges: frames are shown by bpf::capture; 0: there is none, but pcap::capture.

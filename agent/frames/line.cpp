@@ -51,19 +51,19 @@ std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips) {
 }
 
 std::string answer_filter(const filter::IpAddress &address) {
-    if (address.is_v4()) return "arp[6:2] = 2 and " + address_is(address, kArpSender);
-    return "ip6[6] = 58 and ip6[40] = 136 and " + address_is(address, kIcmpv6Target);
+    return "arp[6:2] = 2 and " + address_is(address, kArpSender);
 }
 
 bool Line::heal() {
     const auto self = find_interface(interface_);
+    if (sender_ && sender_->was_down()) close();
     if (!self || !self->up) return false;
     if (sender_ && hears() && self->index == index_) return false;
     close();
     sender_.emplace(interface_);
     index_ = self->index;
     if (filter_.empty()) return true;
-    ring_.emplace(interface_, filter::pcap::Way::in, filter_, kRing);
+    ring_.emplace(interface_, filter::pcap::Way::in, filter_, kRing, ether_type_);
     if (!ring_->is_open()) ring_.reset();
     return ring_.has_value();
 }

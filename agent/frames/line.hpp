@@ -23,14 +23,15 @@ namespace agent {
 // it back afterwards.
 std::string capture_filter(const std::vector<filter::IpAddress> &virtual_ips);
 
-// ARP replies and neighbour advertisements of exactly this address.
+// ARP replies of exactly this IPv4 address.
 std::string answer_filter(const filter::IpAddress &address);
 
 class Line {
   public:
-    // Closed at first. Without a capture filter it hears nothing.
-    explicit Line(std::string interface, std::string filter = {})
-        : interface_(std::move(interface)), filter_(std::move(filter)) {}
+    // Closed at first. Without a capture filter it hears nothing. ether_type: Ring's.
+    explicit Line(std::string interface, std::string filter = {},
+                  std::uint16_t ether_type = filter::pcap::Ring::kAllTypes)
+        : interface_(std::move(interface)), filter_(std::move(filter)), ether_type_(ether_type) {}
 
     // To be called at the start, about once a second, and after a link change: opens it when the
     // interface is up, and anew when it was down or another one has come under its name. True when
@@ -55,6 +56,7 @@ class Line {
     bool hears() const { return ring_.has_value() || filter_.empty(); }
 
     std::string interface_, filter_;
+    std::uint16_t ether_type_;
     int index_ = 0; // of the interface that is open
     std::optional<filter::pcap::Ring> ring_;
     std::optional<FrameSender> sender_;

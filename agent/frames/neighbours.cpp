@@ -15,20 +15,29 @@ constexpr int kAnnouncements = 3;
 constexpr Time kApart = 1s;       // between two of them
 constexpr Time kDefence = 200ms;  // after another machine claims an address
 constexpr Time kRemembered = 10s; // a claim
+constexpr int kAtOnce = 16;       // a flood of questions must not keep the loop from its beats, nor a processor from services
+
+filter::Datapath *if_it_hears(filter::Datapath *datapath) {
+    return datapath && datapath->neighbours_descriptor() >= 0 ? datapath : nullptr;
+}
 
 } // namespace
 
 Neighbours::Neighbours(const std::string &interface,
                        const std::vector<filter::IpAddress> &virtual_ips,
-                       const std::optional<filter::MacAddress> &cluster_mac)
-    : interface_(interface), virtual_ips_(virtual_ips), cluster_mac_(cluster_mac),
-      line_(interface, capture_filter(virtual_ips)) {
+                       const std::optional<filter::MacAddress> &cluster_mac, filter::Datapath *datapath)
+    : interface_(interface), datapath_(if_it_hears(datapath)), virtual_ips_(virtual_ips), cluster_mac_(cluster_mac),
+      line_(interface, datapath_ ? "" : capture_filter(virtual_ips)) {
     heal();
 }
 
 void Neighbours::wait(Poll &poll) const {
-    line_.wait(poll);
+    poll.read(descriptor());
     if (answering_ && announcements_ > 0 && line_.is_open()) poll.at(next_);
+}
+
+int Neighbours::descriptor() const {
+    return datapath_ ? datapath_->neighbours_descriptor() : line_.descriptor();
 }
 
 void Neighbours::set_answering(std::uint32_t virtual_ips, std::uint64_t occasion) {
@@ -46,13 +55,15 @@ void Neighbours::configure(Time now, const std::vector<filter::IpAddress> &virtu
     std::erase_if(heard_, [this](const Heard &heard) { return !is_virtual_ip(heard.claim.address); });
     next_ = now;
     announcements_ = kAnnouncements;
-    line_.set_filter(capture_filter(virtual_ips_));
+    if (!datapath_) line_.set_filter(capture_filter(virtual_ips_));
     if (line_.is_open()) join_groups();
 }
 
 void Neighbours::handle(Time now) {
-    constexpr int batch = 16; // a flood of questions must not keep the loop from its beats, nor a processor from services
-    for (int i = 0; i < batch; ++i) {
+    if (datapath_)
+        for (const auto &frame : datapath_->take_neighbours(kAtOnce))
+            hear(now, frame);
+    for (int i = 0; i < kAtOnce; ++i) {
         const auto frame = line_.next();
         if (frame.empty()) break;
         hear(now, frame);

@@ -13,6 +13,7 @@
 #include "agent/frames/line.hpp"
 #include "agent/frames/message.hpp"
 #include "agent/frames/solicited.hpp"
+#include "filter/datapath.hpp"
 #include "heartbeat/types.hpp"
 
 #include <cstdint>
@@ -35,12 +36,13 @@ struct NeighbourCounters {
 class Neighbours {
   public:
     // Throws std::runtime_error. An interface that is down is not an error: heal() opens it later.
-    // cluster_mac: nothing where answers name this interface's own MAC.
+    // cluster_mac: nothing where answers name this interface's own MAC. Hears by the datapath, if that can,
+    // otherwise by a packet socket.
     Neighbours(const std::string &interface, const std::vector<filter::IpAddress> &virtual_ips,
-               const std::optional<filter::MacAddress> &cluster_mac);
+               const std::optional<filter::MacAddress> &cluster_mac, filter::Datapath *datapath = nullptr);
 
     void wait(Poll &poll) const; // readable, or an announcement is due: call handle()
-    int descriptor() const { return line_.descriptor(); }
+    int descriptor() const;
     // A bounded number of the frames that wait; the rest wakes poll up again.
     void handle(heartbeat::Time now);
     // Bit i: for the i-th one; 0 at first. With another occasion it announces them again: others may
@@ -73,6 +75,7 @@ class Neighbours {
     };
 
     std::string interface_;
+    filter::Datapath *datapath_; // by which it hears; null: by the line
     std::vector<filter::IpAddress> virtual_ips_;
     std::optional<filter::MacAddress> cluster_mac_;
     std::vector<filter::MacAddress> nodes_;

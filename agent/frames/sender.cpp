@@ -4,6 +4,7 @@
 #include "agent/base/failure.hpp"
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <libnet.h>
@@ -51,7 +52,17 @@ FrameSender::FrameSender(const std::string &interface) : interface_(interface) {
 
 bool FrameSender::send(const std::vector<std::uint8_t> &frame) {
     const auto size = static_cast<std::uint32_t>(frame.size());
-    return libnet_adv_write_link(context_.get(), frame.data(), size) == static_cast<int>(size);
+    const bool sent = libnet_adv_write_link(context_.get(), frame.data(), size) == static_cast<int>(size);
+    if (!sent && errno == ENETDOWN) was_down_ = true;
+    return sent;
+}
+
+bool FrameSender::was_down() {
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(libnet_getfd(context_.get()), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ENETDOWN)
+        was_down_ = true;
+    return was_down_;
 }
 
 std::optional<filter::MacAddress> FrameSender::mac() const {

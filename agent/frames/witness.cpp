@@ -5,6 +5,7 @@
 #include "agent/frames/reply.hpp"
 
 #include <algorithm>
+#include <net/ethernet.h>
 
 namespace agent {
 namespace {
@@ -25,15 +26,36 @@ bool link_local_v6(const IpAddress &address) {
 
 Witness::Witness(const std::string &interface, const filter::IpAddress &address,
                  const std::vector<filter::IpAddress> &virtual_ips, heartbeat::Duration interval)
-    : address_(address), virtual_ips_(virtual_ips), pause_(interval / 2), line_(interface, answer_filter(address)) {
+    : interface_(interface), address_(address), virtual_ips_(virtual_ips), pause_(interval / 2),
+      line_(interface, address.is_v4() ? answer_filter(address) : "", ETHERTYPE_ARP) {
     heal();
+}
+
+void Witness::wait(Poll &poll) const {
+    line_.wait(poll);
+    if (advertisements_) poll.read(advertisements_->descriptor());
+}
+
+bool Witness::heal() {
+    if (!line_.heal()) return false;
+    try {
+        if (!address_.is_v4()) advertisements_.emplace(interface_, address_);
+    } catch (...) {
+        line_.close(); // or it would be open, and deaf, for good
+        throw;
+    }
+    return true;
+}
+
+std::span<const std::uint8_t> Witness::next() {
+    return advertisements_ ? advertisements_->next() : line_.next();
 }
 
 std::optional<heartbeat::Time> Witness::answered() {
     constexpr int batch = 64; // a flood of answers must not keep the loop from its beats
     bool heard = false;
     for (int i = 0; i < batch; ++i) {
-        const auto frame = line_.next();
+        const auto frame = next();
         if (frame.empty()) break;
         const bool valid = parse_answer(frame) == address_;
         ++(valid ? counters_.answered : counters_.malformed);

@@ -7,6 +7,7 @@
 // The kernel's own neighbour table would not do: its entries stay valid for half a minute.
 #pragma once
 
+#include "agent/frames/advertisements.hpp"
 #include "agent/frames/line.hpp"
 #include "agent/host/state.hpp"
 #include "filter/address.hpp"
@@ -14,6 +15,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,25 +43,29 @@ class Witness {
     Witness(const std::string &interface, const filter::IpAddress &address,
             const std::vector<filter::IpAddress> &virtual_ips, heartbeat::Duration interval);
 
-    void wait(Poll &poll) const { line_.wait(poll); } // readable: call answered()
+    void wait(Poll &poll) const; // readable: call answered()
     // Reads a bounded number of the answers that wait. When there was one: the time of the last
     // question. Call it before ask(), or an old answer passes for one to the new question.
     std::optional<heartbeat::Time> answered();
     void ask(heartbeat::Time now); // on every beat; more often does nothing
     void set_own(std::vector<OwnAddress> own) { own_ = std::move(own); } // one of these asks
 
-    bool heal() { return line_.heal(); }
+    bool heal(); // as Line's
     void set_virtual_ips(const std::vector<filter::IpAddress> &virtual_ips) { virtual_ips_ = virtual_ips; }
 
     const WitnessCounters &counters() const { return counters_; }
 
   private:
+    std::span<const std::uint8_t> next();
+
+    std::string interface_;
     filter::IpAddress address_;
     std::vector<filter::IpAddress> virtual_ips_;
     std::vector<OwnAddress> own_;
     heartbeat::Duration pause_; // between two questions, at least
     std::optional<heartbeat::Time> asked_;
-    Line line_;
+    Line line_; // hears an IPv4 address; the next one hears an IPv6 address
+    std::optional<Advertisements> advertisements_;
     WitnessCounters counters_;
 };
 

@@ -30,7 +30,8 @@ BpfDatapath::BpfDatapath(const std::string &interface, const std::string &pin_di
       pins_(pin_dir), has_predecessor_(Found(pins_.open("state")).belongs_to(interface_)),
       predecessor_made_hook_(Found(pins_.open("state")).made_hook(interface_)), programs_(std::move(object), settings, interface_, pins_),
       alarm_(open_ring(programs_.alarm(), ignore)),
-      refused_(open_ring(programs_.refused(), &BpfDatapath::keep_frame)) {}
+      refused_(open_ring(programs_.refused(), &BpfDatapath::keep_frame)),
+      neighbours_(open_ring(programs_.neighbours(), &BpfDatapath::keep_frame)) {}
 
 int BpfDatapath::missed_descriptor() const { return ring_buffer__epoll_fd(alarm_.get()); }
 
@@ -42,9 +43,19 @@ std::uint32_t BpfDatapath::take_missed() {
 int BpfDatapath::refused_descriptor() const { return ring_buffer__epoll_fd(refused_.get()); }
 
 std::vector<std::vector<std::uint8_t>> BpfDatapath::take_refused(std::size_t most) {
+    return take(refused_, most);
+}
+
+int BpfDatapath::neighbours_descriptor() const { return ring_buffer__epoll_fd(neighbours_.get()); }
+
+std::vector<std::vector<std::uint8_t>> BpfDatapath::take_neighbours(std::size_t most) {
+    return take(neighbours_, most);
+}
+
+std::vector<std::vector<std::uint8_t>> BpfDatapath::take(const Ring &ring, std::size_t most) {
     taken_.clear();
     most_ = most;
-    ring_buffer__consume(refused_.get()); // ends early by keep_frame's word
+    ring_buffer__consume(ring.get()); // ends early by keep_frame's word
     return std::move(taken_);
 }
 

@@ -21,6 +21,8 @@ class BpfDatapath : public StateDatapath {
     std::uint32_t take_missed() override;
     int refused_descriptor() const override;
     std::vector<std::vector<std::uint8_t>> take_refused(std::size_t most) override;
+    int neighbours_descriptor() const override;
+    std::vector<std::vector<std::uint8_t>> take_neighbours(std::size_t most) override;
     Verdict judge(const std::vector<std::uint8_t> &frame) override;
     void set_paths(const Paths &paths) override;
     Paths paths() const override;
@@ -62,6 +64,7 @@ class BpfDatapath : public StateDatapath {
     Ring open_ring(int map, int (*handler)(void *, void *, std::size_t));
     static int ignore(void *, void *, std::size_t) { return 0; } // `missed` says it all
     static int keep_frame(void *self, void *data, std::size_t);
+    std::vector<std::vector<std::uint8_t>> take(const Ring &ring, std::size_t most);
     void run_judge(const std::vector<std::uint8_t> &frame);
     std::vector<nlb_counters> counters_by_cpu() const;
     void wait_for_readers(Clock::time_point retired) override;
@@ -72,7 +75,7 @@ class BpfDatapath : public StateDatapath {
     Pins pins_;
     bool has_predecessor_, predecessor_made_hook_;
     Programs programs_;
-    Ring alarm_, refused_;
+    Ring alarm_, refused_, neighbours_;
     std::vector<std::vector<std::uint8_t>> taken_;
     std::size_t most_ = 0;
 };

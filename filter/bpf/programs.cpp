@@ -94,6 +94,7 @@ int Programs::state_map() const { return bpf_map__fd(object_.state); }
 int Programs::counters() const { return bpf_map__fd(object_.counters); }
 int Programs::alarm() const { return bpf_map__fd(object_.alarm); }
 int Programs::refused() const { return bpf_map__fd(object_.refused); }
+int Programs::neighbours() const { return bpf_map__fd(object_.neighbours); }
 int Programs::shown() const { return bpf_map__fd(object_.shown); }
 int Programs::shown_counts() const { return bpf_map__fd(object_.shown_counts); }
 int Programs::numbers() const { return bpf_map__fd(object_.numbers); }

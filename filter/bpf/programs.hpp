@@ -64,7 +64,7 @@ class Found {
 struct Object {
     std::shared_ptr<void> owner;
     bpf_object_skeleton *skeleton = nullptr;
-    bpf_map *state = nullptr, *counters = nullptr, *alarm = nullptr, *refused = nullptr;
+    bpf_map *state = nullptr, *counters = nullptr, *alarm = nullptr, *refused = nullptr, *neighbours = nullptr;
     bpf_map *shown = nullptr, *shown_counts = nullptr;
     bpf_map *numbers = nullptr, *paths = nullptr, *sent = nullptr; // of those that send packets on
     const volatile __u32 *forwards = nullptr;                     // likewise, to be written before loading
@@ -88,6 +88,7 @@ Object object_of(Skeleton *opened, std::vector<bpf_program *> (*counting)(const 
             .counters = maps.counters,
             .alarm = maps.alarm,
             .refused = maps.refused,
+            .neighbours = maps.neighbours,
             .shown = maps.shown,
             .shown_counts = maps.shown_counts,
             .judge = opened->progs.nlbd_judge,
@@ -112,6 +113,7 @@ class Programs {
     int counters() const;
     int alarm() const;
     int refused() const;
+    int neighbours() const;
     int shown() const;
     int shown_counts() const;
     int numbers() const;

@@ -66,7 +66,7 @@ std::string syn_acks(const std::vector<IpAddress> &addresses) {
 
 void Ring::Close::operator()(::pcap *handle) const { pcap_close(handle); }
 
-Ring::Ring(const std::string &device, Way way, const std::string &filter, Size size)
+Ring::Ring(const std::string &device, Way way, const std::string &filter, Size size, std::uint16_t ether_type)
     : way_(way), device_(device) {
     std::array<char, PCAP_ERRBUF_SIZE> error{};
     std::unique_ptr<::pcap, Close> handle(pcap_create(device.c_str(), error.data()));
@@ -74,6 +74,7 @@ Ring::Ring(const std::string &device, Way way, const std::string &filter, Size s
     pcap_set_snaplen(handle.get(), size.snap_length);
     pcap_set_buffer_size(handle.get(), size.bytes);
     pcap_set_immediate_mode(handle.get(), 1);
+    pcap_set_protocol_linux(handle.get(), ether_type);
     pcap_set_tstamp_precision(handle.get(), PCAP_TSTAMP_PRECISION_NANO);
     const int result = pcap_activate(handle.get());
     if (result == PCAP_ERROR_IFACE_NOT_UP || result == PCAP_ERROR_NO_SUCH_DEVICE) return;

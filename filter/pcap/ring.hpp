@@ -36,9 +36,12 @@ class Ring {
     struct Size {
         int snap_length, bytes;
     };
-    // device: an interface, or "any" for all, which gives frames in "cooked" dress. Throws, "verb
-    // object: cause"; an interface that is down leaves it closed.
-    Ring(const std::string &device, Way way, const std::string &filter, Size size);
+    static constexpr std::uint16_t kAllTypes = 3; // ETH_P_ALL
+    // device: an interface, or "any" for all, which gives frames in "cooked" dress. ether_type: of one protocol
+    // alone; others do not pass this socket. It hears behind tc, and not before it. Throws, "verb object: cause"; an
+    // interface that is down leaves it closed.
+    Ring(const std::string &device, Way way, const std::string &filter, Size size,
+         std::uint16_t ether_type = kAllTypes);
 
     bool is_open() const { return handle_ != nullptr; }
     // Another filter from the next frame on; for Way::in, between the two no frame is lost. A closed one has

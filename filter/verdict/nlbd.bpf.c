@@ -10,7 +10,7 @@
  *               not readdressed was not judged, and goes no further. So a node whose XDP program
  *               was removed by hand is silent, not open. And the kernel is never asked who has a
  *               virtual IP, because it would answer for any interface that has the address,
- *               too; the agent hears the question before this.
+ *               too; the agent hears the question from here.
  *   nlbd_judge  the same verdict as nlbd_xdp, for BPF_PROG_TEST_RUN: reports instead of counting,
  *               and repeats what it was asked, which shows that the agent's tables are these.
  */
@@ -101,7 +101,7 @@ NLB_INLINE int finish(struct __sk_buff *frame, struct nlb_cursor *cursor, __u8 f
 
 SEC("tc")
 int nlbd_tc(struct __sk_buff *frame) {
-    if (asks_for_virtual_ip(nlb_active_config(&state), frame)) return TC_ACT_SHOT;
+    if (asks_for_virtual_ip(frame)) return TC_ACT_SHOT;
     const __u32 enough = 14 + 8 + 40 + 8 + 40; /* tags, addresses, ICMPv6 */
     if ((long)frame->data + enough > (long)frame->data_end)
         bpf_skb_pull_data(frame, frame->len < enough ? frame->len : enough);

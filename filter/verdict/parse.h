@@ -164,6 +164,7 @@ NLB_INLINE enum nlb_reason nlb_take_icmp(const struct nlb_cursor *cursor,
 }
 
 #define NLB_NEIGHBOUR_SOLICITATION 135
+#define NLB_NEIGHBOUR_ADVERTISEMENT 136
 
 NLB_INLINE int nlb_is_neighbour_discovery(__u8 icmpv6_type) {
     return icmpv6_type >= 133 && icmpv6_type <= 137;

@@ -150,7 +150,7 @@ int nlbd_ingress(struct __sk_buff *frame) {
     if (taken && forwards) frame->mark = NLB_LOCK_MARK;
     if (taken)
         bpf_skb_change_type(frame, 0); /* PACKET_HOST */
-    else if (asks_for_virtual_ip(nlb_active_config(&state), frame))
+    else if (asks_for_virtual_ip(frame))
         return TC_ACT_SHOT;
     return TC_ACT_UNSPEC;
 }

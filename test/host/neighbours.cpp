@@ -2,6 +2,7 @@
 // Real questions from a Linux kernel as the client, real answers, and a witness on the client's end
 // of the wire.
 #include "agent/frames/neighbours.hpp"
+#include "agent/frames/witness.hpp"
 #include "test/host/node.hpp"
 #include "test/unit/frames/neighbour_frames.hpp"
 
@@ -293,6 +294,43 @@ BOOST_AUTO_TEST_CASE(interface_that_is_down_at_the_start_is_opened_later) {
     run("ip link set eth0 up");
     BOOST_TEST(later.heal());
     BOOST_TEST(later.descriptor() >= 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_line_that_only_sends_is_opened_anew_when_the_link_was_down) {
+    agent::Line line("eth0");
+    BOOST_TEST(line.heal());
+    BOOST_TEST(!line.heal());
+    run("ip link set eth0 down; ip link set eth0 up");
+    BOOST_TEST(line.heal());
+    BOOST_TEST(!line.heal());
+}
+
+// By ARP alone, and by an ICMPv6 socket; what it hears is judged as a frame is.
+BOOST_AUTO_TEST_CASE(a_witness_of_either_family_answers_and_others_are_not_heard) {
+    using namespace std::chrono_literals;
+    for (const std::string at : {"fd00::1", "192.0.2.1"}) { // a link that goes down loses its IPv6 addresses
+        const auto address = filter::parse_ip(at).value();
+        agent::Witness witness("eth0", address, wish().virtual_ips, 50ms), other("eth0", filter::parse_ip(at + "9").value(), {}, 50ms);
+        witness.set_own({{filter::parse_ip(address.is_v4() ? "192.0.2.11" : "fd00::11").value(), address.is_v4() ? 24u : 64u}});
+        heartbeat::Time now = 1s;
+        BOOST_TEST(eventually([&] {
+            witness.ask(now += 50ms);
+            usleep(1000);
+            return witness.answered().has_value();
+        }));
+        BOOST_TEST(!other.answered());
+        BOOST_TEST(other.counters().malformed == 0u);
+        run("ip link set eth0 down; ip link set eth0 up");
+        BOOST_TEST(witness.heal());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_advertisement_that_has_passed_a_router_is_not_an_answer) {
+    agent::Witness witness("eth0", filter::parse_ip("fd00::1").value(), {}, std::chrono::milliseconds(50));
+    wire.send(with(kAdvertisement, 21, 254));
+    BOOST_TEST(eventually([&] { return !witness.answered() && witness.counters().malformed == 1; }));
+    wire.send(kAdvertisement);
+    BOOST_TEST(eventually([&] { return !witness.answered() && witness.counters().answered == 1; })); // and none was asked for
 }
 
 BOOST_AUTO_TEST_CASE(nothing_piles_up_on_the_sending_socket) {

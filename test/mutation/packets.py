@@ -12,7 +12,7 @@ import shutil
 import subprocess
 
 VERDICT, FRAGMENTS = "filter/verdict/verdict.h", "filter/verdict/fragments.h"
-PROGRAM = "filter/verdict/program.h"
+PROGRAM, QUESTION = "filter/verdict/program.h", "filter/verdict/question.h"
 FORWARD, SEND = "filter/verdict/forward.h", "filter/verdict/send.h"
 TC, FRONT = "filter/verdict/tc.bpf.c", "filter/verdict/forward.bpf.c"
 _LINGERS = "nlb_has_group(state->lingering, bucket))"
@@ -97,6 +97,10 @@ RULES = {
     "a rule disabled here is its owner's": (FORWARD, "case NLB_RULE_DISABLED:", ""),
     "an ICMP error goes to all": (FORWARD, "case NLB_ICMP_ERROR: return paths->others;", ""),
     "the last hop": (FORWARD, "if (packet->hops <= 1)", "if (packet->hops < 1)"),
+    "what others claim is told": (QUESTION, "if (asks || is_virtual_ip(config, 4, arp + 14))", "if (asks)"),
+    "only of virtual IPs": (QUESTION, "if (!is_virtual_ip(config, 6, ip + 48)) return 0;", ""),
+    "a question is not the kernel's": (QUESTION, "return ip[40] == NLB_NEIGHBOUR_SOLICITATION;", "return 0;"),
+    "what is told keeps its tag": (QUESTION, "if (frame->vlan_present) {", "if (0 && frame->vlan_present) {"),
     "what a node has sent is not sent on": (SEND, "if (known->macs[node] == source) return 1;", ""),
     "nor what this one has": (SEND, "return source == state.own_mac;", "return 0;"),
     "what came to several is not": (TC, "if (frame->pkt_type == 1 || frame->pkt_type == 2) return 0;", ""),
