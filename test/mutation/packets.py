@@ -98,7 +98,7 @@ RULES = {
     "an ICMP error goes to all": (FORWARD, "case NLB_ICMP_ERROR: return paths->others;", ""),
     "the last hop": (FORWARD, "if (packet->hops <= 1)", "if (packet->hops < 1)"),
     "what others claim is told": (QUESTION, "if (asks || is_virtual_ip(config, 4, arp + 14))", "if (asks)"),
-    "only of virtual IPs": (QUESTION, "if (!is_virtual_ip(config, 6, ip + 48)) return 0;", ""),
+    "only of virtual IPs": (QUESTION, "if (!is_virtual_ip(config, 6, ip + 48))", "if (0 && !is_virtual_ip(config, 6, ip + 48))"),
     "a question is not the kernel's": (QUESTION, "return ip[40] == NLB_NEIGHBOUR_SOLICITATION;", "return 0;"),
     "what is told keeps its tag": (QUESTION, "if (frame->vlan_present) {", "if (0 && frame->vlan_present) {"),
     "what a node has sent is not sent on": (SEND, "if (known->macs[node] == source) return 1;", ""),
