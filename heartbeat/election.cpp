@@ -56,7 +56,7 @@ NodeId best_candidate(const State &state, Time now) {
     return best == candidates.end() ? kNoNode : best->id;
 }
 
-// It serves nothing, and for D after its start it supports nobody.
+// It serves nothing, and for D after its start it supports no node.
 bool only_listens(const Beat &beat) { return beat.role == Role::joining && beat.applied.term == 0; }
 
 // serve: every node that may be serving, and every node that could stand as well. A silent node

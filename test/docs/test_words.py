@@ -64,7 +64,6 @@ def comments(path):
 
 documents = expand(READ)
 sources = expand(f"{folder}/*.{ending}" for folder in COMMENTS_IN for ending in ("cpp", "hpp", "c", "h", "py"))
-sources = [path for path in sources if not path.endswith("heartbeat/election.cpp")]  # two comments wait for a change of the code
 if len(documents) < 15 or len(sources) < 600:
     failures.append(f"only {len(documents)} documents and {len(sources)} sources")
 for path in documents:
