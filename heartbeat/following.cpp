@@ -111,15 +111,17 @@ void follow_view(State &state, Time now) {
     state.out.send = true;
 }
 
-// A later life than the one in this node's view may serve by another view.
+// A later life than the one in this node's view may serve by another view: for as long as a lease lasts, if it has shown
+// that it hears this node. Any other beat may be an old one, repeated by an attacker who would have this node fall silent.
 bool quiet(const State &state, Time now) {
     const auto &view = state.view;
     bool heard = false;
     state.each_peer([&](NodeId id, const Peer &peer) {
-        const bool by_this_view = view.members.empty() || view.holds(id, peer.life);
-        const Duration age = by_this_view ? state.leader_timeout : state.settings.dead_after;
-        heard |= peer.active && state.fresh(peer, now, age);
-        heard |= peer.anew && now - *peer.anew < state.settings.dead_after;
+        const Duration dead_after = state.settings.dead_after;
+        const bool elsewhere = !view.members.empty() && !view.holds(id, peer.life) && peer.counted;
+        heard |= peer.active && state.fresh(peer, now, elsewhere ? dead_after : state.leader_timeout);
+        const bool hears = now - peer.doubted.when < dead_after;
+        heard |= peer.anew && now - *peer.anew < (hears ? dead_after : state.leader_timeout);
     });
     return !heard;
 }

@@ -235,8 +235,7 @@ void sleeper_among_losses(World &world) {
     const Duration awake = asleep + world.scaled_between(50ms, 150ms);
     world.later(awake, [lose] { lose(1); });
     world.later(awake + world.scaled_between(150ms, 200ms), [lose] { lose(0.3); });
-    world.run_until(world.now() + asleep - world.scaled_between(0ms, 100ms));
-    lose(0.3);
+    world.run_until(world.now() + asleep);
     run_for(world, 2s, 2s);
     heal(world);
 }

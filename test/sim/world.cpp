@@ -36,6 +36,13 @@ std::vector<heartbeat::Received> received(bool forward) {
 
 thread_local std::mt19937_64 *chance_of_agents; // the world's, of the agent that runs
 
+// Of its present life.
+bool quotes(const heartbeat::Beat &beat, const Node &node) {
+    return std::ranges::any_of(beat.quotes, [&](const heartbeat::Quote &quote) {
+        return quote.peer == node.id && node.saved && quote.life == node.saved->life;
+    });
+}
+
 // To the agent of this node, unless it is dead: what(agent, its clock).
 template <class What>
 void tell(const Node &node, Time now, What what) {
@@ -276,7 +283,7 @@ void World::wake(unsigned id) {
 }
 
 // No beat can tell a woken machine whose peers have all been rebooted. In `serve` its agent takes itself for alone, and
-// lets its lease grow, until it has heard a beat of a node that serves.
+// lets its lease grow, until it has heard a beat of a node that serves and hears it.
 void World::excuse_for_a_lease(Node &node) {
     node.alone_since = false;
     after(options_.lease() + options_.interval, [&node, woke_at = node.woke_at] {
@@ -329,7 +336,7 @@ void World::turn(Node &node) {
 
 void World::take(Node &node, const Datagram &datagram) {
     const bool tells = node.just_woken && can_tell(node, datagram.beat), awake = !node.just_woken;
-    if (node.alone_since && datagram.beat.applied.term > 0 && sent_since(node, datagram.beat)) excuse_for_a_lease(node);
+    if (node.alone_since && datagram.beat.applied.term > 0 && sent_since(node, datagram.beat) && quotes(datagram.beat, node)) excuse_for_a_lease(node);
     tell(node, now_, [&](agent::Node &agent, Time local) {
         const auto sender = agent.receive(local, datagram.bytes, true);
         if (sender && awake) get_to_know(node, datagram.beat);
@@ -364,18 +371,14 @@ bool World::sent_since(const Node &woken, const heartbeat::Beat &beat) const {
 }
 
 void World::get_to_know(Node &node, const heartbeat::Beat &beat) const {
-    const heartbeat::Quote own{node.id, node.saved ? node.saved->life : 0};
-    const bool quotes_it = std::ranges::any_of(beat.quotes, [&](const heartbeat::Quote &quote) {
-        return quote.peer == own.peer && quote.life == own.life;
-    });
     Node::Known &known = node.known[index(beat.sender)];
     if (known.life != beat.life || now_ - known.until > options_.dead_after) known = {beat.life, now_, {}};
-    if (quotes_it) known.until = now_;
+    if (quotes(beat, node)) known.until = now_;
 }
 
 // On the disk after a while, unless the machine dies before; of an agent that dies meanwhile, perhaps.
 void World::keep(Node &node, const heartbeat::Electorate &electorate) {
-    const Duration takes = (chance(0.1) ? scaled_between(50ms, 1s) : scaled_between(1ms, 20ms)) + between(0ms, node.disk);
+    const Duration takes = (faulty_ && chance(0.1) ? scaled_between(50ms, 1s) : scaled_between(1ms, 20ms)) + between(0ms, node.disk);
     after(takes, [this, &node, electorate, process = node.process, crashes = node.crashes] {
         if (node.crashes != crashes || (process->dead && chance(0.5))) return;
         node.kept = electorate;
