@@ -45,7 +45,7 @@ std::vector<std::string> ports_among(const std::vector<std::string> &names) {
 Upkeep::Upkeep(Kept parts, const Interface &interface)
     : parts_(parts), seen_(interface), index_(interface.index),
       started_(started_with(parts.in_force.config, parts.in_force.self)),
-      judges_paths_(hears_apart(started_.heartbeat_interfaces, parts.interface)),
+      reach_(parts.in_force.config.dead_after, hears_apart(started_.heartbeat_interfaces, parts.interface)),
       bridges_("bridges: cannot advertise", "bridges: advertising again (interface=" + parts.interface + ")") {}
 
 void Upkeep::wait(Poll &poll) const {
@@ -153,41 +153,42 @@ void Upkeep::look_at_ports(const Look &seen) {
     }
 }
 
-// It takes two heartbeat interfaces to tell that one of them is dead.
-Upkeep::Reach Upkeep::reach(Time now) {
+Upkeep::Surroundings Upkeep::look_around(Time now) {
     const Hearing &hearing = parts_.node.hearing();
-    Reach reach;
-    reach.linked = seen_.running;
-    reach.obstacles = parts_.transport.obstacles();
-    reach.ports = ports_;
     const bool has_peers = parts_.in_force.config.nodes.size() > 1;
-    reach.mute = parts_.transport.mute() && has_peers;
-    reach.deaf = has_peers && ports_.size() == started_.heartbeat_interfaces.size();
-    if (!reach.linked || reach.mute || reach.deaf) listens_until_ = now + parts_.in_force.config.dead_after;
-    reach.listens = now < listens_until_ && !hearing.hears_any(now);
-    if (reach.linked && judges_paths_) reach.dead_path = hearing.dead_path(now);
-    reach.lost_together = reach.linked && hearing.lost_together(now);
-    return reach;
+    Surroundings around;
+    around.interfaces = {.linked = seen_.running,
+                         .mute = parts_.transport.mute() && has_peers,
+                         .deaf = has_peers && ports_.size() == started_.heartbeat_interfaces.size()};
+    reach_.set_dead_after(parts_.in_force.config.dead_after);
+    reach_.look(now, around.interfaces, hearing);
+    around.listens = reach_.listens();
+    around.dead_path = reach_.dead_path();
+    around.lost_together = around.interfaces.linked && hearing.lost_together(now);
+    around.obstacles = parts_.transport.obstacles();
+    around.ports = ports_;
+    return around;
 }
 
 void Upkeep::look_at_reach(Time now) {
     if (!failure_.empty()) return;
-    Reach next = reach(now);
-    if (next == reach_) return;
-    reach_ = std::move(next);
-    set(ProblemKind::clients_link_lost, !reach_.linked,
+    Surroundings next = look_around(now);
+    if (next == around_) return;
+    around_ = std::move(next);
+    const auto [linked, mute, deaf] = around_.interfaces;
+    set(ProblemKind::clients_link_lost, !linked,
         "no client is reached: " + parts_.interface + (seen_.up ? " has no link" : " is down"));
-    set(ProblemKind::clients_path_dead, reach_.dead_path.has_value(),
-        reach_.dead_path ? dead_path_text(*reach_.dead_path) : "");
-    set(ProblemKind::beats_not_sent, reach_.mute, "no beats can be sent: " + listed(reach_.obstacles));
-    set(ProblemKind::beats_not_heard, reach_.deaf, "no beats are heard: " + listed(reach_.ports));
-    std::vector<std::string> lacking = reach_.mute ? std::vector<std::string>{} : reach_.obstacles;
-    if (!reach_.deaf) std::ranges::copy(reach_.ports, std::back_inserter(lacking));
+    set(ProblemKind::clients_path_dead, around_.dead_path.has_value(),
+        around_.dead_path ? dead_path_text(*around_.dead_path) : "");
+    set(ProblemKind::beats_not_sent, mute, "no beats can be sent: " + listed(around_.obstacles));
+    set(ProblemKind::beats_not_heard, deaf, "no beats are heard: " + listed(around_.ports));
+    std::vector<std::string> lacking = mute ? std::vector<std::string>{} : around_.obstacles;
+    if (!deaf) std::ranges::copy(around_.ports, std::back_inserter(lacking));
     set(ProblemKind::heartbeat_interface_unusable, !lacking.empty(),
         "some heartbeat interfaces cannot be used: " + listed(lacking));
-    set(ProblemKind::listening, reach_.listens && reach_.linked && !reach_.mute && !reach_.deaf,
+    set(ProblemKind::listening, around_.listens && linked && !mute && !deaf,
         "this node was cut off, and has not heard yet whether others serve");
-    set(ProblemKind::peers_lost_together, reach_.lost_together,
+    set(ProblemKind::peers_lost_together, around_.lost_together,
         "all other nodes fell silent in the same moment, though " + parts_.interface +
             " has its link");
     judge();

@@ -19,6 +19,7 @@
 #include "agent/monitor/monitor.hpp"
 #include "agent/node/census.hpp"
 #include "agent/node/node.hpp"
+#include "agent/node/reach.hpp"
 #include "agent/orders/changes.hpp"
 #include "agent/orders/execution.hpp"
 #include "agent/report/problems.hpp"
@@ -108,27 +109,24 @@ class Upkeep {
     std::string dead_path_text(const Hearing::DeadPath &path) const;
 
     // What this node has to do with the networks around it.
-    struct Reach {
-        bool linked = true;   // the clients' interface
-        bool mute = false;    // no beats can be sent
-        bool deaf = false;    // none can be heard: each heartbeat interface is another's port
-        bool listens = false; // it was one or the other, and the others may serve, though none is heard
-        bool lost_together = false;
+    struct Surroundings {
+        Reach::Interfaces interfaces; // deaf: each heartbeat interface is another's port
+        bool listens = false, lost_together = false;
         std::vector<std::string> obstacles, ports;
         std::optional<Hearing::DeadPath> dead_path;
-        bool operator==(const Reach &) const = default;
+        bool operator==(const Surroundings &) const = default;
     };
-    Reach reach(heartbeat::Time now);
+    Surroundings look_around(heartbeat::Time now);
 
     Kept parts_;
     Interface seen_;
     int index_;
     Started started_;
     std::vector<std::string> ports_;    // of those, the ones that are: "eth1 is a port of br0"
-    bool judges_paths_;
     Reach reach_;
+    Surroundings around_;
     std::vector<Connection> clients_; // some, of the last ones that were counted
-    heartbeat::Time listens_until_{}, missed_until_{};
+    heartbeat::Time missed_until_{};
     LinkWatch links_;
     Working bridges_;
     std::optional<std::string> flaw_ = // of the filter, as far as is known

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node that is cut off from the clients, but hears the others on a second heartbeat interface, gives its buckets away, says
 why, and comes back: when its link there is lost, at once; when the path is dead though the link is up, in one direction or in
-both, after dead_after. Where no node hears any other on the clients' network, all stay.
+both, after one and a half times dead_after. Where no node hears any other on the clients' network, all stay.
 
     client --- bridge0 --- web1, web2 (cut off), web3      clients and beats (eth0)
     bridge1 --- web1, web2, web3                           beats (eth1)

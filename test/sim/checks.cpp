@@ -21,24 +21,29 @@ Buckets World::accepting(const Node &node) const {
 Buckets World::served() const {
     Buckets taken;
     for (unsigned id = 1; id <= options_.nodes; ++id)
-        taken |= accepting(nodes_[id]);
+        if (options_.planes == 1 || nodes_[id].reached_by_clients()) taken |= accepting(nodes_[id]);
     return taken;
 }
 
 bool World::whole(unsigned from, unsigned to) const {
-    const Link &link = links_[from][to];
-    return link.up && link.loss <= 0.1 && link.delay_max <= options_.interval && nodes_[from].speaks &&
-           nodes_[to].hears;
+    for (unsigned plane = 0; plane < options_.planes; ++plane) {
+        const Link &link = links_[plane][from][to];
+        if (link.up && link.loss <= 0.1 && link.delay_max <= options_.interval && nodes_[from].speaks(plane) &&
+            nodes_[to].hears(plane))
+            return true;
+    }
+    return false;
 }
 
 void World::survey_links() {
     if (now_ - surveyed_ < options_.interval / 10) return;
     surveyed_ = now_;
-    each_link([this](unsigned from, unsigned to, Link &) {
+    each_link(kClientsPlane, [this](unsigned from, unsigned to, Link &) {
         const bool now_whole = whole(from, to);
         if (now_whole != whole_[from][to]) changed_[from][to] = now_;
         whole_[from][to] = now_whole;
     });
+    if (options_.planes > 1) excuse_the_parted();
 }
 
 bool World::hear_each_other(unsigned one, unsigned other) const {
@@ -181,6 +186,7 @@ bool World::settled() const {
     for (unsigned id = 1; id <= options_.nodes; ++id) {
         const Node &node = nodes_[id];
         if (!node.agent_up() || !node.wants_to_serve || !listed(id)) continue;
+        if (options_.planes > 1 && !node.reached_by_clients()) continue; // it may have noticed
         const auto status = node.agent().status(node.local(now_));
         if (!status.installed || (number && *number != status.view.number)) return false;
         number = status.view.number;

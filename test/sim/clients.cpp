@@ -23,7 +23,7 @@ void Clients::act(Client &client) {
 // With flooding every frame reaches every host that is connected.
 bool Clients::reached(unsigned id) const {
     const Node &node = world_.node(id);
-    return node.host_up && node.hears && world_.now() >= node.paused_until;
+    return node.host_up && node.hears(kClientsPlane) && world_.now() >= node.paused_until;
 }
 
 // Any that serves by its own word: which one the client's ARP entry names depends on the past.
@@ -31,7 +31,7 @@ unsigned Clients::entrance() {
     std::vector<unsigned> able;
     for (unsigned id = 1; id <= world_.options().nodes; ++id)
         if (const Node &node = world_.node(id);
-            reached(id) && node.speaks && node.local(world_.now()) < node.host.lease())
+            reached(id) && node.speaks(kClientsPlane) && node.local(world_.now()) < node.host.lease())
             able.push_back(id);
     return able.empty() ? 0 : able[world_.random()() % able.size()];
 }
@@ -73,7 +73,7 @@ void Clients::talk(Client &client) {
     }
     const Node &owner = world_.node(client.owner);
     const bool alive = owner.host.sockets.contains(client.connection);
-    const bool promised = alive && reached(client.owner) && owner.speaks && !world_.troubled(client.owner);
+    const bool promised = alive && reached(client.owner) && owner.speaks(kClientsPlane) && !world_.troubled(client.owner);
     miss(client, promised && (at || !world_.options().forward), answered);
     if (promised && (reset || (!answered && !world_.options().forward)))
         throw Violation("P3: a connection of node " + std::to_string(client.owner) + " in bucket " +

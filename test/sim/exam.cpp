@@ -4,6 +4,8 @@
 // moves, 20 ms; all others, nothing.
 #include "exam.hpp"
 
+#include "faults.hpp"
+
 namespace sim {
 namespace {
 
@@ -110,6 +112,44 @@ void restart_agent(World &world, unsigned id) {
     pause(world, "an agent's restart");
 }
 
+// Two planes. The clients' one carries the beats, too: nothing changes.
+void lose_own_network(World &world, unsigned) {
+    world.trace("exam: the heartbeat network is lost");
+    world.allow_gaps(kNone, 0ms);
+    const auto set = [&world](bool up) {
+        world.each_link(kOwnPlane, [up](unsigned, unsigned, Link &link) { link.up = up; });
+    };
+    set(false);
+    pause(world, "a heartbeat network's loss");
+    set(true);
+    pause(world, "a heartbeat network's return");
+}
+
+void lose_clients_link(World &world, unsigned id) {
+    world.trace("exam: node " + std::to_string(id) + " loses the clients' link");
+    world.trouble(id, world.options().scaled(20s));
+    world.allow_gaps(world.accepting(world.node(id)), world.options().scaled(50ms)); // of them to hear of it
+    damage_port(world, id, kClientsPlane, Cable::pulled, false);
+    pause(world, "a clients' link's loss");
+    planned(world, kAll);
+    damage_port(world, id, kClientsPlane, Cable::pulled, true);
+    pause(world, "a clients' link's return");
+}
+
+// The others' word that they have heard it within dead_after counts for dead_after, and half as long it waits.
+void lose_clients_path(World &world, unsigned id) {
+    if (world.options().nodes < 3) return; // two cannot tell which of them it is
+    world.trace("exam: node " + std::to_string(id) + "'s path to clients is dead");
+    const Cable damage = world.chance(0.5) ? Cable::deaf : Cable::mute;
+    world.trouble(id, world.options().scaled(20s));
+    world.allow_gaps(world.accepting(world.node(id)), 5 * world.options().dead_after / 2 + world.options().scaled(150ms));
+    damage_port(world, id, kClientsPlane, damage, false);
+    pause(world, "a path's death");
+    planned(world, kAll);
+    damage_port(world, id, kClientsPlane, damage, true);
+    pause(world, "a path's return");
+}
+
 } // namespace
 
 void examine(World &world) {
@@ -122,6 +162,7 @@ void examine(World &world) {
     const bool majority_left = 2 * (up - 1) > world.options().nodes;
     if (world.options().partition == heartbeat::Partition::serve || majority_left)
         changes.insert(changes.end(), {crash_and_return, leave_and_return});
+    if (world.options().planes > 1) changes.insert(changes.end(), {lose_own_network, lose_clients_link, lose_clients_path});
     for (int i = 0; i < 3; ++i)
         changes[world.random()() % changes.size()](world, world.any_node());
     world.stop_watching_gaps();

@@ -70,7 +70,7 @@ std::uint64_t Exhaustive::digest(const World &world, unsigned changed) {
     for (unsigned id = 1; id <= kNodes; ++id) {
         const Node &node = world.node(id);
         const bool stalled = world.now() < node.stalled_until, asleep = node.paused_at != kAwake;
-        add(node.host_up | node.agent_up() << 1 | node.hears << 2 | node.speaks << 3 | stalled << 4 | asleep << 5);
+        add(node.host_up | node.agent_up() << 1 | node.hears(kClientsPlane) << 2 | node.speaks(kClientsPlane) << 3 | stalled << 4 | asleep << 5);
         for (unsigned other = 1; other <= kNodes; ++other)
             add(world.link(id, other).up);
         if (!node.agent_up() || !node.saved) continue;

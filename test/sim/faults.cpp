@@ -246,6 +246,7 @@ void fault(World &world, bool hard) {
     auto any_stall = [&](Duration low, Duration high) {
         world.stall(world.any_node(), world.between(low, high));
     };
+    if (world.options().planes > 1 && world.chance(0.4)) return plane_fault(world);
     const std::function<void()> kinds[] = {
         [&] { restart_host(world); },
         [&] { restart_host(world); },
@@ -301,12 +302,24 @@ void partition(World &world, const std::vector<bool> &side, bool one_way, Durati
 void cut(World &world, unsigned from, unsigned to, Duration length) {
     const std::string name = "link " + std::to_string(from) + " to " + std::to_string(to);
     world.trace(name + " cut");
-    world.link(from, to).up = false;
+    const auto set = [&world, from, to](bool up) {
+        for (unsigned plane = 0; plane < kPlanes; ++plane)
+            world.link(from, to, plane).up = up;
+    };
+    set(false);
     world.excuse(length + merge_time(world));
-    world.later(length, [&world, name, from, to] {
+    world.later(length, [&world, name, set] {
         world.trace(name + " whole");
-        world.link(from, to).up = true;
+        set(true);
     });
+}
+
+void damage_port(World &world, unsigned id, unsigned plane, Cable damage, bool works) {
+    Port port = world.node(id).ports[plane];
+    if (damage == Cable::pulled) port.carrier = works;
+    if (damage != Cable::mute) port.hears = works;
+    if (damage != Cable::deaf) port.speaks = works;
+    world.change_port(id, plane, port);
 }
 
 // A node that is cut off on a living link, and has no witness, cannot know: with `serve` it goes on.
@@ -315,10 +328,8 @@ void damage_cable(World &world, unsigned id, Cable damage, Duration length) {
     const std::string name = "node " + std::to_string(id);
     world.trace(name + kNames[static_cast<int>(damage)]);
     auto set = [&world, id, damage](bool works) {
-        Node &node = world.node(id);
-        if (damage == Cable::pulled) node.carrier = works;
-        if (damage != Cable::mute) node.hears = works;
-        if (damage != Cable::deaf) node.speaks = works;
+        for (unsigned plane = 0; plane < world.options().planes; ++plane)
+            damage_port(world, id, plane, damage, works);
     };
     set(false);
     world.trouble(id, length + join_time(world));
@@ -354,6 +365,7 @@ Options draw_options(std::uint64_t seed, Duration interval, Duration dead_after)
     options.marks = among(0, 3) > 0;
     if (among(0, 1)) options.fewer = draw_fewer(options.nodes, random);
     if (among(0, 9) == 0) options.founders = 0;
+    options.planes = among(0, 3) == 0 ? 2 : 1;
     return options;
 }
 
@@ -386,7 +398,9 @@ void end_faults(World &world) {
         world.wake(id);
         node.stalled_until = world.now();
         node.fuse = 0;
-        node.carrier = node.hears = node.speaks = node.wants_to_serve = true;
+        for (unsigned plane = 0; plane < world.options().planes; ++plane)
+            world.change_port(id, plane, {});
+        node.wants_to_serve = true;
         node.file = 1;
         world.start(id);
         world.reload(id, 1);

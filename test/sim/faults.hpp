@@ -18,6 +18,11 @@ void partition(World &world, const std::vector<bool> &side, bool one_way, Durati
 void cut(World &world, unsigned from, unsigned to, Duration length); // one direction
 // The node's cable: pulled, or only one of its directions at work.
 enum class Cable { pulled, deaf, mute };
-void damage_cable(World &world, unsigned id, Cable damage, Duration length);
+void damage_cable(World &world, unsigned id, Cable damage, Duration length); // in all planes
+void damage_port(World &world, unsigned id, unsigned plane, Cable damage, bool works);
+
+// planes.cpp: of one of two planes.
+void plane_fault(World &world);
+void remove_port(World &world, unsigned id, unsigned plane, Duration length); // and makes it anew
 
 } // namespace sim

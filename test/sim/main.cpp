@@ -59,6 +59,7 @@ void run_seed(const Plan &plan, std::uint64_t seed, bool trace) {
     options.trace = trace;
     options.replays = plan.replays;
     options.forward = plan.forward;
+    if (plan.forward) options.planes = 1;
     World world(seed, options);
     try {
         Clients clients(world, kClients);

@@ -39,13 +39,18 @@ void World::send(Node &node, std::span<const std::uint8_t> bytes, bool urgent) {
         node.host = {};
         node.saved.reset();
     }
+    for (unsigned plane = 0; plane < options_.planes; ++plane)
+        if (node.speaks(plane)) send_on(plane, from, datagram);
+}
+
+void World::send_on(unsigned plane, unsigned from, const std::shared_ptr<const Datagram> &datagram) {
     for (unsigned to = 1; to <= options_.nodes; ++to) {
-        const Link &link = links_[from][to];
-        if (to == from || !link.up || !node.speaks || !nodes_[to].hears) continue;
+        const Link &link = links_[plane][from][to];
+        if (to == from || !link.up || !nodes_[to].hears(plane)) continue;
         if (link.loss > 0 && chance(link.loss)) continue;
         const int copies = link.duplicate > 0 && chance(link.duplicate) ? 2 : 1;
         for (int copy = 0; copy < copies; ++copy)
-            after(between(link.delay_min, link.delay_max), [this, to, datagram] { deliver(to, datagram); });
+            after(between(link.delay_min, link.delay_max), [this, to, datagram, plane] { deliver(to, datagram, plane); });
     }
 }
 
@@ -66,17 +71,17 @@ void World::replay() {
     auto among = [this](std::uint64_t count) { return attacker_() % count; };
     if (!recorded_.empty()) {
         const unsigned to = 1 + static_cast<unsigned>(among(options_.nodes));
-        if (nodes_[to].hears) deliver(to, recorded_[among(recorded_.size())]);
+        if (nodes_[to].hears(kClientsPlane)) deliver(to, recorded_[among(recorded_.size())], kClientsPlane);
     }
     const Duration mean = options_.scaled(40ms) / options_.nodes;
     after(Duration(static_cast<std::int64_t>(among(2 * static_cast<std::uint64_t>(mean.count())))),
           [this] { replay(); });
 }
 
-void World::deliver(unsigned to, const std::shared_ptr<const Datagram> &datagram) {
+void World::deliver(unsigned to, const std::shared_ptr<const Datagram> &datagram, unsigned plane) {
     Node &node = nodes_[to];
     if (!node.agent_up() || now_ < node.paused_until || node.inbox.size() > 4000) return;
-    node.inbox.push_back(datagram);
+    node.inbox.push_back({datagram, plane});
     if (datagram->urgent || now_ >= node.rests_until) return turn(node);
     if (std::exchange(node.reads_at, node.rests_until) != node.rests_until)
         at(node.rests_until, [this, &node] { turn(node); });

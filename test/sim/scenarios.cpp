@@ -305,7 +305,7 @@ std::vector<Scenario> scenarios(const std::string &name) {
         {"dies_in_a_write_quorum", {.nodes = 3, .partition = kQuorum}, dies_in_a_write},
     };
     std::vector<Scenario> chosen;
-    for (const auto &list : {all, election_scenarios(), office_scenarios(), list_scenarios()})
+    for (const auto &list : {all, election_scenarios(), office_scenarios(), list_scenarios(), plane_scenarios()})
         for (const Scenario &scenario : list)
             if (name.empty() || name == scenario.name) chosen.push_back(scenario);
     return chosen;

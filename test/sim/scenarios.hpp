@@ -16,5 +16,6 @@ std::vector<Scenario> scenarios(const std::string &name = ""); // all, or the on
 std::vector<Scenario> election_scenarios(); // those of them that are about who may lead
 std::vector<Scenario> office_scenarios();   // and for how long
 std::vector<Scenario> list_scenarios();     // in which the list of nodes changes
+std::vector<Scenario> plane_scenarios();    // with a heartbeat network beside the clients' one
 
 } // namespace sim

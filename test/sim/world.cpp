@@ -58,7 +58,6 @@ namespace sim {
 
 World::World(std::uint64_t seed, const Options &options)
     : options_(options), random_(seed), attacker_(seed), nodes_(options.nodes + 1),
-      links_(options.nodes + 1, std::vector<Link>(options.nodes + 1)),
       plain_(rules(1), filter::kBuckets), weighted_(rules(3), filter::kBuckets) {
     std::uniform_real_distribution<double> drift(-options.max_drift_ppm, options.max_drift_ppm);
     for (unsigned id = 1; id <= options.nodes; ++id) {
@@ -68,7 +67,7 @@ World::World(std::uint64_t seed, const Options &options)
         const heartbeat::NodeBits founders = options.founders & (~heartbeat::NodeBits{0} >> (32 - options.nodes));
         if (founders & heartbeat::bit(nodes_[id].id)) nodes_[id].kept = {.step = 1, .nodes = founders};
     }
-    each_link([this](unsigned, unsigned, Link &link) { link = good_link(); });
+    links_.fill({options.nodes + 1, std::vector<Link>(options.nodes + 1, good_link())});
     whole_.assign(options.nodes + 1, std::vector<bool>(options.nodes + 1, true));
     changed_.assign(options.nodes + 1, std::vector<Time>(options.nodes + 1, -1h));
     if (options.replays) replay();
@@ -124,10 +123,15 @@ Link World::good_link() const {
     return {.delay_min = options_.scaled(50us), .delay_max = options_.scaled(2ms)};
 }
 
-void World::each_link(const std::function<void(unsigned, unsigned, Link &)> &change) {
+void World::each_link(const ChangeLink &change) {
+    for (unsigned plane = 0; plane < options_.planes; ++plane)
+        each_link(plane, change);
+}
+
+void World::each_link(unsigned plane, const ChangeLink &change) {
     for (unsigned from = 1; from <= options_.nodes; ++from)
         for (unsigned to = 1; to <= options_.nodes; ++to)
-            change(from, to, links_[from][to]);
+            change(from, to, links_[plane][from][to]);
 }
 
 void World::excuse(Duration length) { excused_until_ = std::max(excused_until_, now_ + length); }
@@ -192,6 +196,7 @@ void World::begin(Node &node) {
         },
         [this, &node](const heartbeat::Note &note) { hear(node, note); },
         agent::ElectorateStore{node.kept, [this, &node](const heartbeat::Electorate &electorate) { keep(node, electorate); }});
+    if (options_.planes > 1) process->reach.emplace(options_.dead_after, true);
     process->node->set_mac({2, 0, 0, 0, 0, static_cast<std::uint8_t>(index(node.id))});
 }
 
@@ -296,6 +301,7 @@ void World::order(unsigned id, heartbeat::Event event) {
     if (!node.agent_up()) return;
     if (now_ < node.stalled_until) // it waits for the agent to wake up
         return later(node.stalled_until - now_, [this, id, event] { order(id, event); });
+    if (std::holds_alternative<heartbeat::event::Start>(event) && !node.able()) return; // later, as look_at_reach finds
     tell(node, now_, [&](agent::Node &agent, Time local) {
         if (const auto *health = std::get_if<heartbeat::event::SetHealthy>(&event))
             agent.set_health(local, health->rules, {});
@@ -320,12 +326,13 @@ void World::turn(Node &node) {
     if (!node.agent_up() || now_ < node.stalled_until) return;
     chance_of_agents = &random_;
     while (node.agent_up() && !node.inbox.empty()) {
-        const auto datagram = std::move(node.inbox.front());
+        const Node::Waiting waiting = std::move(node.inbox.front());
         node.inbox.pop_front();
-        take(node, *datagram);
+        take(node, waiting);
     }
     if (const auto kept = std::exchange(node.kept_now, std::nullopt); kept && node.agent_up())
         tell(node, now_, [&](agent::Node &agent, Time local) { agent.step(local, heartbeat::event::Kept{*kept}); });
+    look_at_reach(node);
     consult_witness(node);
     count_connections(node);
     for (int i = 0; i < 8 && node.agent_up() && (i == 0 || node.local(now_) >= node.agent().wake_at()); ++i)
@@ -334,11 +341,12 @@ void World::turn(Node &node) {
     schedule_tick(node);
 }
 
-void World::take(Node &node, const Datagram &datagram) {
+void World::take(Node &node, const Node::Waiting &waiting) {
+    const Datagram &datagram = *waiting.datagram;
     const bool tells = node.just_woken && can_tell(node, datagram.beat), awake = !node.just_woken;
     if (node.alone_since && datagram.beat.applied.term > 0 && sent_since(node, datagram.beat) && quotes(datagram.beat, node)) excuse_for_a_lease(node);
     tell(node, now_, [&](agent::Node &agent, Time local) {
-        const auto sender = agent.receive(local, datagram.bytes, true);
+        const auto sender = agent.receive(local, datagram.bytes, waiting.plane == kClientsPlane);
         if (sender && awake) get_to_know(node, datagram.beat);
         if (sender && (datagram.urgent || agent.came_early(*sender))) node.rests = datagram.urgent;
         if (!datagram.urgent && node.rests) node.rests_until = now_ + agent.rest();
@@ -402,14 +410,14 @@ void World::consult_witness(Node &node) {
     const Time local = node.local(now_);
     if (!node.agent_up() || !node.agent().asks_witness(local)) return;
     if (!options_.witness) {
-        if (node.carrier) answered(local);
+        if (node.on(kClientsPlane)) answered(local);
         return;
     }
     if (local - node.witness_asked < options_.interval / 2) return;
     node.witness_asked = local;
-    if (!node.speaks || !witness_answers_) return;
+    if (!node.speaks(kClientsPlane) || !witness_answers_) return;
     after(scaled_between(100us, 4ms), [this, &node, local] {
-        if (!node.hears || !node.agent_up()) return;
+        if (!node.hears(kClientsPlane) || !node.agent_up()) return;
         node.witness_said = local;
         turn(node);
     });

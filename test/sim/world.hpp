@@ -7,7 +7,11 @@
 //   World --- Node --- Process: agent::Node on a Datapath; gone when it is killed
 //     |         |----- Host: the filter's tables and the sockets, which go on without it until the lease is over
 //     |         '----- inbox: datagrams wait here while the agent stalls
-//     '--- links[from][to]: up or cut, loss, delay
+//     '--- links[plane][from][to]: up or cut, loss, delay
+//
+// Beats travel on one network or, with two planes, on two: the clients', and one of their own. Each node then has an
+// interface in either, and the agent's own judgment of its reach decides whether it may serve. Clients' packets come
+// on the first plane alone.
 //
 // The promises are checked as things happen (checks.cpp); the code that causes a fault says what is
 // not promised meanwhile: `excuse` for the whole cluster, `trouble` for one node's connections.
@@ -16,8 +20,10 @@
 #include "host.hpp"
 
 #include "agent/node/node.hpp"
+#include "agent/node/reach.hpp"
 #include "heartbeat/ownership.hpp"
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
@@ -44,6 +50,7 @@ struct Options {
     double max_drift_ppm = 500;
     bool replays = false; // an attacker on the wire replays old beats all the time
     bool forward = false; // clients' packets come to one node, which sends them on
+    unsigned planes = 1;  // or 2
     bool marks = true;    // the network leaves alone what tells an urgent beat from the others
     heartbeat::NodeBits fewer = 0, moved = 0; // nodes in the lists of configurations 4 and 5; 0: all
     heartbeat::NodeBits founders = ~heartbeat::NodeBits{0}; // quorum: nodes that have been a cluster before
@@ -63,6 +70,15 @@ struct Link {
     Duration delay_min{}, delay_max{};
 };
 
+inline constexpr unsigned kClientsPlane = 0, kOwnPlane = 1, kPlanes = 2; // the clients' network, and the heartbeat's own
+
+// A node's interface in a plane.
+struct Port {
+    bool there = true;                // it may be removed, and made anew
+    bool carrier = true;              // its cable is in
+    bool hears = true, speaks = true; // it receives, and what it sends arrives
+};
+
 // A beat on the wire, and what it says.
 struct Datagram {
     std::vector<std::uint8_t> bytes;
@@ -77,6 +93,7 @@ struct Process {
 
     Datapath datapath;
     std::optional<agent::Node> node; // once it has begun
+    std::optional<agent::Reach> reach; // of two planes
     bool dead = false;
 };
 
@@ -86,8 +103,7 @@ struct Node {
     heartbeat::NodeId id{};
     bool host_up = true; // a host that is down neither runs nor filters
     bool wants_to_serve = true;
-    bool carrier = true;              // its cable is in
-    bool hears = true, speaks = true; // it receives, and what it sends arrives
+    std::array<Port, kPlanes> ports;  // by plane
     Time stalled_until{};             // by the world's clock
     double rate = 1;                  // of its clock
     Time offset{};
@@ -107,7 +123,11 @@ struct Node {
     Host host;
     unsigned fuse = 0; // the agent dies before its so many-th write from now on; 0: it does not
     Duration away{};   // and comes back after this
-    std::deque<std::shared_ptr<const Datagram>> inbox;
+    struct Waiting {
+        std::shared_ptr<const Datagram> datagram;
+        unsigned plane; // on which it came
+    };
+    std::deque<Waiting> inbox;
     std::optional<Time> witness_said; // as of then, by its clock; waits like the inbox
     Time witness_asked{}, counted{};  // its clock
     Time tick_at = heartbeat::kNever; // world's clock, of the queued tick
@@ -127,6 +147,11 @@ struct Node {
     std::uint64_t seen = 0;             // digest of what its last beat said of its part
 
     bool agent_up() const { return process != nullptr; }
+    bool able() const { return !process || !process->reach || process->reach->complete(); } // by its interfaces
+    bool on(unsigned plane) const { return ports[plane].there && ports[plane].carrier; }
+    bool hears(unsigned plane) const { return on(plane) && ports[plane].hears; }
+    bool speaks(unsigned plane) const { return on(plane) && ports[plane].speaks; }
+    bool reached_by_clients() const { return hears(kClientsPlane) && speaks(kClientsPlane); }
     agent::Node &agent() const { return *process->node; } // precondition: agent_up()
     Time local(Time world) const {
         if (world < paused_until) world = paused_at;
@@ -167,10 +192,13 @@ class World {
     void order(unsigned id, heartbeat::Event event);
     void reload(unsigned id, heartbeat::Digest file); // the new file, and the command
     void lose_witness() { witness_answers_ = false; }
-    Link &link(unsigned from, unsigned to) { return links_[from][to]; }
-    const Link &link(unsigned from, unsigned to) const { return links_[from][to]; }
+    Link &link(unsigned from, unsigned to, unsigned plane = kClientsPlane) { return links_[plane][from][to]; }
+    const Link &link(unsigned from, unsigned to, unsigned plane = kClientsPlane) const { return links_[plane][from][to]; }
     Link good_link() const;
-    void each_link(const std::function<void(unsigned from, unsigned to, Link &)> &change);
+    using ChangeLink = std::function<void(unsigned from, unsigned to, Link &)>;
+    void each_link(const ChangeLink &change); // of all planes
+    void each_link(unsigned plane, const ChangeLink &change);
+    void change_port(unsigned id, unsigned plane, const Port &port); // the agent is told of it
     // Called with this probability whenever a node's role, vote, term, view, lease or note has changed,
     // after that is noted and before any other node can have heard of it.
     void at_transitions(double probability, std::function<void(unsigned id)> action) {
@@ -204,7 +232,7 @@ class World {
     unsigned any_node();
 
     Buckets accepting(const Node &node) const; // new connections, at this instant
-    Buckets served() const;
+    Buckets served() const; // with two planes: by nodes that clients reach
     bool settled() const; // every bucket served, every eligible node that is listed in one installed view
     bool listed(unsigned id) const { return lists(nodes_[id].file, nodes_[id].id); } // in the file on its disk
     void check_one_owner();
@@ -240,7 +268,8 @@ class World {
     void get_to_know(Node &node, const heartbeat::Beat &beat) const;
     void begin(Node &node);
     void turn(Node &node); // of the agent's loop: drain, then tick
-    void take(Node &node, const Datagram &datagram);
+    void take(Node &node, const Node::Waiting &waiting);
+    void look_at_reach(Node &node);
     void consult_witness(Node &node);
     void keep(Node &node, const heartbeat::Electorate &electorate);
     void count_connections(Node &node);
@@ -249,7 +278,8 @@ class World {
     void consider_view(Node &node);
     void hear(Node &node, const heartbeat::Note &note);
     void send(Node &node, std::span<const std::uint8_t> bytes, bool urgent);
-    void deliver(unsigned to, const std::shared_ptr<const Datagram> &datagram);
+    void send_on(unsigned plane, unsigned from, const std::shared_ptr<const Datagram> &datagram);
+    void deliver(unsigned to, const std::shared_ptr<const Datagram> &datagram, unsigned plane);
     void schedule_tick(Node &node);
     void replay();
     const heartbeat::OwnerTable &owners(const heartbeat::View &view);
@@ -257,7 +287,8 @@ class World {
     void consider_transition(Node &node, const heartbeat::Beat &beat);
     void survey_links();
     bool hear_each_other(unsigned one, unsigned other) const; // and have, for long enough
-    bool whole(unsigned from, unsigned to) const;
+    bool whole(unsigned from, unsigned to) const; // on some plane
+    void excuse_the_parted();
     void check_view(const Node &node, const heartbeat::View &view);
     static void check_filter(const Node &node);
     static void check_life(const Node &node, const heartbeat::Note &note);
@@ -270,7 +301,7 @@ class World {
     Time excused_until_{};
     std::uint64_t order_ = 0, events_ = 0; // events: of this second
     std::vector<Node> nodes_; // by id, [0] unused
-    std::vector<std::vector<Link>> links_;
+    std::array<std::vector<std::vector<Link>>, kPlanes> links_;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue_;
     heartbeat::Ownership plain_, weighted_; // of configurations 1 and 2, and of the others
     std::map<std::pair<bool, std::vector<heartbeat::Member>>, heartbeat::OwnerTable> owners_;
