@@ -151,7 +151,8 @@ void majority_is_replaced(World &world) {
     for (unsigned id : {4u, 5u})
         world.start(id);
     run_for(world, 1s, 2s);
-    if (world.chance(0.7)) world.node(world.chance(0.5) ? 2 : 3).disk = world.options().scaled(10s);
+    for (unsigned id : {2u, 3u})
+        if (world.chance(0.6)) world.node(id).disk = world.options().scaled(10s); // so it may not have kept the change in the end
     reload_soon(world, 1, 3, 5);
     const bool trouble = world.chance(0.5);
     if (trouble) trouble_the_change(world);
