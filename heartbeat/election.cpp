@@ -179,15 +179,16 @@ bool succeeded_by(const State &state, const Peer &peer) {
            peer.beat.view->holds(state.settings.self, state.life);
 }
 
-// By a node that follows none, and whose vote or electorate forbids it to follow this term: a new one is due.
+// By a node that follows none, and whose vote forbids it to follow this term; or another leader has claimed the electorate in
+// this term or a later one, and nodes that have kept that take no other claim in it. A new term is due.
 bool outvoted(const State &state, Time now) {
     bool found = false;
     state.each_peer([&](NodeId, const Peer &peer) {
+        if (!present(peer) || !state.in_touch(peer, now)) return;
         const bool free = peer.beat.role == Role::supporting || peer.beat.role == Role::standing;
         const Electorate &its = peer.beat.electorate;
-        const bool claimed = its.term > state.term || (its.term == state.term && its.leader != state.settings.self);
-        if (free && present(peer) && state.in_touch(peer, now))
-            found |= peer.beat.vote.term > state.term || (claimed && state.electorate.older_than(its));
+        found |= free && peer.beat.vote.term > state.term;
+        found |= its.term >= state.term && its.leader != state.settings.self;
     });
     return found;
 }

@@ -194,6 +194,35 @@ BOOST_AUTO_TEST_CASE(a_node_whose_vote_is_lost_stands_again_at_once) {
     BOOST_TEST(wire.last[1].term == term + 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_leader_stands_again_when_another_has_claimed_the_electorate_in_its_term) {
+    Wire wire(1);
+    Settings settings = settings_of(1);
+    settings.partition = Partition::quorum;
+    wire.add(1, settings, kElectorate);
+    Sequence sequence = 0;
+    Electorate kept = kElectorate;
+    const auto hear_both = [&] {
+        ++sequence;
+        for (const unsigned peer : {2u, 3u}) {
+            const bool stands = wire.last[1].role == Role::standing;
+            Beat beat = supporter(peer, sequence, wire, stands ? wire.last[1].vote : Vote{});
+            if (wire.last[1].role == Role::leading) beat.role = Role::following;
+            beat.term = wire.last[1].term;
+            beat.electorate = kept;
+            wire.give(1, event::Received{beat});
+        }
+        wire.run(2ms);
+    };
+    for (int i = 0; i < 1000 && wire.last[1].role != Role::leading; ++i)
+        hear_both();
+    BOOST_REQUIRE((wire.last[1].role == Role::leading));
+    const Term term = wire.last[1].term;
+    kept = {.term = term, .leader = id(2), .step = 1, .nodes = 0b111};
+    for (int i = 0; i < 10 && wire.last[1].term == term; ++i)
+        hear_both();
+    BOOST_TEST(wire.last[1].term > term);
+}
+
 namespace {
 
 Settings quorum_of(unsigned self, unsigned nodes) {
