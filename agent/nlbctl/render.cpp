@@ -42,7 +42,7 @@ std::string header(const Json &status, bool colour) {
             text_of(datapath.at("mode"), "") + " on " + text_of(datapath.at("interface"), "");
     const Json web = status.value("web", Json());
     if (!web.is_null()) line += label("   page ") + "http://" + page_address(status, web) + "/";
-    if (const std::string change = last_change(status.at("view")); !change.empty())
+    if (const std::string change = last_change(status); !change.empty())
         line.append("\n").append(label("last change ")).append(change);
     if (!status.at("reason").is_null())
         line.append("\n").append(label("not serving: ")).append(text_of(status.at("reason"), ""));

@@ -195,7 +195,7 @@ Page watch_page(const Watched &watched) {
     Page page{title(status, watched.trouble.empty()), {}};
     if (!watched.trouble.empty()) page.body.push_back({{"  " + watched.trouble, Colour::red}});
     add_wrong(status, page);
-    if (const std::string change = last_change(status.at("view")); !change.empty())
+    if (const std::string change = last_change(status); !change.empty())
         page.body.push_back({{"  last change " + change, Colour::dim}});
     page.body.push_back({});
     add_members(watched, status, page);

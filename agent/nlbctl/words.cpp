@@ -102,9 +102,10 @@ std::string when(const Json &event) {
     return local_time(std::chrono::milliseconds(static_cast<std::int64_t>(ago)));
 }
 
-std::string last_change(const Json &view) {
-    if (!view.value("ago_ms", Json()).is_number()) return "";
-    return when(view) + ": " + text_of(view.at("cause"), "");
+std::string last_change(const Json &status) {
+    const Json change = status.value("last_change", Json()); // an older agent says nothing
+    if (!change.is_object()) return "";
+    return when(change) + ": " + text_of(change.at("cause"), "");
 }
 
 bool is_other_drop(const std::string &counter) {

@@ -24,7 +24,7 @@ std::string ago(const Json &milliseconds);
 std::string name_of(const Json &status, const Json &id); // of a member
 std::string when(const Json &event); // local time of its ago_ms
 // When and why the newest view came: "14:27:32: web3 added"; empty when the agent does not say.
-std::string last_change(const Json &view);
+std::string last_change(const Json &status);
 std::string view_text(const Json &view, const std::string &state);
 // Whether this counter says what went wrong: a drop, but not one of another node's packet.
 bool is_other_drop(const std::string &counter);

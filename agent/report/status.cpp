@@ -29,22 +29,23 @@ std::string cause(const std::string &note) {
     return note.substr(begin + 2, end - begin - 2);
 }
 
-Json view_part(const StatusSources &sources, const heartbeat::Status &status, heartbeat::Time now) {
+Json view_part(const heartbeat::Status &status) {
     const bool known = status.leader != heartbeat::kNoNode;
-    Json view{{"term", status.view.number.term},
-              {"number", status.view.number.number},
-              {"leader", known ? Json(heartbeat::index(status.leader)) : Json()},
-              {"installed", status.installed},
-              {"ago_ms", nullptr},
-              {"cause", nullptr}};
+    return {{"term", status.view.number.term},
+            {"number", status.view.number.number},
+            {"leader", known ? Json(heartbeat::index(status.leader)) : Json()},
+            {"installed", status.installed}};
+}
+
+// Of the view; null: none since the agent's start.
+Json last_change(const StatusSources &sources, heartbeat::Time now) {
     const auto &events = sources.node.events().events();
     const auto newest = std::find_if(events.rbegin(), events.rend(), [](const NodeEvent &event) {
         return event.note.kind == heartbeat::Note::Kind::view;
     });
-    if (newest == events.rend()) return view;
-    view["ago_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(now - newest->at).count();
-    view["cause"] = cause(newest->note.text);
-    return view;
+    if (newest == events.rend()) return nullptr;
+    return {{"ago_ms", std::chrono::duration_cast<std::chrono::milliseconds>(now - newest->at).count()},
+            {"cause", cause(newest->note.text)}};
 }
 
 std::string draining(const std::optional<std::uint64_t> &left) {
@@ -333,7 +334,8 @@ Json status(const StatusSources &sources, heartbeat::Time now) {
             {"node", {{"id", sources.self.id}, {"name", sources.self.name}}},
             {"state", heartbeat::to_string(status.state)},
             {"reason", reason},
-            {"view", view_part(sources, status, now)},
+            {"view", view_part(status)},
+            {"last_change", last_change(sources, now)},
             {"datapath",
              {{"kind", sources.datapath.kind()},
               {"mode", filter::to_string(mode)},

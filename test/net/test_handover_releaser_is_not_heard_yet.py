@@ -45,7 +45,7 @@ def test():
 
 def has_listened(cluster):
     status = cluster.status(1)
-    return status and (status["state"] == "active" or "quorum needs" in (status["reason"] or ""))
+    return status and (status["state"] == "active" or "needs" in (status["reason"] or ""))
 
 
 def not_heard(cluster):

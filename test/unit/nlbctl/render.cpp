@@ -47,10 +47,9 @@ BOOST_AUTO_TEST_CASE(status_is_a_table_worth_looking_at) {
 
 BOOST_AUTO_TEST_CASE(the_last_change_is_told_with_its_time_and_cause) {
     agent::Json status = example_status();
-    status["view"]["ago_ms"] = 12;
-    status["view"]["cause"] = "web3 added";
+    status["last_change"] = {{"ago_ms", 12}, {"cause", "web3 added"}};
     BOOST_TEST(std::regex_search(agent::render_status(status, false), std::regex("\nlast change \\d\\d:\\d\\d:\\d\\d: web3 added\n")));
-    status["view"]["ago_ms"] = status["view"]["cause"] = nullptr;
+    status["last_change"] = nullptr;
     BOOST_TEST(agent::render_status(status, false).find("last change") == std::string::npos);
 }
 
