@@ -157,7 +157,7 @@ template <class Io, class NumberLike>
 void view_number(Io &io, NumberLike &number) {
     io.six_bytes(number.term);
     io.field(number.leader, kLastNode);
-    integer(io, number.number);
+    io.six_bytes(number.number);
 }
 
 template <class Io, class ElectorateLike>
@@ -165,6 +165,8 @@ void electorate(Io &io, ElectorateLike &value) {
     io.six_bytes(value.term);
     io.field(value.leader, kLastNode);
     integer(io, value.step);
+    io.six_bytes(value.made_term);
+    integer(io, value.made_step);
     integer(io, value.nodes);
     integer(io, value.former);
 }
@@ -279,7 +281,8 @@ bool ascending(const std::vector<T> &items, Id id) {
 bool consistent(const Beat &beat) {
     if (beat.sender == kNoNode || beat.life == 0 || !ascending(beat.quotes, &Quote::peer))
         return false;
-    if ((beat.electorate.step != 0) != (beat.electorate.nodes != 0)) return false;
+    const Electorate &its = beat.electorate;
+    if ((its.step != 0) != (its.nodes != 0) || (its.step != 0) != (its.made_step != 0)) return false;
     if (!beat.view) return beat.role != Role::leading;
     return beat.view->number.leader != kNoNode && ascending(beat.view->members, &Member::id);
 }

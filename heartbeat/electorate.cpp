@@ -25,7 +25,7 @@ void keep(State &state, const Electorate &electorate) {
     state.out.keep = electorate;
 }
 
-Electorate first_of(const Settings &settings) { return {.step = 1, .nodes = bits_of(settings.nodes)}; }
+Electorate first_of(const Settings &settings) { return {.step = 1, .made_step = 1, .nodes = bits_of(settings.nodes)}; }
 
 // A cluster that has never been one begins when all nodes are there: of fewer, one might have the electorate of another list.
 void found(State &state, Time now) {
@@ -40,19 +40,30 @@ void found(State &state, Time now) {
     if ((first.nodes & ~ready) == 0) keep(state, first);
 }
 
-bool may_follow_on(const Electorate &mine, const Electorate &next) {
-    return mine.older_than(next) && (next.term != mine.term || next.leader == mine.leader); // one leader a term is believed
+// What a node keeps that has `mine` and is told of `its`. A node that has kept one leader's claim takes none of another one's in
+// that term, and none of an earlier term; what is newer it then learns, without the claim: it is not counted for that.
+Electorate after_hearing(const Electorate &mine, const Electorate &its) {
+    if (its.older_than(mine)) return mine;
+    const bool promises = its.term > mine.term || (its.term == mine.term && its.leader == mine.leader && its.step > mine.step);
+    if (promises || !mine.known()) return its;
+    if (!mine.older_than(its)) return mine;
+    Electorate next = its;
+    next.term = mine.term;
+    next.leader = mine.leader;
+    next.step = mine.step;
+    return next;
 }
 
 // A node that has lost its disk, or is new, learns from a leader that was elected without it what counts.
 void adopt(State &state) {
     const Beat &leader = state.peers[index(state.choice)].beat;
-    if (!state.electorate.known() && leader.lease_left_ms == 0) return;
-    if (may_follow_on(state.electorate, leader.electorate)) keep(state, leader.electorate);
+    if (!leader.electorate.known() || (!state.electorate.known() && leader.lease_left_ms == 0)) return;
+    const Electorate next = after_hearing(state.electorate, leader.electorate);
+    if (next != state.electorate) keep(state, next);
 }
 
-// Without a leader, from another node, when too few would vote for this one: those that know a newer electorate do not, and
-// they may not be the ones that can lead.
+// A node without a leader takes a newer electorate from another one when too few nodes would vote for it: those that know a
+// newer one do not vote for it, and may not be able to lead themselves.
 void learn(State &state, Time now) {
     NodeBits voters = bit(state.settings.self);
     const Electorate *newest = &state.electorate;
@@ -60,9 +71,9 @@ void learn(State &state, Time now) {
         const Electorate &its = peer.beat.electorate;
         if (!state.in_touch(peer, now) || !its.known()) return;
         if (!state.electorate.older_than(its)) voters |= bit(id);
-        if (state.electorate.lists(id) && may_follow_on(*newest, its)) newest = &its;
+        if (state.electorate.lists(id) && newest->older_than(its)) newest = &its;
     });
-    if (newest != &state.electorate && !state.electorate.has_majority(voters)) keep(state, *newest);
+    if (newest != &state.electorate && !state.electorate.has_majority(voters)) keep(state, after_hearing(state.electorate, *newest));
 }
 
 // They follow this leader, in its term, and have kept what it has.
@@ -118,26 +129,26 @@ std::optional<NodeBits> decided(const State &state) {
 
 void lead_change(State &state, Time now) {
     const Electorate &present = state.electorate;
+    const bool claimed = present.term == state.term && present.leader == state.settings.self;
+    const std::optional<NodeBits> due = list_due(state, now);
+    if (present.former == 0 && !due && !hears_newer(state, now)) return;
     Electorate next = present;
     next.leader = state.settings.self;
     next.term = state.term;
-    next.step = present.term == state.term && present.leader == state.settings.self
-                    ? static_cast<std::uint16_t>(present.step + 1)
-                    : std::uint16_t{1};
-    const std::optional<NodeBits> due = list_due(state, now);
-    if (present.former == 0 && !due && !hears_newer(state, now)) return;
-    if (next.step == 1) return keep(state, next);
+    next.step = claimed ? static_cast<std::uint16_t>(present.step + 1) : std::uint16_t{1};
+    if (!claimed) return keep(state, next);
     if (!is_kept(state, now)) return;
     if (present.former != 0 && present.step > 1) {
         const auto list = decided(state);
         if (!list) return;
         next.nodes = *list;
         next.former = 0;
-    } else if (present.former == 0) {
-        if (!due) return;
+    } else if (present.former == 0 && due) {
         next.nodes = *due;
         next.former = present.nodes;
-    }
+    } // else: the same, made anew
+    next.made_term = next.term;
+    next.made_step = next.step;
     keep(state, next);
 }
 

@@ -72,18 +72,20 @@ struct View {
 
 // `quorum`: the nodes of which a majority decides, and while their list changes a majority of the former ones as well
 // (joint consensus, as in Raft: Ongaro, Ousterhout, "In Search of an Understandable Consensus Algorithm", section 6). It
-// is kept on disk before it counts, and only a leader makes another one. Higher terms and steps are newer.
+// is kept on disk before it counts, and only a leader makes another one. What was made in a higher term or step is newer.
 struct Electorate {
-    Term term = 0;              // of the leader that made it; 0: it is the first one
+    Term term = 0;              // of the leader that made or claimed it; 0: it is the first one
     NodeId leader = kNoNode;    // that one
     std::uint16_t step = 0;     // in its term; 0: this node does not know any electorate
+    Term made_term = 0;         // of the step that made these nodes the electorate: a first step only claims them, and
+    std::uint16_t made_step = 0; // does not make them newer
     NodeBits nodes = 0, former = 0; // former: 0 unless the list changes
     bool operator==(const Electorate &) const = default;
 
     bool known() const { return step != 0; }
     bool lists(NodeId id) const { return (nodes | former) & bit(id); }
     bool older_than(const Electorate &other) const {
-        return term != other.term ? term < other.term : step < other.step;
+        return made_term != other.made_term ? made_term < other.made_term : made_step < other.made_step;
     }
     bool has_majority(NodeBits together) const;
 };

@@ -57,6 +57,8 @@ std::string to_text(const Electorate &electorate, const std::string &cluster) {
                 {"term", electorate.term},
                 {"leader", heartbeat::index(electorate.leader)},
                 {"step", electorate.step},
+                {"made_term", electorate.made_term},
+                {"made_step", electorate.made_step},
                 {"nodes", ids(electorate.nodes)},
                 {"former", ids(electorate.former)}}
                .dump() +
@@ -71,9 +73,12 @@ Electorate parse_electorate(const std::string &text, const std::string &cluster)
     electorate.term = number(object, "term", kHighestTerm);
     electorate.leader = NodeId{static_cast<std::uint8_t>(number(object, "leader", heartbeat::kMaxNodes))};
     electorate.step = static_cast<std::uint16_t>(number(object, "step", std::numeric_limits<std::uint16_t>::max()));
+    electorate.made_term = number(object, "made_term", kHighestTerm);
+    electorate.made_step = static_cast<std::uint16_t>(number(object, "made_step", std::numeric_limits<std::uint16_t>::max()));
     electorate.nodes = nodes(object, "nodes");
     electorate.former = nodes(object, "former");
     if (electorate.step == 0) refuse("step");
+    if (electorate.made_step == 0) refuse("made_step");
     if (electorate.nodes == 0) refuse("nodes");
     return object["cluster"] == cluster ? electorate : Electorate{};
 }

@@ -136,9 +136,10 @@ void lose_clients_link(World &world, unsigned id) {
     pause(world, "a clients' link's return");
 }
 
-// The others' word that they have heard it within dead_after counts for dead_after, and half as long it waits.
+// The others' word that they have heard it within dead_after counts for dead_after, and half as long it waits. An attacker
+// who sends copies of young beats there hides a dead path.
 void lose_clients_path(World &world, unsigned id) {
-    if (world.options().nodes < 3) return; // two cannot tell which of them it is
+    if (world.options().nodes < 3 || world.options().replays) return; // two cannot tell which of them it is
     world.trace("exam: node " + std::to_string(id) + "'s path to clients is dead");
     const Cable damage = world.chance(0.5) ? Cable::deaf : Cable::mute;
     world.trouble(id, world.options().scaled(20s));

@@ -65,7 +65,7 @@ World::World(std::uint64_t seed, const Options &options)
         nodes_[id].rate = 1 + drift(random_) * 1e-6;
         nodes_[id].offset = between(0s, 100s);
         const heartbeat::NodeBits founders = options.founders & (~heartbeat::NodeBits{0} >> (32 - options.nodes));
-        if (founders & heartbeat::bit(nodes_[id].id)) nodes_[id].kept = {.step = 1, .nodes = founders};
+        if (founders & heartbeat::bit(nodes_[id].id)) nodes_[id].kept = {.step = 1, .made_step = 1, .nodes = founders};
     }
     links_.fill({options.nodes + 1, std::vector<Link>(options.nodes + 1, good_link())});
     whole_.assign(options.nodes + 1, std::vector<bool>(options.nodes + 1, true));

@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(its_own_old_beats_are_no_other_process) {
 
 namespace {
 
-const Electorate kElectorate{.step = 1, .nodes = 0b111};
+const Electorate kElectorate{.step = 1, .made_step = 1, .nodes = 0b111};
 
 // Of two peers that hear node 1 and each other, and would have it lead.
 Beat supporter(unsigned number, Sequence sequence, const Wire &wire, Vote vote) {
@@ -217,7 +217,7 @@ BOOST_AUTO_TEST_CASE(a_leader_stands_again_when_another_has_claimed_the_electora
         hear_both();
     BOOST_REQUIRE((wire.last[1].role == Role::leading));
     const Term term = wire.last[1].term;
-    kept = {.term = term, .leader = id(2), .step = 1, .nodes = 0b111};
+    kept = {.term = term, .leader = id(2), .step = 1, .made_step = 1, .nodes = 0b111};
     for (int i = 0; i < 10 && wire.last[1].term == term; ++i)
         hear_both();
     BOOST_TEST(wire.last[1].term > term);
@@ -257,7 +257,7 @@ BOOST_AUTO_TEST_CASE(a_first_start_in_a_quorum_needs_every_node_and_a_later_one_
 
 BOOST_AUTO_TEST_CASE(a_list_of_nodes_that_no_majority_has_kept_counts_for_nothing) {
     Wire wire(5);
-    const Electorate kept{.step = 1, .nodes = 0b111};
+    const Electorate kept{.step = 1, .made_step = 1, .nodes = 0b111};
     wire.add(3, quorum_of(3, 5), kept); // by the new file, with the two new nodes: a majority of that
     for (const unsigned number : {4u, 5u})
         wire.add(number, quorum_of(number, 5));

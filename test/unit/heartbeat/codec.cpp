@@ -41,7 +41,7 @@ Beat largest() { // as large as a beat can be: 32 nodes, 32 rules
     beat.led_ago_ms = 12;
     beat.formerly_led_ago_ms = 123;
     beat.clock = std::chrono::hours(24 * 365);
-    beat.electorate = {12, id(1), 3, 0xffffffff, 0x7fffffff};
+    beat.electorate = {12, id(1), 3, 11, 2, 0xffffffff, 0x7fffffff};
     beat.applied = {12, id(1), 34};
     beat.done = true;
     beat.lease_left_ms = 399;

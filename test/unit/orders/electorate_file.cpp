@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const Electorate kChanging{.term = 7, .leader = NodeId{2}, .step = 3, .nodes = 0x80000003, .former = 0b111};
+const Electorate kChanging{.term = 7, .leader = NodeId{2}, .step = 3, .made_term = 6, .made_step = 2, .nodes = 0x80000003, .former = 0b111};
 
 struct Directory {
     std::filesystem::path path;
@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(what_is_damaged_stops_a_start_with_a_way_out) {
     BOOST_TEST(why("") == "it is not a JSON object");
     BOOST_TEST(why(good.substr(0, good.size() / 2)) == "it is not a JSON object");
     for (const auto &[from, to, key] : {std::tuple{"\"term\":7", "\"term\":-7", "term"}, {"\"step\":3", "\"step\":0", "step"},
-                                        {"\"step\":3", "\"step\":65536", "step"}, {"\"leader\":2", "\"leader\":33", "leader"},
+                                        {"\"step\":3", "\"step\":65536", "step"}, {"\"made_step\":2", "\"made_step\":0", "made_step"}, {"\"leader\":2", "\"leader\":33", "leader"},
                                         {"[1,2,32]", "[]", "nodes"}, {"[1,2,32]", "[1,2,33]", "nodes"},
                                         {"[1,2,3]", "[0]", "former"}, {"\"former\"", "\"latter\"", "former"},
                                         {"\"shop\"", "1", "cluster"}}) {
