@@ -146,7 +146,7 @@ std::string missing_to_quorum(const State &state, Time now) {
     if (!state.electorate.known()) return before_the_first_start(state, now);
     NodeBits together = bit(state.settings.self);
     state.each_peer([&](NodeId id, const Peer &peer) {
-        if (state.counts(peer, now, state.settings.dead_after)) together |= bit(id);
+        if (state.counts(peer, now, state.settings.dead_after) && has_vote(state, peer.beat.electorate)) together |= bit(id);
     });
     for (const NodeBits list : {state.electorate.nodes, state.electorate.former}) {
         const int nodes = std::popcount(list), there = std::popcount(together & list), needed = nodes / 2 + 1;
@@ -157,7 +157,7 @@ std::string missing_to_quorum(const State &state, Time now) {
     return "";
 }
 
-// And no majority needs it any more.
+// The staged configuration is in force without this node, and no majority needs it.
 bool removed(const State &state) {
     const bool votes = state.quorum() && state.electorate.lists(state.settings.self);
     return state.to_be_removed() && state.view.config == state.staged->config && !votes;
@@ -231,7 +231,8 @@ Status Membership::status(Time now) const {
     if (status.staged) status.unstaged = without_staged(state, state.view.members, now);
     if (status.staged && status.unstaged.empty()) status.unstaged = missing_to_staged(state, now);
     for (const NodeId id : status.unstaged)
-        if (state.peers[index(id)].beat.staged != 0) status.staged_another.push_back(id);
+        if (const Digest its = state.peers[index(id)].beat.staged; its != 0 && its != state.staged->config)
+            status.staged_another.push_back(id);
     status.electorate = state.electorate;
     status.lease_until = lease_until();
     for (NodeId id : state.settings.nodes) {

@@ -72,6 +72,10 @@ int replace_in(const std::string &directory, const std::string &file, std::strin
     return fsync(opened.get()) == 0 ? 0 : errno;
 }
 
+void sync_directory(const std::string &directory) {
+    if (fsync(open_directory(directory).get()) != 0) fail_with(errno);
+}
+
 int remove_in(const std::string &directory, const std::string &file) {
     if (access(file.c_str(), F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) return 0;
     const Descriptor opened = open_directory(directory);

@@ -89,7 +89,9 @@ ElectorateFile::ElectorateFile(const std::string &state_dir, std::string cluster
 Electorate ElectorateFile::load() const {
     try {
         const auto text = read_text(path_);
-        return text ? parse_electorate(*text, cluster_) : Electorate{};
+        if (!text) return {};
+        sync_directory(directory_); // an agent that was killed may not have come to that, and this one tells that it is there
+        return parse_electorate(*text, cluster_);
     } catch (const std::exception &cause) {
         throw unreadable(path_, cause);
     }
@@ -110,14 +112,19 @@ void ElectorateFile::keep(const Electorate &electorate) {
 
 // A failed sync of the directory is a failure: a loss of power could bring the former electorate back.
 void ElectorateFile::begin() {
-    writing_.begin([directory = directory_, path = path_, text = to_text(*wanted_, cluster_)]() -> std::string {
+    const auto write = [directory = directory_, path = path_, text = to_text(*wanted_, cluster_)]() -> std::string {
         try {
             const int cause = replace_in(directory, path, text);
             return cause == 0 ? "" : "sync " + directory + ": " + describe(cause);
         } catch (const std::exception &cause) {
             return "write " + path + ": " + cause.what();
         }
-    });
+    };
+    try {
+        writing_.begin(write);
+    } catch (const std::exception &cause) { // no thread could be started
+        failure_ = "write " + path_ + ": " + cause.what();
+    }
 }
 
 std::optional<Electorate> ElectorateFile::handle(heartbeat::Time now) {
@@ -126,7 +133,10 @@ std::optional<Electorate> ElectorateFile::handle(heartbeat::Time now) {
         if (failure_.empty()) return std::exchange(wanted_, std::nullopt);
         again_ = now + 1s;
     }
-    if (wanted_ && !writing_.busy() && now >= again_) begin();
+    if (wanted_ && !writing_.busy() && now >= again_) {
+        again_ = now + 1s;
+        begin();
+    }
     return std::nullopt;
 }
 
