@@ -32,7 +32,8 @@ std::optional<std::string> read_text(const std::string &file);
 // was. Once that is done which is asked for, what fails is a doubt whether it outlives a loss of power: that error as in
 // errno, else 0.
 int replace_in(const std::string &directory, const std::string &file, std::string_view text);
-void sync_directory(const std::string &directory);
 int remove_in(const std::string &directory, const std::string &file);
+// The names in it outlive a loss of power from now on. Throws in the same way.
+void sync_directory(const std::string &directory);
 
 } // namespace agent
