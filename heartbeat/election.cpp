@@ -16,8 +16,8 @@ bool present(const Peer &peer) { return peer.life != 0 && peer.beat.state != Nod
 bool can_follow(const State &state, const Peer &peer, Time now) {
     return present(peer) && state.counts(peer, now, state.leader_timeout) && leads(peer.beat) &&
            !(state.member() && peer.beat.view->number < state.view.number) &&
-           peer.beat.term >= state.vote.term && // its lease must not grow by who has elected another,
-           !peer.beat.electorate.older_than(state.electorate); // nor by who knows of a change of the list
+           peer.beat.term >= state.vote.term && // its lease must not grow by a node that has elected another,
+           !peer.beat.electorate.older_than(state.electorate); // nor by one that knows of a change of the list
 }
 
 NodeId leader_to_follow(const State &state, Time now) {

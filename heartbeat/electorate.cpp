@@ -99,7 +99,7 @@ NodeBits ready_for(const State &state, Digest config, Time now) {
 }
 
 // The list of nodes that is due and can have a majority: the staged one when every member has staged it, else the one in
-// force; nothing: the electorate has it.
+// force. Nothing: the electorate has it, or no majority of it is ready.
 std::optional<NodeBits> list_due(const State &state, Time now) {
     const bool staged = state.staged && without_staged(state, state.view.members, now).empty();
     const Settings &next = staged ? *state.staged : state.settings;

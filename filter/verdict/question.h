@@ -72,7 +72,7 @@ NLB_INLINE int is_discoverys_question(const struct nlb_config *config, struct __
     return ip[40] == NLB_NEIGHBOUR_SOLICITATION;
 }
 
-/* Who has a virtual IP? The agent has been told; to be dropped. By itself, since it is seldom needed. */
+/* A question about a virtual IP: the agent has been told, and the packet is dropped. A function of its own, because it is rare. */
 __noinline int is_question(struct __sk_buff *frame) {
     const struct nlb_config *config = nlb_active_config(&state);
     return frame->protocol == NLB_TYPE_ARP ? is_arps_question(config, frame)

@@ -136,8 +136,8 @@ void lose_clients_link(World &world, unsigned id) {
     pause(world, "a clients' link's return");
 }
 
-// The others' word that they have heard it within dead_after counts for dead_after, and half as long it waits. An attacker
-// who sends copies of young beats there hides a dead path.
+// The others' word that they have heard it within dead_after counts for dead_after, and half as long it waits. Copies of young
+// beats, sent there by an attacker, hide a dead path.
 void lose_clients_path(World &world, unsigned id) {
     if (world.options().nodes < 3 || world.options().replays) return; // two cannot tell which of them it is
     world.trace("exam: node " + std::to_string(id) + "'s path to clients is dead");
